@@ -1,0 +1,1 @@
+//! The CRDT merge layer: records in which concurrent edits merge.

@@ -1,0 +1,1 @@
+//! A population with known truth, exported as three systems would, and its grading.

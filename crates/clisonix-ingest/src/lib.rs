@@ -1,0 +1,1 @@
+//! HL7 v2, C-CDA and FHIR into edits.

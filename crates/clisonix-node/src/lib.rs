@@ -1,0 +1,1 @@
+//! The API boundary: submit, read, history, conflicts, resolve.

@@ -1,0 +1,1 @@
+//! The change log, record states and indexes on disk.
