@@ -1,1 +1,15 @@
 //! FHIR R4 vocabulary: one static element table, JSON, paths and validation.
+//!
+//! The crate knows the standard and nothing of merging, storage or networks:
+//!
+//! * [`json`] reads and writes JSON and keeps every number's own text;
+//! * [`schema`] is the element table, [`search`] the search parameters;
+//! * [`validate`] checks a resource, [`reference`] finds what it refers to;
+//! * [`issue`] is how a problem in input is told, after FHIR's `OperationOutcome`.
+
+pub mod issue;
+pub mod json;
+pub mod reference;
+pub mod schema;
+pub mod search;
+pub mod validate;

@@ -1,0 +1,156 @@
+//! This project's merge layer, through its public interface: a Patient is a
+//! record with one entry, a Bundle a record with several.
+
+use anyhow::{Context, Result, bail};
+use clisonix_crdt::{ActorId, ActorSecret, Base, ChangeId, EntryId, HybridTime, Origin, Record};
+use clisonix_fhir::json::{self, Object, Value as Tree};
+use serde_json::Value;
+
+use super::Engine;
+use crate::op::{Op, Step};
+
+/// The engine.
+pub struct Clisonix;
+
+/// A record and what its writer needs.
+pub struct Replica {
+    record: Record,
+    site: u64,
+    /// Actors handed out so far.
+    actors: u64,
+}
+
+impl Engine for Clisonix {
+    type Doc = Replica;
+    type Mark = Vec<ChangeId>;
+
+    const NAME: &'static str = "clisonix";
+    // A change's id covers a keyed commitment to its content and not the
+    // content, so the format allows it; no operation destroys content yet.
+    const ERASABLE: bool = false;
+
+    fn create(text: &str, site: u64) -> Result<Replica> {
+        let mut replica = Replica { record: Record::new("bench"), site, actors: 0 };
+        let tree = json::parse(text.as_bytes())?;
+        let resources = resources(&tree)?;
+        replica.write(|record, origin, actors| {
+            Ok(record.edit(&resources, &Base::Assertion, origin, actors)?)
+        })?;
+        Ok(replica)
+    }
+
+    fn load(bytes: &[u8], site: u64) -> Result<Replica> {
+        Ok(Replica { record: Record::load(bytes)?, site, actors: 0 })
+    }
+
+    fn save(replica: &mut Replica) -> Result<Vec<u8>> {
+        Ok(replica.record.save())
+    }
+
+    fn read(replica: &mut Replica) -> Result<String> {
+        let view = replica.record.view();
+        let mut entries = view.entries();
+        match (entries.next(), entries.next()) {
+            (Some(only), None) if is_patient(only) => {
+                view.resource_text(only).context("no resource")
+            }
+            _ => Ok(view.bundle_text()),
+        }
+    }
+
+    fn apply(replica: &mut Replica, ops: &[Op]) -> Result<Vec<u8>> {
+        let view = replica.record.view();
+        let id = view.entries().find(|id| is_patient(id)).context("no Patient")?;
+        let mut tree = view.resource(id).context("no resource")?;
+        for op in ops {
+            set(&mut tree, op)?;
+        }
+        let resource = tree.as_object().context("no object")?;
+        let change = replica.write(|record, origin, actors| {
+            Ok(record.edit(&[resource], &Base::Current, origin, actors)?)
+        })?;
+        let change = change.context("no change was made")?;
+        replica.record.change(&change).context("no such change")
+    }
+
+    fn mark(replica: &mut Replica) -> Vec<ChangeId> {
+        replica.record.view().heads()
+    }
+
+    fn batch(replica: &mut Replica, since: &Vec<ChangeId>) -> Result<Vec<u8>> {
+        Ok(replica.record.changes_since(since))
+    }
+
+    fn merge(replica: &mut Replica, message: &[u8]) -> Result<()> {
+        let received = replica.record.receive(message)?;
+        if received.refused.is_empty() { Ok(()) } else { bail!("a change was refused") }
+    }
+
+    fn rewrite(replica: &mut Replica, _before: &Value, after: &Value) -> Result<()> {
+        let tree = json::parse(after.to_string().as_bytes())?;
+        let resources = resources(&tree)?;
+        replica.write(|record, origin, actors| {
+            Ok(record.edit_all(&resources, &Base::Current, origin, actors)?)
+        })?;
+        Ok(())
+    }
+
+    fn shows_conflict(replica: &mut Replica) -> Result<bool> {
+        Ok(!replica.record.view().conflicts().is_empty())
+    }
+}
+
+type Actors<'a> = dyn FnMut() -> (ActorId, ActorSecret) + 'a;
+
+impl Replica {
+    fn write<T>(
+        &mut self,
+        edit: impl FnOnce(&mut Record, &Origin<'_>, &mut &mut Actors<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (site, count) = (self.site, &mut self.actors);
+        let mut fresh = || {
+            *count += 1;
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&site.to_be_bytes());
+            id[8..].copy_from_slice(&count.to_be_bytes());
+            let mut secret = [7; 32];
+            secret[..16].copy_from_slice(&id);
+            (ActorId(id), ActorSecret(secret))
+        };
+        let time: HybridTime = self.record.latest_time().tick(1_790_000_000_000);
+        let origin = Origin { author: "clinician", time, source: None };
+        let mut actors: &mut Actors<'_> = &mut fresh;
+        edit(&mut self.record, &origin, &mut actors)
+    }
+}
+
+fn is_patient(id: &EntryId) -> bool {
+    id.ty.definition().name == "Patient"
+}
+
+/// The resources of a Bundle, or the one resource.
+fn resources(tree: &Tree) -> Result<Vec<&Object>> {
+    let entries = match tree.get("entry").and_then(Tree::as_array) {
+        Some(entries) => entries.iter().map(|entry| entry.get("resource")).collect(),
+        None => vec![Some(tree)],
+    };
+    let objects = entries.into_iter().map(|entry| entry.and_then(Tree::as_object));
+    objects.collect::<Option<_>>().context("an entry without a resource")
+}
+
+fn set(tree: &mut Tree, op: &Op) -> Result<()> {
+    let Op::Set(path, value) = op else { bail!("edits of a Patient set members") };
+    let (last, above) = path.split_last().context("an empty path")?;
+    let mut at = tree;
+    for step in above {
+        at = match step {
+            Step::Key(key) => at.get_mut(key),
+            Step::Index(index) => at.at_mut(*index),
+        }
+        .context("no such place")?;
+    }
+    let Step::Key(key) = last else { bail!("edits of a Patient set members") };
+    let value = json::parse(value.to_string().as_bytes())?;
+    at.as_object_mut().context("no object")?.insert(key.as_str(), value);
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Conflicts: what cannot both be true, shown with every author, value and time.
+
+use clisonix_fhir::json::{self, Value};
+use clisonix_fhir::schema::ElementId;
+
+use crate::address::{Address, ElementKey, Step};
+use crate::change::{ChangeId, Source, Write};
+use crate::policy::ConflictSeverity;
+use crate::state::{Cell, Entry, EntryId, Sibling};
+use crate::tables::DisplayOrder;
+use crate::time::HybridTime;
+use crate::tree::{Content, Item, Node, Place, Thing};
+use crate::version::View;
+use crate::view::{self, Shown};
+
+/// What kind of disagreement a conflict is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConflictKind {
+    /// Several values for one cell.
+    Value,
+    /// Removed by one author, written by another who had not seen the removal.
+    Removal,
+    /// A rule of FHIR that every author kept would break; members come from one author's version.
+    Guard,
+    /// A removed entry stays, because a concurrent write refers to it.
+    Reference,
+}
+
+impl ConflictKind {
+    /// The lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Removal => "removal",
+            Self::Guard => "guard",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// One author's side of a conflict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// The members written, as an object, or one list element; `None` if emptied or removed.
+    pub value: Option<Value>,
+    /// Whether this side removed the thing.
+    pub removed: bool,
+    /// The change that wrote it.
+    pub change: ChangeId,
+    /// Its author.
+    pub author: Box<str>,
+    /// Its time: the event time where a source stated it.
+    pub time: HybridTime,
+    /// Where it came from, if a feed stated it.
+    pub source: Option<Source>,
+}
+
+/// One open conflict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conflict {
+    /// The entry it is in.
+    pub entry: EntryId,
+    /// Where, FHIRPath-like, with list indexes as shown: `Patient.telecom[1]`.
+    pub path: String,
+    /// The cell or thing.
+    pub address: Address,
+    /// What kind.
+    pub kind: ConflictKind,
+    /// How grave.
+    pub severity: ConflictSeverity,
+    /// What is shown meanwhile.
+    pub shown: Option<Value>,
+    /// Why that is shown; for a guard conflict the key of the rule.
+    pub why: String,
+    /// All sides, the latest first.
+    pub sides: Vec<Side>,
+}
+
+/// All open conflicts of one present entry.
+pub(crate) fn of_entry(view: &View<'_>, id: &EntryId, entry: &Entry, shown: &Shown<'_>) -> Vec<Conflict> {
+    let mut found = Vec::new();
+    for (address, cell) in &entry.cells {
+        if address.is_position() {
+            continue;
+        }
+        let Some(path) = path_of(id, address, &shown.tree) else { continue };
+        if address.is_presence() {
+            found.extend(removal(view, id, entry, address, cell, path));
+        } else if disagree(cell) {
+            found.push(value_conflict(view, id, address, cell, path));
+        }
+    }
+    for substitute in &shown.substitutes {
+        found.extend(guarded(view, id, entry, substitute, &shown.tree));
+    }
+    found
+}
+
+fn disagree(cell: &Cell) -> bool {
+    let mut texts = cell.siblings.iter().map(view::text_of);
+    let first = texts.next();
+    texts.any(|text| Some(text) != first)
+}
+
+fn value_conflict(view: &View<'_>, id: &EntryId, address: &Address, cell: &Cell, path: String) -> Conflict {
+    let leader = view::leader_of(address);
+    let shown = view::shown_sibling(cell, leader, view.tables, view.policy);
+    let why = match shown {
+        Some(shown) if view::is_safest(cell, shown, leader, view.policy) => "the safer value by policy",
+        Some(shown) if view.tables.order(shown) < latest(view, cell) => {
+            "a value is shown before its removal"
+        }
+        _ => "the latest",
+    };
+    Conflict {
+        entry: id.clone(),
+        path,
+        address: address.clone(),
+        kind: ConflictKind::Value,
+        severity: leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader)),
+        shown: shown.and_then(|sibling| cell_value(view::text_of(sibling))),
+        why: why.to_owned(),
+        sides: sides(view, &cell.siblings),
+    }
+}
+
+fn latest<'a>(view: &View<'a>, cell: &Cell) -> DisplayOrder<'a> {
+    let orders = cell.siblings.iter().map(|sibling| view.tables.order(sibling));
+    orders.max().unwrap_or_default()
+}
+
+/// A live mark on a thing that is still present.
+fn removal(
+    view: &View<'_>,
+    id: &EntryId,
+    entry: &Entry,
+    address: &Address,
+    cell: &Cell,
+    path: String,
+) -> Option<Conflict> {
+    let marks: Vec<&Sibling> = cell.siblings.iter().filter(|s| s.write == Write::Mark).collect();
+    if marks.is_empty() {
+        return None;
+    }
+    let bytes = address.as_bytes();
+    let prefix = bytes.get(..bytes.len() - 2)?;
+    let depth = address.thing_depth();
+    let mut involved: Vec<Sibling> = marks.into_iter().cloned().collect();
+    let mut kept = false;
+    for (other, cell) in entry.under(prefix) {
+        if other.is_position() {
+            continue;
+        }
+        for sibling in &cell.siblings {
+            if sibling.write != Write::Mark && sibling.covered & (1 << depth.min(31)) == 0 {
+                kept = true;
+                involved.push(sibling.clone());
+            }
+        }
+    }
+    let (kind, why) = if kept {
+        (ConflictKind::Removal, "removed by one author, edited by another at the same time")
+    } else {
+        (ConflictKind::Reference, "removed by one author, referred to by another at the same time")
+    };
+    Some(Conflict {
+        entry: id.clone(),
+        path,
+        address: address.clone(),
+        kind,
+        severity: ConflictSeverity::High,
+        shown: None,
+        why: why.to_owned(),
+        sides: sides(view, &involved),
+    })
+}
+
+fn guarded(
+    view: &View<'_>,
+    id: &EntryId,
+    entry: &Entry,
+    substitute: &view::Substitute,
+    tree: &Thing<'_>,
+) -> Option<Conflict> {
+    let rule = substitute.rule?;
+    let mut address = None;
+    let mut involved = Vec::new();
+    for (at, cell) in &entry.cells {
+        if at.steps().next() == Some(Step::Element(substitute.element)) && !at.is_position() {
+            address.get_or_insert_with(|| at.clone());
+            involved.extend(cell.siblings.iter().filter(|s| s.write != Write::Mark).cloned());
+        }
+    }
+    let mut text = String::new();
+    let place = Place::Element(substitute.element);
+    if let Some(node) = tree.node(place) {
+        Thing { nodes: vec![(place, node.clone())] }.write_members(&mut text);
+    }
+    Some(Conflict {
+        entry: id.clone(),
+        path: format!("{}.{}", id.ty.name(), substitute.element.element().name),
+        address: address?,
+        kind: ConflictKind::Guard,
+        severity: ConflictSeverity::High,
+        shown: cell_value(&text),
+        why: format!(
+            "the merged members would break {rule}; shown as change {} left them",
+            substitute.from.and_then(|from| view.log.get(from)).map_or_else(String::new, |c| c.id.to_string())
+        ),
+        sides: sides(view, &involved),
+    })
+}
+
+fn sides(view: &View<'_>, siblings: &[Sibling]) -> Vec<Side> {
+    let mut ordered: Vec<&Sibling> = siblings.iter().collect();
+    ordered.sort_by_key(|sibling| std::cmp::Reverse(view.tables.order(sibling)));
+    ordered.into_iter().filter_map(|sibling| side(view, sibling)).collect()
+}
+
+fn side(view: &View<'_>, sibling: &Sibling) -> Option<Side> {
+    let change = view.writer(sibling);
+    let logged = view.log.get(change)?;
+    let stamp = view.tables.stamps.get(change as usize)?;
+    Some(Side {
+        value: cell_value(view::text_of(sibling)),
+        removed: sibling.write == Write::Mark,
+        change: logged.id,
+        author: view.tables.authors.name(logged.author).into(),
+        time: HybridTime(stamp.said),
+        source: view.source_of(change),
+    })
+}
+
+/// A cell's text as a value: an object of its members, or the list element itself.
+pub(crate) fn cell_value(text: &str) -> Option<Value> {
+    if text.is_empty() {
+        return None;
+    }
+    json::parse(text.as_bytes()).or_else(|_| json::parse(format!("{{{text}}}").as_bytes())).ok()
+}
+
+/// Where an address is shown; `None` if something around it is gone.
+pub(crate) fn path_of(id: &EntryId, address: &Address, tree: &Thing<'_>) -> Option<String> {
+    let mut path = id.ty.name().to_owned();
+    let mut thing = Some(tree);
+    let mut list: Option<&Vec<Item<'_>>> = None;
+    let mut steps = address.steps();
+    while let Some(step) = steps.next() {
+        match step {
+            Step::Element(element) => {
+                push_name(&mut path, element);
+                match thing?.node(Place::Element(element)) {
+                    Some(Node::Thing(inner)) => thing = Some(inner),
+                    Some(Node::List(items)) => {
+                        list = Some(items);
+                        thing = None;
+                    }
+                    Some(Node::Cell(_)) => thing = None,
+                    // Nothing is shown here: fine for a cell that one side emptied.
+                    None if steps.rest().is_empty() => thing = None,
+                    None => return None,
+                }
+            }
+            Step::Key(key) => {
+                let (index, inner) = item(list?.as_slice(), key)?;
+                path.push_str(&format!("[{index}]"));
+                thing = inner;
+            }
+            Step::Unknown(name) => {
+                path.push('.');
+                path.push_str(name);
+            }
+            Step::Presence | Step::Position | Step::Content => {}
+        }
+    }
+    Some(path)
+}
+
+fn push_name(path: &mut String, element: ElementId) {
+    path.push('.');
+    path.push_str(element.element().name);
+}
+
+fn item<'t, 'a>(
+    items: &'t [Item<'a>],
+    key: ElementKey,
+) -> Option<(usize, Option<&'t Thing<'a>>)> {
+    let index = view::index_of(items, key)?;
+    match &items.get(index)?.content {
+        Content::Thing(thing) => Some((index, Some(thing))),
+        Content::Atomic(_) => Some((index, None)),
+    }
+}

@@ -1,0 +1,306 @@
+//! Versions: a record as it is now, or as it was at any set of heads, for reading.
+
+use clisonix_fhir::json::{self, Value};
+use clisonix_fhir::schema::Scope;
+use sha2::{Digest, Sha256};
+
+use crate::address::Step;
+use crate::change::{ChangeId, Source, Write};
+use crate::conflict::{self, Conflict};
+use crate::log::{Entries, Log};
+use crate::policy::Policy;
+use crate::state::{ChangeNo, Entry, EntryId, Sibling};
+use crate::tables::Tables;
+use crate::time::HybridTime;
+use crate::tree::{Place, Thing};
+use crate::view::{self, Shown, Versions};
+
+/// A state that was read from the log: the record at some heads.
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub(crate) entries: Entries,
+    pub(crate) heads: Vec<ChangeNo>,
+}
+
+/// A record at one version, for reading.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub(crate) record: &'a str,
+    pub(crate) tables: &'a Tables,
+    pub(crate) log: &'a Log,
+    pub(crate) policy: &'a Policy,
+    pub(crate) entries: &'a Entries,
+    pub(crate) heads: &'a [ChangeNo],
+}
+
+/// Who wrote one cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// Where, FHIRPath-like, with list indexes as shown.
+    pub path: String,
+    /// The change whose value is shown.
+    pub change: ChangeId,
+    /// Its author.
+    pub author: Box<str>,
+    /// Its time: the event time where a source stated it.
+    pub time: HybridTime,
+    /// The feed's message, if one stated it.
+    pub source: Option<Source>,
+}
+
+impl Versions for (View<'_>, &EntryId) {
+    fn version(&self, change: ChangeNo) -> Option<Thing<'static>> {
+        let (view, id) = *self;
+        let past = view.log.clock_of(&[change], view.tables);
+        let within = |number: ChangeNo| {
+            let stamp = view.tables.stamps.get(number as usize);
+            stamp.is_some_and(|stamp| past.covers(stamp.actor, stamp.seq))
+        };
+        let entries = view.log.replay(view.record, view.tables, within, Some(id));
+        let entry = entries.get(id)?;
+        view::tree(entry, view.tables, view.policy, false).map(Thing::into_owned)
+    }
+
+    fn is_before(&self, ancestor: ChangeNo, change: ChangeNo) -> bool {
+        self.0.log.is_before(ancestor, change, self.0.tables)
+    }
+}
+
+impl<'a> View<'a> {
+    /// The heads of this version, in order.
+    pub fn heads(&self) -> Vec<ChangeId> {
+        let ids = self.heads.iter().filter_map(|&head| Some(self.log.get(head)?.id));
+        let mut ids: Vec<ChangeId> = ids.collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The entries that are present, by type and id.
+    pub fn entries(&self) -> impl Iterator<Item = &'a EntryId> {
+        let view = *self;
+        self.entries.iter().filter(move |(id, entry)| view.is_present(id, entry)).map(|(id, _)| id)
+    }
+
+    /// The resource shown for `id`, with `meta.versionId` and `meta.lastUpdated`; `None` if it is
+    /// not there or removed.
+    pub fn resource_text(&self, id: &EntryId) -> Option<String> {
+        let (id, entry) = self.entries.get_key_value(id)?;
+        let shown = self.shown(id, entry)?;
+        Some(self.text(id, entry, &shown.tree))
+    }
+
+    /// [`Self::resource_text`] as a value.
+    pub fn resource(&self, id: &EntryId) -> Option<Value> {
+        json::parse(self.resource_text(id)?.as_bytes()).ok()
+    }
+
+    /// The record as a FHIR `Bundle` of type `collection`.
+    pub fn bundle_text(&self) -> String {
+        let mut out = String::from("{\"resourceType\":\"Bundle\",\"meta\":{\"versionId\":\"");
+        out.push_str(&self.version_id());
+        out.push_str("\"},\"type\":\"collection\"");
+        let mut first = true;
+        for (id, entry) in self.entries {
+            let Some(shown) = self.shown(id, entry) else { continue };
+            out.push_str(if first { ",\"entry\":[" } else { "," });
+            first = false;
+            out.push_str("{\"resource\":");
+            out.push_str(&self.text(id, entry, &shown.tree));
+            out.push('}');
+        }
+        out.push_str(if first { "}" } else { "]}" });
+        out
+    }
+
+    /// The open conflicts, by entry and place.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        self.entries.iter().flat_map(|(id, entry)| self.conflicts_in(id, entry)).collect()
+    }
+
+    /// The open conflicts of one entry.
+    pub fn conflicts_of(&self, id: &EntryId) -> Vec<Conflict> {
+        self.entries.get_key_value(id).map_or_else(Vec::new, |(id, entry)| self.conflicts_in(id, entry))
+    }
+
+    fn conflicts_in(&self, id: &EntryId, entry: &Entry) -> Vec<Conflict> {
+        if entry.heads.len() < 2 && !has_disagreement(entry) {
+            return Vec::new();
+        }
+        match self.shown(id, entry) {
+            Some(shown) => conflict::of_entry(self, id, entry, &shown),
+            None => Vec::new(),
+        }
+    }
+
+    /// Who wrote what is shown, cell by cell.
+    pub fn blame(&self, id: &EntryId) -> Vec<Blame> {
+        let Some((id, entry)) = self.entries.get_key_value(id) else { return Vec::new() };
+        let Some(shown) = self.shown(id, entry) else { return Vec::new() };
+        let cells = entry.cells.iter().filter_map(|(address, cell)| {
+            if address.is_position() || address.is_presence() {
+                return None;
+            }
+            let path = conflict::path_of(id, address, &shown.tree)?;
+            let leader = view::leader_of(address);
+            let sibling = view::shown_sibling(cell, leader, self.tables, self.policy)?;
+            if view::text_of(sibling).is_empty() {
+                return None;
+            }
+            let change = self.writer(sibling);
+            let logged = self.log.get(change)?;
+            let stamp = self.tables.stamps.get(change as usize)?;
+            Some(Blame {
+                path,
+                change: logged.id,
+                author: self.tables.authors.name(logged.author).into(),
+                time: HybridTime(stamp.said),
+                source: self.source_of(change),
+            })
+        });
+        cells.collect()
+    }
+
+    /// The version of the whole record: a FHIR id derived from its heads and the policy.
+    pub fn version_id(&self) -> String {
+        version_of(self.heads, self.log, self.policy)
+    }
+
+    /// The version of one entry, as in its `meta.versionId`.
+    pub fn entry_version_id(&self, id: &EntryId) -> Option<String> {
+        Some(version_of(&self.entries.get(id)?.heads, self.log, self.policy))
+    }
+
+    /// The change that stands for a write that several changes made: the one with the least id, so
+    /// that every site names the same.
+    pub(crate) fn writer(&self, sibling: &Sibling) -> ChangeNo {
+        let changes = sibling.changes();
+        changes.min_by_key(|&change| self.log.get(change).map(|c| c.id)).unwrap_or(sibling.change)
+    }
+
+    pub(crate) fn source_of(&self, change: ChangeNo) -> Option<Source> {
+        let stamp = self.tables.stamps.get(change as usize)?;
+        let &(feed, message) = self.tables.sources.get(stamp.source.checked_sub(1)? as usize)?;
+        let event_time_ms = self.log.get(change)?.event_time_ms;
+        Some(Source { feed: self.tables.feeds.name(feed).into(), message, event_time_ms })
+    }
+
+    /// The entry as shown, guarded; `None` if it is gone.
+    pub(crate) fn shown(&self, id: &EntryId, entry: &'a Entry) -> Option<Shown<'a>> {
+        let tree = match view::tree(entry, self.tables, self.policy, false) {
+            Some(tree) => tree,
+            None if self.is_referred_to(id, entry) => {
+                view::tree(entry, self.tables, self.policy, true)?
+            }
+            None => return None,
+        };
+        Some(view::guard(id, entry, tree, self.tables, self.policy, &(*self, id)))
+    }
+
+    fn is_present(&self, id: &EntryId, entry: &Entry) -> bool {
+        view::is_present(entry) || self.is_referred_to(id, entry)
+    }
+
+    /// Whether a removed entry is referred to by a write that is concurrent with the removal.
+    fn is_referred_to(&self, id: &EntryId, entry: &Entry) -> bool {
+        let marks: Vec<ChangeNo> = entry
+            .cells
+            .iter()
+            .filter(|(address, _)| address.steps().next() == Some(Step::Presence))
+            .flat_map(|(_, cell)| &cell.siblings)
+            .filter(|sibling| sibling.write == Write::Mark)
+            .map(|sibling| sibling.change)
+            .collect();
+        if marks.is_empty() {
+            return false;
+        }
+        let reference = format!("\"reference\":\"{id}\"");
+        self.entries.iter().filter(|(other, _)| *other != id).any(|(_, other)| {
+            let siblings = other.cells.values().flat_map(|cell| &cell.siblings);
+            let mut referring = siblings.filter(|s| view::text_of(s).contains(&reference));
+            referring.any(|sibling| {
+                marks.iter().all(|&mark| {
+                    sibling.changes().all(|write| {
+                        !self.log.is_before(write, mark, self.tables)
+                            && !self.log.is_before(mark, write, self.tables)
+                    })
+                })
+            })
+        })
+    }
+
+    fn text(&self, id: &EntryId, entry: &Entry, tree: &Thing<'_>) -> String {
+        let times = entry.heads.iter().filter_map(|&head| Some(self.log.get(head)?.time));
+        let updated = times.max().unwrap_or_default();
+        let meta = Scope::Type(id.ty).member("meta").map(|member| Place::Element(member.element));
+        let stamp = view::MetaStamp {
+            place: meta,
+            version: &version_of(&entry.heads, self.log, self.policy),
+            updated,
+        };
+        view::stamped_text(id, tree, &stamp)
+    }
+}
+
+fn has_disagreement(entry: &Entry) -> bool {
+    entry.cells.iter().any(|(address, cell)| {
+        cell.siblings.len() > 1 || (address.is_presence() && !cell.siblings.is_empty())
+    })
+}
+
+/// Most heads that a version id spells out; more are hashed.
+const MAX_SPELLED_HEADS: usize = 5;
+/// The 64 characters that a FHIR id may hold.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.";
+
+/// A version id: `v`, then policy and heads in base 64 with FHIR's id characters; with more than
+/// five heads `h` and their hash.
+pub(crate) fn version_of(heads: &[ChangeNo], log: &Log, policy: &Policy) -> String {
+    let mut ids: Vec<ChangeId> = heads.iter().filter_map(|&h| Some(log.get(h)?.id)).collect();
+    ids.sort_unstable();
+    let mut bytes: Vec<u8> = policy.digest().iter().copied().take(3).collect();
+    if ids.len() <= MAX_SPELLED_HEADS {
+        for id in &ids {
+            bytes.extend(id.0.iter().take(8));
+        }
+        return spell('v', &bytes);
+    }
+    let mut hasher = Sha256::new();
+    for id in &ids {
+        hasher.update(id.0);
+    }
+    bytes.extend(hasher.finalize().iter().take(30));
+    spell('h', &bytes)
+}
+
+fn spell(kind: char, bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 + bytes.len() * 4 / 3);
+    text.push(kind);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte))
+            << (8 * (3 - chunk.len()));
+        for index in 0..=chunk.len() {
+            let digit = bits >> (18 - 6 * index) & 63;
+            text.push(ALPHABET.get(digit as usize).map_or('.', |&c| char::from(c)));
+        }
+    }
+    text
+}
+
+/// The heads that a spelled version id names, if all are known.
+pub(crate) fn read_version(version: &str, log: &Log) -> Option<Vec<ChangeNo>> {
+    let digits = version.strip_prefix('v')?;
+    let mut bits = 0_u32;
+    let mut count = 0;
+    let mut bytes = Vec::new();
+    for digit in digits.bytes() {
+        let value = ALPHABET.iter().position(|&c| c == digit)? as u32;
+        bits = bits << 6 | value;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    let heads = bytes.get(3..)?;
+    heads.chunks(8).map(|prefix| log.by_prefix(prefix.try_into().ok()?)).collect()
+}

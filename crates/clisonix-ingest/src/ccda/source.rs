@@ -1,0 +1,413 @@
+//! The XML of one document as a tree whose leaves remember whether a rule used them.
+//!
+//! A *leaf* is an attribute value or a text node that is not blank. Namespaces are ignored: CDA
+//! documents declare `urn:hl7-org:v3` and `urn:hl7-org:sdtc` under any prefix, and `xsi:type` too.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use clisonix_fhir::issue::{Issue, IssueCode};
+use roxmltree::{Document, Node, NodeType, ParsingOptions};
+
+use crate::Kept;
+
+/// Most nodes (elements, texts, comments) a document may have.
+pub(crate) const MAX_NODES: u32 = 4_000_000;
+/// Deepest nesting of elements in a document.
+pub(crate) const MAX_DEPTH: usize = 200;
+/// Most bytes a document may have.
+pub(crate) const MAX_BYTES: usize = 64 << 20;
+
+/// One parsed document and the marks on its leaves.
+pub(crate) struct Source<'input> {
+    xml: Document<'input>,
+    /// The number of each node's first leaf, by node number; one more entry ends the list.
+    first_leaf: Vec<u32>,
+    used: Vec<Cell<bool>>,
+    /// Elements by the value of their `ID` attribute, for references into the narrative.
+    ids: HashMap<String, roxmltree::NodeId>,
+}
+
+impl<'input> Source<'input> {
+    /// Parses a document. Document type definitions, and with them own entities, are refused.
+    ///
+    /// # Errors
+    /// One issue with line and column when the text is not well-formed or beyond a limit.
+    pub(crate) fn parse(text: &'input str) -> Result<Self, Issue> {
+        if text.len() > MAX_BYTES {
+            let message = "the document is larger than the limit";
+            return Err(Issue::error(IssueCode::TooLong, "/", message));
+        }
+        check_depth(text)?;
+        let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+        let xml = Document::parse_with_options(text, options).map_err(|error| refusal(&error))?;
+        let mut source =
+            Self { xml, first_leaf: Vec::new(), used: Vec::new(), ids: HashMap::new() };
+        source.number_leaves();
+        Ok(source)
+    }
+
+    /// The document element.
+    pub(crate) fn root(&self) -> Elem<'_> {
+        Elem { node: self.xml.root_element(), source: self }
+    }
+
+    /// The element whose `ID` is `id`; the first one when several claim it.
+    pub(crate) fn by_id(&self, id: &str) -> Option<Elem<'_>> {
+        let node = self.xml.get_node(*self.ids.get(id)?)?;
+        Some(Elem { node, source: self })
+    }
+
+    /// How many leaves are used.
+    pub(crate) fn used_count(&self) -> usize {
+        self.used.iter().filter(|mark| mark.get()).count()
+    }
+
+    /// The leaves that no rule used, in document order.
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        let mut kept = Vec::new();
+        let mut path = String::new();
+        self.keep_from(self.xml.root_element(), 1, 1, &mut path, &mut kept);
+        kept
+    }
+
+    fn number_leaves(&mut self) {
+        let mut count = 0u32;
+        for node in self.xml.descendants() {
+            self.first_leaf.push(count);
+            count += leaf_count(node);
+            if let Some(id) = node.attributes().find(|attribute| attribute.name() == "ID") {
+                self.ids.entry(id.value().to_owned()).or_insert_with(|| node.id());
+            }
+        }
+        self.first_leaf.push(count);
+        self.used = (0..count).map(|_| Cell::new(false)).collect();
+    }
+
+    /// `node` is the `position`-th of `total` siblings of its name.
+    fn keep_from(
+        &self,
+        node: Node<'_, 'input>,
+        position: usize,
+        total: usize,
+        path: &mut String,
+        kept: &mut Vec<Kept>,
+    ) {
+        let length = path.len();
+        path.push('/');
+        path.push_str(node.tag_name().name());
+        if total > 1 {
+            path.push_str(&format!("[{position}]"));
+        }
+        for (at, attribute) in node.attributes().enumerate() {
+            if !self.is_used(node, at) {
+                let address = format!("{path}/@{}", attribute.name());
+                kept.push(Kept { address, value: attribute.value().to_owned() });
+            }
+        }
+        let totals = sibling_totals(node);
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for child in node.children() {
+            let position = seen.entry(sibling_name(child)).or_insert(0);
+            *position += 1;
+            let (position, name) = (*position, sibling_name(child));
+            let total = totals.get(name).copied().unwrap_or(1);
+            if child.is_element() {
+                self.keep_from(child, position, total, path, kept);
+            } else if leaf_count(child) > 0 && !self.is_used(child, 0) {
+                let index = if total > 1 { format!("[{position}]") } else { String::new() };
+                let value = child.text().unwrap_or_default().to_owned();
+                kept.push(Kept { address: format!("{path}/text(){index}"), value });
+            }
+        }
+        path.truncate(length);
+    }
+
+    fn leaf(&self, node: Node<'_, '_>, at: usize) -> Option<&Cell<bool>> {
+        let first = *self.first_leaf.get(node.id().get_usize())?;
+        self.used.get(first as usize + at)
+    }
+
+    fn is_used(&self, node: Node<'_, '_>, at: usize) -> bool {
+        self.leaf(node, at).is_some_and(Cell::get)
+    }
+
+    fn mark(&self, node: Node<'_, '_>, at: usize) {
+        if let Some(leaf) = self.leaf(node, at) {
+            leaf.set(true);
+        }
+    }
+}
+
+/// One element of a [`Source`]. Reading with a name that starts with `take` or `text` marks the
+/// leaves as used; `peek` does not.
+#[derive(Clone, Copy)]
+pub(crate) struct Elem<'s> {
+    node: Node<'s, 's>,
+    source: &'s Source<'s>,
+}
+
+impl<'s> Elem<'s> {
+    /// The local name.
+    pub(crate) fn name(self) -> &'s str {
+        self.node.tag_name().name()
+    }
+
+    /// The document the element stands in.
+    pub(crate) fn source(self) -> &'s Source<'s> {
+        self.source
+    }
+
+    /// All child elements.
+    pub(crate) fn elements(self) -> impl Iterator<Item = Elem<'s>> {
+        let source = self.source;
+        self.node.children().filter(Node::is_element).map(move |node| Elem { node, source })
+    }
+
+    /// All child elements of a name.
+    pub(crate) fn children(self, name: &'static str) -> impl Iterator<Item = Elem<'s>> {
+        self.elements().filter(move |element| element.name() == name)
+    }
+
+    /// The first child element of a name.
+    pub(crate) fn child(self, name: &'static str) -> Option<Elem<'s>> {
+        self.children(name).next()
+    }
+
+    /// Follows first children along `names`.
+    pub(crate) fn path(self, names: &[&'static str]) -> Option<Elem<'s>> {
+        names.iter().try_fold(self, |element, name| element.child(name))
+    }
+
+    /// An attribute's value, trimmed; `None` when absent or blank.
+    pub(crate) fn peek(self, name: &str) -> Option<&'s str> {
+        let value = self.node.attributes().find(|attribute| attribute.name() == name)?.value();
+        Some(value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Like [`Elem::peek`], marking the attribute as used.
+    pub(crate) fn take(self, name: &str) -> Option<&'s str> {
+        self.mark_attribute(name);
+        self.peek(name)
+    }
+
+    /// Marks an attribute as used.
+    pub(crate) fn mark_attribute(self, name: &str) {
+        for (at, attribute) in self.node.attributes().enumerate() {
+            if attribute.name() == name {
+                self.source.mark(self.node, at);
+            }
+        }
+    }
+
+    /// Whether the element says that its value is missing.
+    pub(crate) fn is_null(self) -> bool {
+        self.peek("nullFlavor").is_some()
+    }
+
+    /// All text below, white space folded, without marking it.
+    pub(crate) fn peek_text(self) -> String {
+        let mut words = String::new();
+        for node in self.node.descendants().filter(Node::is_text) {
+            words.push_str(node.text().unwrap_or_default());
+            // Table cells and lines without a blank between them are still separate words.
+            words.push(' ');
+        }
+        words.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Like [`Elem::peek_text`], marking the text as used; `None` when blank.
+    pub(crate) fn text(self) -> Option<String> {
+        self.mark_text();
+        Some(self.peek_text()).filter(|text| !text.is_empty())
+    }
+
+    /// The element's own text nodes as they are, marked as used, in one piece.
+    pub(crate) fn verbatim(self) -> String {
+        self.mark_text();
+        let texts = self.node.descendants().filter(Node::is_text);
+        texts.filter_map(|node| node.text()).collect()
+    }
+
+    fn mark_text(self) {
+        for node in self.node.descendants().filter(Node::is_text) {
+            self.source.mark(node, 0);
+        }
+    }
+
+    /// Marks what only says which kind of thing the element is; a rule that was chosen by these
+    /// says the same with the FHIR type or element it writes.
+    pub(crate) fn visit(self) -> Self {
+        for name in ["classCode", "moodCode", "typeCode", "determinerCode", "type"] {
+            self.mark_attribute(name);
+        }
+        self
+    }
+
+    /// Marks the template identifiers that `known` recognises.
+    pub(crate) fn take_templates(self, known: impl Fn(&str) -> bool) {
+        for template in self.children("templateId") {
+            if template.peek("root").is_some_and(&known) {
+                template.mark_attribute("root");
+                template.mark_attribute("extension");
+            }
+        }
+    }
+
+    /// The mixed content in order.
+    pub(crate) fn content(self) -> impl Iterator<Item = Content<'s>> {
+        let source = self.source;
+        self.node.children().filter_map(move |node| match node.node_type() {
+            NodeType::Element => Some(Content::Element(Elem { node, source })),
+            NodeType::Text => {
+                source.mark(node, 0);
+                node.text().map(Content::Text)
+            }
+            _ => None,
+        })
+    }
+
+    /// The attributes in order, unmarked.
+    pub(crate) fn attributes(self) -> impl Iterator<Item = (&'s str, &'s str)> {
+        self.node.attributes().map(|attribute| (attribute.name(), attribute.value()))
+    }
+
+    /// Takes back every mark on this element and below.
+    pub(crate) fn unmark(self) {
+        for node in self.node.descendants() {
+            for at in 0..leaf_count(node) as usize {
+                if let Some(leaf) = self.source.leaf(node, at) {
+                    leaf.set(false);
+                }
+            }
+        }
+    }
+
+    /// The address, for example `/ClinicalDocument/component/structuredBody/component[3]/section`.
+    pub(crate) fn address(self) -> String {
+        let mut steps: Vec<String> = Vec::new();
+        let mut node = Some(self.node);
+        while let Some(element) = node.filter(Node::is_element) {
+            let name = element.tag_name().name();
+            let is_same = |other: &Node<'_, '_>| other.tag_name().name() == name;
+            let before = element.prev_siblings().skip(1).filter(Node::is_element).filter(is_same);
+            let position = before.count() + 1;
+            let mut after = element.next_siblings().skip(1).filter(Node::is_element);
+            let is_only = position == 1 && !after.any(|other| is_same(&other));
+            steps.push(if is_only { name.to_owned() } else { format!("{name}[{position}]") });
+            node = element.parent();
+        }
+        steps.iter().rev().fold(String::new(), |path, step| format!("{path}/{step}"))
+    }
+}
+
+/// One piece of mixed content.
+pub(crate) enum Content<'s> {
+    /// An element.
+    Element(Elem<'s>),
+    /// A text, entities resolved; marked as used.
+    Text(&'s str),
+}
+
+/// Leaves of a node itself: its attributes, or 1 for a text that is not blank.
+fn leaf_count(node: Node<'_, '_>) -> u32 {
+    match node.node_type() {
+        NodeType::Element => node.attributes().len() as u32,
+        NodeType::Text => u32::from(!node.text().unwrap_or_default().trim().is_empty()),
+        _ => 0,
+    }
+}
+
+/// The name under which siblings are counted; texts that are leaves count among themselves.
+fn sibling_name<'a>(node: Node<'a, '_>) -> &'a str {
+    if node.is_element() {
+        node.tag_name().name()
+    } else if leaf_count(node) > 0 {
+        "#text"
+    } else {
+        ""
+    }
+}
+
+fn sibling_totals<'a>(node: Node<'a, '_>) -> HashMap<&'a str, usize> {
+    let mut totals = HashMap::new();
+    for child in node.children() {
+        *totals.entry(sibling_name(child)).or_insert(0) += 1;
+    }
+    totals
+}
+
+/// Refuses too deep a nesting before the parser sees it. Markup inside comments and CDATA is
+/// skipped, so only real elements count.
+fn check_depth(text: &str) -> Result<(), Issue> {
+    let mut depth = 0usize;
+    let mut rest = text;
+    while let Some((_, markup)) = rest.split_once('<') {
+        let (inside, after) = if let Some(comment) = markup.strip_prefix("!--") {
+            comment.split_once("-->").map_or(("!", ""), |(_, after)| ("!", after))
+        } else if let Some(data) = markup.strip_prefix("![CDATA[") {
+            data.split_once("]]>").map_or(("!", ""), |(_, after)| ("!", after))
+        } else {
+            split_tag(markup)
+        };
+        match inside.as_bytes() {
+            [b'/', ..] => depth = depth.saturating_sub(1),
+            [b'!' | b'?', ..] | [] | [.., b'/'] => {}
+            _ => depth += 1,
+        }
+        if depth > MAX_DEPTH {
+            let message = "elements are nested deeper than the limit";
+            return Err(Issue::error(IssueCode::TooCostly, "/", message));
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+/// Splits behind the `>` that ends a tag; one inside a quoted attribute value does not.
+fn split_tag(markup: &str) -> (&str, &str) {
+    let mut quote = None;
+    for (at, byte) in markup.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => {
+                return (markup.get(..at).unwrap_or(""), markup.get(at + 1..).unwrap_or(""));
+            }
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), close) if open == close => quote = None,
+            _ => {}
+        }
+    }
+    (markup, "")
+}
+
+/// The parser's refusal without the words of the document.
+fn refusal(error: &roxmltree::Error) -> Issue {
+    use roxmltree::Error;
+    let (code, what) = match error {
+        Error::DtdDetected => {
+            (IssueCode::NotSupported, "a document type definition is not allowed")
+        }
+        Error::NodesLimitReached => (IssueCode::TooCostly, "more nodes than the limit"),
+        Error::UnknownNamespace(..) => {
+            (IssueCode::Structure, "a name uses a namespace prefix that is not declared")
+        }
+        Error::UnknownEntityReference(..) | Error::MalformedEntityReference(..) => {
+            (IssueCode::Structure, "an entity is not known")
+        }
+        Error::UnexpectedCloseTag(..) | Error::UnexpectedEntityCloseTag(..) => {
+            (IssueCode::Structure, "an end tag does not match its start tag")
+        }
+        Error::DuplicatedAttribute(..) => {
+            (IssueCode::Structure, "an attribute occurs twice in one element")
+        }
+        Error::UnclosedRootNode => (IssueCode::Structure, "the document is cut short"),
+        Error::NoRootNode => (IssueCode::Structure, "there is no element"),
+        _ => (IssueCode::Structure, "the XML is not well-formed"),
+    };
+    let at = error.pos();
+    let message = format!("{what}, at line {}, column {}", at.row, at.col);
+    Issue::error(code, "/", message)
+}
+
+#[cfg(test)]
+mod tests;

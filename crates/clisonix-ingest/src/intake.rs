@@ -1,0 +1,160 @@
+//! What comes out of ingest: outcomes, statements about records, and what was kept aside.
+
+use std::ops::Range;
+
+use clisonix_fhir::issue::Issue;
+use clisonix_fhir::json::Value;
+
+use crate::identity;
+
+/// What the caller knows about an input beside its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hint {
+    /// The feed the input belongs to; `None` lets the content name it.
+    pub feed: Option<String>,
+    /// The name of the file, for issues only.
+    pub file: Option<String>,
+    /// Minutes east of UTC at which a time of day without a zone is read.
+    pub zone_minutes: i32,
+}
+
+impl Hint {
+    /// A hint that names the feed.
+    pub fn for_feed(feed: impl Into<String>) -> Self {
+        Self { feed: Some(feed.into()), ..Self::default() }
+    }
+
+    /// The file's name, or a word that stands for it in an issue.
+    pub fn file_name(&self) -> &str {
+        self.file.as_deref().unwrap_or("input")
+    }
+}
+
+/// How one message ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Read. Applied without loss when [`Intake::kept`] is empty, else with the kept leaves listed.
+    Taken(Intake),
+    /// Not read; the caller puts the raw bytes into quarantine.
+    Rejected(Rejected),
+}
+
+impl Outcome {
+    /// A rejection for one reason.
+    pub fn rejected(raw: Range<usize>, issue: Issue) -> Self {
+        Self::Rejected(Rejected { raw, issues: vec![issue] })
+    }
+
+    /// The intake, when the message was read.
+    pub fn taken(&self) -> Option<&Intake> {
+        match self {
+            Self::Taken(intake) => Some(intake),
+            Self::Rejected(_) => None,
+        }
+    }
+}
+
+/// A message that could not be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejected {
+    /// Where the message stands in the unpacked input, in bytes.
+    pub raw: Range<usize>,
+    /// Why; at least one issue.
+    pub issues: Vec<Issue>,
+}
+
+/// Everything that one message says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intake {
+    /// The feed the message came by.
+    pub feed: String,
+    /// First 16 bytes of a SHA-256 over feed and raw bytes (see [`message_id`]).
+    pub message: [u8; 16],
+    /// The sender's own id of the message (MSH-10, document id, `Bundle.identifier`).
+    pub control_id: Option<String>,
+    /// When the sender says it happened, milliseconds since 1970-01-01T00:00:00Z.
+    pub event_time_ms: Option<i64>,
+    /// One statement for each record the message speaks of, sorted by record.
+    pub statements: Vec<Statement>,
+    /// Problems that did not stop the message.
+    pub issues: Vec<Issue>,
+    /// Source leaves that no rule used.
+    pub kept: Vec<Kept>,
+    /// How many source leaves were used.
+    pub used: usize,
+}
+
+/// What one message says about one record: a patient's compartment or one shared resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// Which record.
+    pub record: RecordKey,
+    /// The resources, sorted by type and id.
+    pub resources: Vec<Stated>,
+}
+
+/// One resource as the message states it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stated {
+    /// A FHIR resource with `resourceType` and `id`. JSON `null` as a member's value retracts the
+    /// feed's own earlier statement of that element (HL7 v2 `""`).
+    pub resource: Value,
+    /// The source's own `Type/id`, where it had one.
+    pub origin: Option<String>,
+}
+
+/// A source leaf that was kept aside because no rule used it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Where it stood, in the source's own address form.
+    pub address: String,
+    /// What it said.
+    pub value: String,
+}
+
+/// Whether a record is a patient's compartment or one shared resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// The compartment of one patient as one registration authority knows them.
+    Patient,
+    /// One resource outside every patient's compartment.
+    Shared,
+}
+
+/// The business key of a record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// Patient or shared.
+    pub kind: RecordKind,
+    /// The identifier's system (assigning authority).
+    pub system: String,
+    /// The identifier's value; of a shared record prefixed with its type, `Practitioner/123`.
+    pub value: String,
+}
+
+impl RecordKey {
+    /// A patient's record.
+    pub fn patient(system: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { kind: RecordKind::Patient, system: system.into(), value: value.into() }
+    }
+
+    /// The record of one shared resource of the given type.
+    pub fn shared(resource_type: &str, system: impl Into<String>, value: &str) -> Self {
+        let value = format!("{resource_type}/{value}");
+        Self { kind: RecordKind::Shared, system: system.into(), value }
+    }
+
+    /// The record's id: `p-` or `s-` and 32 hexadecimal digits of a SHA-256 over the key.
+    pub fn id(&self) -> String {
+        let (letter, domain) = match self.kind {
+            RecordKind::Patient => ("p", "clisonix record patient 1"),
+            RecordKind::Shared => ("s", "clisonix record shared 1"),
+        };
+        format!("{letter}-{}", identity::short_hash(domain, &[&self.system, &self.value]))
+    }
+}
+
+/// The id of a message: first 16 bytes of SHA-256 over the feed's length, the feed and the bytes.
+pub fn message_id(feed: &str, raw: &[u8]) -> [u8; 16] {
+    identity::half_hash("clisonix message 1", &[feed.as_bytes(), raw])
+}

@@ -1,0 +1,4 @@
+//! Integration tests of ingest.
+
+mod ccda;
+mod synthea;

@@ -1,0 +1,211 @@
+//! Backups: one file with every row of a snapshot, checked before it replaces anything.
+//!
+//! The file does not depend on the engine: it can be restored into another one.
+//! Layout: `docs/formats/store.md`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::access::AccessHead;
+use crate::backup::archive::{ArchiveReader, ArchiveWriter, Manifest};
+use crate::directory::{parent, sync_directory};
+use crate::engine::Redb;
+use crate::error::{BackupError, OpenError};
+use crate::key_value::{KeyValue, Operation, Span, Table};
+use crate::ledger::{
+    FORMAT_KEY, FORMAT_VERSION, INCARNATION_KEY, Incarnation, RESTORED_FROM_KEY, own_row,
+};
+use crate::medium::private_mode;
+use crate::store::{Store, StoreOptions};
+
+pub(crate) mod archive;
+
+/// Bytes of rows that a restore makes durable at a time.
+const RESTORE_STEP_BYTES: usize = 32 << 20;
+
+/// What a backup holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// Format of the rows.
+    pub format: u32,
+    /// The store it was taken from.
+    pub incarnation: Incarnation,
+    /// Rows of each table.
+    pub rows: Vec<(Table, u64)>,
+    /// End of the access log.
+    pub access: AccessHead,
+    /// SHA-256 of the file up to the digest itself.
+    pub digest: [u8; 32],
+    /// Length of the file.
+    pub size_bytes: u64,
+}
+
+impl Store {
+    /// Writes a snapshot to a new file while the store runs. The file appears under its name only
+    /// when it is complete and durable.
+    pub fn backup(&self, path: &Path) -> Result<BackupReport, BackupError> {
+        if path.exists() {
+            return Err(BackupError::TargetExists { path: path.to_owned() });
+        }
+        let partial = beside(path, "partial");
+        let outcome = self.write_archive(&partial);
+        let (report, file) = remove_on_failure(outcome, || fs::remove_file(&partial))?;
+        file.sync_all().map_err(at(&partial))?;
+        // A link, unlike a rename, never replaces a file that appeared meanwhile.
+        let linked = fs::hard_link(&partial, path).map_err(at(path));
+        fs::remove_file(&partial).map_err(at(&partial))?;
+        linked?;
+        sync_directory(parent(path)).map_err(at(parent(path)))?;
+        Ok(report)
+    }
+
+    fn write_archive(&self, path: &Path) -> Result<(BackupReport, File), BackupError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        private_mode(&mut options);
+        let file = options.open(path).map_err(at(path))?;
+        let snapshot = self.snapshot()?;
+        let access = snapshot.access_head()?;
+        let mut writer = ArchiveWriter::start(file, self.incarnation()).map_err(at(path))?;
+        for table in Table::ALL {
+            for row in snapshot.rows(table, &Span::all())? {
+                writer.row(table, &row?).map_err(at(path))?;
+            }
+        }
+        let (manifest, digest, size_bytes, file) = writer.finish(access).map_err(at(path))?;
+        Ok((report(self.incarnation(), &manifest, digest, size_bytes), file))
+    }
+
+    /// Reads a whole backup and checks its digest and counts, without restoring it.
+    pub fn verify_backup(path: &Path) -> Result<BackupReport, BackupError> {
+        let mut reader = ArchiveReader::open(path)?;
+        while reader.row()?.is_some() {}
+        let incarnation = reader.incarnation();
+        let (manifest, digest, size_bytes) = reader.finish()?;
+        Ok(report(incarnation, &manifest, digest, size_bytes))
+    }
+
+    /// Makes a new store from a backup, with a new incarnation. `directory` has to be absent or
+    /// empty, and stays so unless the backup's digest, its counts and its access log are right.
+    pub fn restore(
+        path: &Path,
+        directory: &Path,
+        incarnation: Incarnation,
+    ) -> Result<BackupReport, BackupError> {
+        refuse_occupied(directory)?;
+        let reader = ArchiveReader::open(path)?;
+        let partial = beside(directory, "partial");
+        refuse_occupied(&partial)?;
+        let outcome = fill(reader, &partial, incarnation);
+        let report = remove_on_failure(outcome, || fs::remove_dir_all(&partial))?;
+        // Renaming a directory replaces an empty one and fails on any other (POSIX rename).
+        let renamed = fs::rename(&partial, directory).map_err(at(directory));
+        remove_on_failure(renamed, || fs::remove_dir_all(&partial))?;
+        sync_directory(directory).map_err(at(directory))?;
+        Ok(report)
+    }
+}
+
+fn fill(
+    mut reader: ArchiveReader,
+    directory: &Path,
+    incarnation: Incarnation,
+) -> Result<BackupReport, BackupError> {
+    let previous = reader.incarnation();
+    let (held, engine) = Redb::in_directory(directory, StoreOptions::default().cache_bytes)?;
+    let mut step = Vec::new();
+    let mut step_bytes = 0;
+    while let Some(operation) = reader.row()? {
+        // Without its format row the half-filled directory is no store to anybody.
+        if operation.table == Table::Meta && operation.key == FORMAT_KEY {
+            continue;
+        }
+        step_bytes += operation.size_bytes();
+        step.push(operation);
+        if step_bytes >= RESTORE_STEP_BYTES {
+            engine.commit(&step)?;
+            step.clear();
+            step_bytes = 0;
+        }
+    }
+    engine.commit(&step)?;
+    let (manifest, digest, size_bytes) = reader.finish()?;
+    engine.commit(&rebirth(incarnation, previous))?;
+    held.sync()?;
+    let store = Store::start(Arc::new(engine), Some(held), &StoreOptions::default())?;
+    let access = store.snapshot()?.verify_access_log()?;
+    if access != manifest.access {
+        return Err(BackupError::ManifestDiffers);
+    }
+    Ok(report(previous, &manifest, digest, size_bytes))
+}
+
+/// What makes the restored rows a store of its own.
+fn rebirth(incarnation: Incarnation, previous: Incarnation) -> [Operation; 3] {
+    [
+        own_row(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec()),
+        own_row(INCARNATION_KEY, incarnation.to_vec()),
+        own_row(RESTORED_FROM_KEY, previous.to_vec()),
+    ]
+}
+
+fn report(
+    incarnation: Incarnation,
+    manifest: &Manifest,
+    digest: [u8; 32],
+    size_bytes: u64,
+) -> BackupReport {
+    let Manifest { rows, access } = *manifest;
+    let rows = Table::ALL.into_iter().zip(rows).collect();
+    BackupReport { format: FORMAT_VERSION, incarnation, rows, access, digest, size_bytes }
+}
+
+fn refuse_occupied(directory: &Path) -> Result<(), BackupError> {
+    match fs::read_dir(directory) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(BackupError::TargetExists { path: directory.to_owned() }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(at(directory)(source)),
+    }
+}
+
+/// The failure is what counts; a leftover partial file is only untidy.
+fn remove_on_failure<T>(
+    outcome: Result<T, BackupError>,
+    remove: impl FnOnce() -> io::Result<()>,
+) -> Result<T, BackupError> {
+    outcome.inspect_err(|_| {
+        let _ = remove();
+    })
+}
+
+/// The same name with an ending more, in the same directory.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| BackupError::File { path, source }
+}
+
+impl Redb {
+    /// A locked directory and the engine on the file in it.
+    fn in_directory(
+        path: &Path,
+        cache_bytes: usize,
+    ) -> Result<(crate::directory::Directory, Self), OpenError> {
+        let held = crate::directory::Directory::make(path)?;
+        let medium = crate::medium::FileMedium::new(held.data_file());
+        let engine = Self::open(Box::new(medium), cache_bytes)?;
+        Ok((held, engine))
+    }
+}

@@ -1,0 +1,108 @@
+//! What a full check of a store found.
+
+use crate::access::AccessHead;
+use crate::content::{Arrival, Quarantined, RawInput, change_arrival};
+use crate::error::{AccessLogError, ReadError};
+use crate::key_value::{Span, Table};
+use crate::ledger::Ledger;
+use crate::snapshot::Snapshot;
+
+/// The outcome of [`crate::Store::check`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// The engine found every checksum right.
+    pub engine_sound: bool,
+    /// Rows of each table.
+    pub rows: Vec<(Table, u64)>,
+    /// Arrival numbers that are missing, or that lead to no change.
+    pub broken_arrivals: u64,
+    /// Rows that do not read as the format says.
+    pub unreadable: u64,
+    /// The quarantine's recorded totals are those of its rows.
+    pub quarantine_agrees: bool,
+    /// The access log's end, or its first broken link.
+    pub access_log: Result<AccessHead, AccessLogError>,
+}
+
+impl CheckReport {
+    /// Nothing at all is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.engine_sound
+            && self.broken_arrivals == 0
+            && self.unreadable == 0
+            && self.quarantine_agrees
+            && self.access_log.is_ok()
+    }
+}
+
+pub(crate) fn inspect(snapshot: &Snapshot, engine_sound: bool) -> Result<CheckReport, ReadError> {
+    let ledger = Ledger::load(snapshot.view())?;
+    let mut rows = Vec::new();
+    for table in Table::ALL {
+        rows.push((table, snapshot.count(table)?));
+    }
+    let (quarantine, unreadable_quarantine) = weigh_quarantine(snapshot)?;
+    let access_log = match snapshot.verify_access_log() {
+        Err(AccessLogError::Read(error)) => return Err(error),
+        outcome => outcome,
+    };
+    Ok(CheckReport {
+        engine_sound,
+        rows,
+        broken_arrivals: broken_arrivals(snapshot, ledger.next_arrival)?,
+        unreadable: unreadable_quarantine + unreadable_content(snapshot)?,
+        quarantine_agrees: quarantine == (ledger.quarantine_count, ledger.quarantine_bytes),
+        access_log,
+    })
+}
+
+/// Walks the arrivals; a forgotten raw input is no fault, a lost change is.
+fn broken_arrivals(snapshot: &Snapshot, next: u64) -> Result<u64, ReadError> {
+    let mut broken = 0;
+    let mut expected = 1;
+    for row in snapshot.arrivals(0)? {
+        match row {
+            Ok((arrival, what)) => {
+                broken += arrival.saturating_sub(expected);
+                expected = arrival + 1;
+                if let Arrival::Change(record) = what {
+                    broken += u64::from(snapshot.change(&record, arrival)?.is_none());
+                }
+            }
+            Err(ReadError::Damaged { .. }) => {
+                broken += 1;
+                expected += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(broken + next.saturating_sub(expected))
+}
+
+fn weigh_quarantine(snapshot: &Snapshot) -> Result<((u64, u64), u64), ReadError> {
+    let (mut count, mut bytes, mut unreadable) = (0, 0, 0);
+    for row in snapshot.rows(Table::Quarantine, &Span::all())? {
+        let row = row?;
+        count += 1;
+        bytes += row.value.len() as u64;
+        let message = row.key.try_into().ok();
+        let read = message.and_then(|message| Quarantined::decode(message, &row.value));
+        unreadable += u64::from(read.is_none());
+    }
+    Ok(((count, bytes), unreadable))
+}
+
+fn unreadable_content(snapshot: &Snapshot) -> Result<u64, ReadError> {
+    let mut unreadable = 0;
+    for row in snapshot.rows(Table::Raw, &Span::all())? {
+        let row = row?;
+        let message = row.key.try_into().ok();
+        let read = message.and_then(|message| RawInput::decode(message, &row.value));
+        unreadable += u64::from(read.is_none());
+    }
+    for row in snapshot.rows(Table::Changes, &Span::all())? {
+        unreadable += u64::from(change_arrival(&row?.key).is_none());
+    }
+    Ok(unreadable)
+}

@@ -1,0 +1,253 @@
+//! Life cycle, limits, quarantine, access log, group commit and backups.
+
+use std::fs;
+
+use clisonix_store::{
+    Access, AccessLogError, Action, Arrival, BackupError, Batch, FaultKind, OpenError, Quarantined,
+    RawInput, Store, StoreOptions, Table, WriteError,
+};
+
+use crate::crash::{batch, holds_exactly};
+use crate::disk::Disk;
+
+fn options() -> StoreOptions {
+    StoreOptions::default()
+}
+
+#[test]
+fn a_directory_is_private_locked_and_keeps_its_store() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    assert!(matches!(Store::open(&path, &options()), Err(OpenError::Missing { .. })));
+    let store = Store::create(&path, [3; 16], &options()).unwrap();
+    assert!(matches!(Store::open(&path, &options()), Err(OpenError::Locked { .. })));
+    store.write(batch(0)).unwrap();
+    drop(store);
+    assert!(matches!(Store::create(&path, [4; 16], &options()), Err(OpenError::Exists { .. })));
+    let store = Store::open(&path, &options()).unwrap();
+    assert_eq!(store.incarnation(), [3; 16]);
+    holds_exactly(&store.snapshot().unwrap(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode =
+            |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        for entry in fs::read_dir(&path).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+    }
+}
+
+/// Writes under the store's hand, as another program version or an attacker would.
+fn tamper(path: &std::path::Path, table: &str, key: &[u8], value: Option<&[u8]>) {
+    let database = redb::Database::open(path.join("store.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let definition = redb::TableDefinition::<&[u8], &[u8]>::new(table);
+        let mut rows = transaction.open_table(definition).unwrap();
+        match value {
+            Some(value) => drop(rows.insert(key, value).unwrap()),
+            None => drop(rows.remove(key).unwrap()),
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn another_format_is_refused_or_migrated() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    drop(Store::create(&path, [3; 16], &options()).unwrap());
+    tamper(&path, "meta", b"\0format", Some(&9_u32.to_be_bytes()));
+    let error = Store::open(&path, &options()).err().unwrap();
+    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 1 }));
+    assert!(error.to_string().contains("format 9") && error.to_string().contains("format 1"));
+    tamper(&path, "meta", b"\0format", Some(&0_u32.to_be_bytes()));
+    let error = Store::open(&path, &options()).err().unwrap();
+    assert!(matches!(error, OpenError::OlderFormat { found: 0, supported: 1 }));
+    let migration = StoreOptions {
+        migration: Some(|found, _| {
+            let mut batch = Batch::new();
+            batch.put(Table::Meta, b"was", found.to_be_bytes().to_vec())?;
+            Ok(batch)
+        }),
+        ..options()
+    };
+    drop(Store::open(&path, &migration).unwrap());
+    let store = Store::open(&path, &options()).unwrap();
+    assert_eq!(store.snapshot().unwrap().value(Table::Meta, b"was").unwrap(), Some(vec![0; 4]));
+}
+
+#[test]
+fn limits_and_reserved_rows_are_refused() {
+    let mut batch = Batch::new();
+    let long = vec![1; clisonix_store::limit::MAX_KEY_BYTES + 1];
+    assert!(matches!(batch.put(Table::Index, &long, vec![]), Err(WriteError::KeyLength { .. })));
+    assert!(matches!(batch.put(Table::Index, &[], vec![]), Err(WriteError::KeyLength { .. })));
+    assert!(matches!(
+        batch.put(Table::Meta, b"\0format", vec![]),
+        Err(WriteError::Reserved { .. })
+    ));
+    assert!(matches!(batch.put(Table::AccessLog, b"a", vec![]), Err(WriteError::Reserved { .. })));
+    assert!(matches!(batch.remove(Table::Changes, b"a"), Err(WriteError::Reserved { .. })));
+    assert!(matches!(batch.state("", vec![]), Err(WriteError::FieldLength { .. })));
+    let nobody = Access {
+        time_ms: 0,
+        author: String::new(),
+        action: Action::Read,
+        record: None,
+        version: None,
+        purpose: String::new(),
+    };
+    assert!(matches!(batch.access(nobody), Err(WriteError::FieldLength { field: "author", .. })));
+    assert!(batch.is_empty());
+}
+
+#[test]
+fn arrivals_tell_what_came_in_which_order() {
+    let store = Store::on_medium(Box::new(Disk::default()), [1; 16], &options()).unwrap();
+    let input = RawInput {
+        message: [8; 16],
+        feed: "lab".into(),
+        file: None,
+        received_ms: 9,
+        bytes: b"MSH|".to_vec(),
+    };
+    let mut batch = Batch::new();
+    batch.raw(input.clone()).unwrap().change("p-1", b"one".to_vec()).unwrap();
+    batch.change("p-12", b"two".to_vec()).unwrap();
+    assert_eq!(store.write(batch).unwrap().arrivals, 1..4);
+    let snapshot = store.snapshot().unwrap();
+    let arrivals: Vec<_> = snapshot.arrivals(0).unwrap().map(Result::unwrap).collect();
+    let change = |record: &str| Arrival::Change(record.into());
+    assert_eq!(arrivals, [(1, Arrival::Raw([8; 16])), (2, change("p-1")), (3, change("p-12"))]);
+    assert_eq!(snapshot.raw([8; 16]).unwrap(), Some((1, input)));
+    assert_eq!(snapshot.changes("p-1", 0).unwrap().count(), 1);
+    assert_eq!(snapshot.changes("p-1", 3).unwrap().count(), 0);
+}
+
+fn junk(id: u8, size: usize) -> Quarantined {
+    Quarantined {
+        message: [id; 16],
+        feed: "lab".into(),
+        file: None,
+        received_ms: 0,
+        attempts: 1,
+        reason: "no header".into(),
+        issues: b"[]".to_vec(),
+        bytes: vec![0; size],
+    }
+}
+
+#[test]
+fn the_quarantine_has_a_limit_and_gives_room_back() {
+    let options = StoreOptions { quarantine_max_bytes: 3000, ..options() };
+    let store = Store::on_medium(Box::new(Disk::default()), [1; 16], &options).unwrap();
+    let put = |id, size| {
+        let mut batch = Batch::new();
+        batch.quarantine(&junk(id, size)).unwrap();
+        store.write(batch)
+    };
+    put(1, 1000).unwrap();
+    put(1, 2000).unwrap();
+    assert!(matches!(put(2, 2000), Err(WriteError::QuarantineFull { .. })));
+    let mut release = Batch::new();
+    release.release([1; 16]).unwrap();
+    store.write(release).unwrap();
+    assert_eq!(store.snapshot().unwrap().quarantine_size().unwrap(), (0, 0));
+    put(2, 2000).unwrap();
+    assert_eq!(store.snapshot().unwrap().quarantined([2; 16]).unwrap(), Some(junk(2, 2000)));
+    assert!(store.check().unwrap().is_sound());
+}
+
+#[test]
+fn many_threads_share_one_chain() {
+    let store = Store::on_medium(Box::new(Disk::default()), [1; 16], &options()).unwrap();
+    let commits: Vec<u64> = std::thread::scope(|scope| {
+        let write = |number| {
+            let store = &store;
+            scope.spawn(move || store.write(batch(number)).unwrap().commit)
+        };
+        let threads: Vec<_> = (0..200).map(write).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(commits.iter().max().unwrap() <= &200);
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.verify_access_log().unwrap().entries, 200);
+    assert_eq!(snapshot.accesses(190).unwrap().count(), 10);
+}
+
+#[test]
+fn a_tampered_access_log_names_the_first_broken_link() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    let store = Store::create(&path, [3; 16], &options()).unwrap();
+    assert!(store.write_many((0..6).map(batch)).iter().all(Result::is_ok));
+    let key = 3_u64.to_be_bytes();
+    let mut value = store.snapshot().unwrap().value(Table::AccessLog, &key).unwrap().unwrap();
+    drop(store);
+    let verify = || {
+        let store = Store::open(&path, &options()).unwrap();
+        store.snapshot().unwrap().verify_access_log()
+    };
+    verify().unwrap();
+    tamper(&path, "access_log", &5_u64.to_be_bytes(), None);
+    assert!(matches!(verify(), Err(AccessLogError::Missing { seq: 5 })));
+    value[10] ^= 1;
+    tamper(&path, "access_log", &key, Some(&value));
+    assert!(matches!(verify(), Err(AccessLogError::BrokenLink { seq: 3 })));
+    tamper(&path, "access_log", &2_u64.to_be_bytes(), None);
+    assert!(matches!(verify(), Err(AccessLogError::Missing { seq: 2 })));
+}
+
+#[test]
+fn a_backup_comes_back_as_a_new_life() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let store = Store::create(&at("data"), [3; 16], &options()).unwrap();
+    assert!(store.write_many((0..9).map(batch)).iter().all(Result::is_ok));
+    let report = store.backup(&at("backup")).unwrap();
+    assert!(matches!(store.backup(&at("backup")), Err(BackupError::TargetExists { .. })));
+    store.write(batch(9)).unwrap();
+    assert_eq!(Store::verify_backup(&at("backup")).unwrap(), report);
+    assert_eq!(Store::restore(&at("backup"), &at("new"), [4; 16]).unwrap(), report);
+    let restored = Store::open(&at("new"), &options()).unwrap();
+    assert_eq!(restored.incarnation(), [4; 16]);
+    holds_exactly(&restored.snapshot().unwrap(), 9);
+    assert!(restored.check().unwrap().is_sound());
+    let occupied = Store::restore(&at("backup"), &at("data"), [5; 16]);
+    assert!(matches!(occupied, Err(BackupError::TargetExists { .. })));
+}
+
+#[test]
+fn a_damaged_backup_restores_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let store = Store::create(&at("data"), [3; 16], &options()).unwrap();
+    store.write(batch(0)).unwrap();
+    store.backup(&at("backup")).unwrap();
+    let whole = fs::read(at("backup")).unwrap();
+    for position in (0..whole.len()).step_by(37) {
+        let mut bytes = whole.clone();
+        bytes[position] ^= 1;
+        fs::write(at("bad"), &bytes).unwrap();
+        assert!(Store::verify_backup(&at("bad")).is_err(), "byte {position}");
+        fs::write(at("bad"), &whole[..position]).unwrap();
+        assert!(Store::verify_backup(&at("bad")).is_err(), "cut at {position}");
+    }
+    assert!(Store::restore(&at("bad"), &at("new"), [4; 16]).is_err());
+    assert!(!at("new").exists() && !at("new.partial").exists());
+}
+
+#[test]
+fn compacting_needs_no_open_snapshot() {
+    let store = Store::on_medium(Box::new(Disk::default()), [1; 16], &options()).unwrap();
+    store.write(batch(0)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let error = store.compact().unwrap_err();
+    assert!(matches!(error, WriteError::Failed(fault) if fault.kind() == FaultKind::Busy));
+    drop(snapshot);
+    store.compact().unwrap();
+    holds_exactly(&store.snapshot().unwrap(), 1);
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask bench`: the comparisons under `benches/`, built apart from the product.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::project;
+use crate::python::{Build, Environment};
+
+/// What the command line says.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Which one; without a name, all of them.
+    name: Option<String>,
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// The full size; without it each ends within five minutes.
+    #[arg(long)]
+    full: bool,
+    /// Only name them.
+    #[arg(long)]
+    list: bool,
+}
+
+/// One crate under `benches/`.
+struct Bench {
+    name: String,
+    description: String,
+}
+
+/// Lists or runs the benches.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut benches = benches()?;
+    if let Some(name) = &options.name {
+        benches.retain(|bench| bench.name == *name);
+        if benches.is_empty() {
+            bail!("there is no bench `{name}`; `cargo xtask bench --list` names them");
+        }
+    }
+    for bench in &benches {
+        if options.list {
+            println!("{:<8} {}", bench.name, bench.description);
+        } else {
+            bench.run(options)?;
+        }
+    }
+    Ok(())
+}
+
+impl Bench {
+    fn run(&self, options: &Options) -> Result<()> {
+        let crate_name = format!("bench-{}", self.name);
+        let mut cargo = project::cargo(&["run", "--quiet", "--release", "--manifest-path"]);
+        cargo.arg(folder().join("Cargo.toml")).arg("--target-dir").arg(target());
+        cargo.args(["--package", &crate_name, "--"]);
+        project::execute(pass_options(&mut cargo, options))?;
+        self.run_python(options)
+    }
+
+    /// The rows that are measured from Python, where the bench has them.
+    fn run_python(&self, options: &Options) -> Result<()> {
+        let script = folder().join("python").join(format!("{}.py", self.name));
+        if !script.exists() {
+            return Ok(());
+        }
+        let packages = ["maturin", "pycrdt", "loro"];
+        let environment = Environment::open(target().join("python"), &packages)?;
+        // The peers' rows do not wait for our wheel, but its absence is told.
+        if let Err(fault) = environment.install_wheel(Build::Release) {
+            eprintln!("clisonix has no Python row: {fault:#}");
+        }
+        let mut python = environment.command("python");
+        project::execute(pass_options(python.arg(script), options))
+    }
+}
+
+fn pass_options<'a>(command: &'a mut Command, options: &Options) -> &'a mut Command {
+    command.args(options.json.then_some("--json")).args(options.full.then_some("--full"))
+}
+
+fn folder() -> PathBuf {
+    project::root().join("benches")
+}
+
+fn target() -> PathBuf {
+    folder().join("target")
+}
+
+/// All benches, by name.
+fn benches() -> Result<Vec<Bench>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder())? {
+        let manifest = entry?.path().join("Cargo.toml");
+        if !manifest.exists() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&manifest)?;
+        let member = |name: &str| {
+            let line = text.lines().find(|line| line.starts_with(&format!("{name} = ")));
+            line.and_then(|line| line.split('"').nth(1))
+                .with_context(|| format!("{} has no {name}", manifest.display()))
+        };
+        let name = member("name")?.trim_start_matches("bench-").to_owned();
+        found.push(Bench { name, description: member("description")?.to_owned() });
+    }
+    found.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(found)
+}

@@ -1,0 +1,126 @@
+//! The table itself. A new crate gets its row here with its first lines.
+
+/// What one of the project's crates may use of the others.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    /// In what is shipped, and in tests.
+    pub(super) uses: &'static [&'static str],
+    /// In tests only.
+    pub(super) tests: &'static [&'static str],
+}
+
+/// Outside crates that only some of the project's crates may use.
+pub(super) struct Bound {
+    pub(super) crates: &'static [&'static str],
+    pub(super) allowed: &'static [&'static str],
+    /// Whether a crate may not even be reached through others.
+    pub(super) indirect: bool,
+    pub(super) why: &'static str,
+}
+
+/// From the bottom of the house to its top.
+pub(super) const HOUSE: &[Row] = &[
+    Row { name: "clisonix-fhir", uses: &[], tests: &[] },
+    Row { name: "clisonix-hl7v2", uses: &[], tests: &[] },
+    Row { name: "clisonix-store", uses: &[], tests: &[] },
+    Row { name: "clisonix-crdt", uses: &["clisonix-fhir"], tests: &[] },
+    Row { name: "clisonix-ingest", uses: &["clisonix-fhir", "clisonix-hl7v2"], tests: &[] },
+    Row { name: "clisonix-demo", uses: &["clisonix-fhir"], tests: &["clisonix-ingest"] },
+    Row {
+        name: "clisonix-node",
+        uses: &["clisonix-crdt", "clisonix-fhir", "clisonix-ingest", "clisonix-store"],
+        tests: &[],
+    },
+    Row {
+        name: "clisonix",
+        uses: &["clisonix-demo", "clisonix-fhir", "clisonix-node"],
+        tests: &["clisonix-store"],
+    },
+    Row { name: "clisonix-python", uses: &["clisonix-crdt", "clisonix-fhir"], tests: &[] },
+    Row { name: "xtask", uses: &["clisonix-fhir"], tests: &[] },
+];
+
+/// Each rule with its reason.
+pub(super) const BOUND: &[Bound] = &[
+    Bound {
+        crates: &["async-std", "axum", "hyper", "reqwest", "smol", "tokio"],
+        allowed: &[],
+        indirect: true,
+        why: "no crate below the server knows an async runtime or a network",
+    },
+    Bound {
+        crates: &[
+            "aes",
+            "aes-gcm",
+            "age",
+            "argon2",
+            "aws-lc-rs",
+            "blake2",
+            "blake3",
+            "chacha20poly1305",
+            "curve25519-dalek",
+            "ed25519-dalek",
+            "fips203",
+            "fips204",
+            "hkdf",
+            "hpke",
+            "k256",
+            "libcrux-ml-dsa",
+            "libcrux-ml-kem",
+            "md-5",
+            "ml-dsa",
+            "ml-kem",
+            "native-tls",
+            "openssl",
+            "p256",
+            "pbkdf2",
+            "ring",
+            "rsa",
+            "rustls",
+            "scrypt",
+            "sha1",
+            "sha3",
+            "x-wing",
+            "x25519-dalek",
+        ],
+        allowed: &[],
+        indirect: true,
+        why: "encryption and signatures have one home, and it is none of today's crates",
+    },
+    Bound {
+        crates: &["hmac", "sha2"],
+        allowed: &["clisonix-crdt", "clisonix-ingest", "clisonix-store"],
+        indirect: false,
+        why: "only change hashes, derived ids and the access log's chain are hashed by hand",
+    },
+    Bound {
+        crates: &["getrandom", "rand"],
+        allowed: &["clisonix", "clisonix-node", "clisonix-python"],
+        indirect: false,
+        why: "the random source is handed in from outside",
+    },
+    Bound {
+        crates: &["anyhow"],
+        allowed: &["clisonix", "xtask"],
+        indirect: false,
+        why: "libraries have error enums",
+    },
+    Bound {
+        crates: &["serde_json"],
+        allowed: &["xtask"],
+        indirect: true,
+        why: "clisonix-fhir's JSON keeps the text of numbers",
+    },
+    Bound {
+        crates: &["redb"],
+        allowed: &["clisonix-store"],
+        indirect: false,
+        why: "the store's trait is the only way to the disk format",
+    },
+    Bound {
+        crates: &["pyo3"],
+        allowed: &["clisonix-python"],
+        indirect: false,
+        why: "one crate is the Python face",
+    },
+];
