@@ -18,6 +18,8 @@ pub enum Coverage {
     /// Only what is stated counts: an absent member says nothing, `null` retracts. A stated list
     /// is stated whole.
     Stated,
+    /// As `Stated`, and a list names only some of its elements: none is removed or corrected.
+    Partial,
 }
 
 /// The version an edit is made against.
@@ -115,7 +117,7 @@ impl Differ<'_> {
                 path.with(step(place), |path| self.thing(old, new, path, coverage))
             }
             (Node::List(old), Node::List(new)) => {
-                path.with(step(place), |path| self.list(old, new, path))
+                path.with(step(place), |path| self.list(old, new, path, coverage))
             }
             (old, new) => {
                 self.clear(place, old, path);
@@ -162,7 +164,9 @@ impl Differ<'_> {
             }
             Node::Thing(thing) if thing.nodes.is_empty() => Ok(()),
             Node::Thing(thing) => path.with(step(place), |path| self.create_thing(thing, path)),
-            Node::List(items) => path.with(step(place), |path| self.list(&[], items, path)),
+            Node::List(items) => {
+                path.with(step(place), |path| self.list(&[], items, path, Coverage::Whole))
+            }
         }
     }
 
@@ -217,15 +221,22 @@ impl Differ<'_> {
         }
     }
 
-    fn list(&mut self, old: &[Item<'_>], new: &[Item<'_>], path: &mut Path) -> Result<(), EditError> {
-        let (pairs, hashes) = keep_twins_apart(old, new, align(old, new));
+    fn list(
+        &mut self,
+        old: &[Item<'_>],
+        new: &[Item<'_>],
+        path: &mut Path,
+        coverage: Coverage,
+    ) -> Result<(), EditError> {
+        let partial = coverage == Coverage::Partial && !new.is_empty();
+        let (pairs, hashes) = keep_twins_apart(old, new, align(old, new, partial));
         let mut used = vec![false; old.len()];
         for old_index in pairs.iter().flatten() {
             if let Some(slot) = used.get_mut(*old_index) {
                 *slot = true;
             }
         }
-        for (item, _) in old.iter().zip(&used).filter(|(_, used)| !**used) {
+        for (item, _) in old.iter().zip(&used).filter(|(_, used)| !**used && !partial) {
             self.remove_item(item, path);
         }
         let matched: Vec<Option<&Item<'_>>> =
@@ -307,7 +318,9 @@ fn inner_thing(address: &[u8], prefix_len: usize) -> Option<Vec<u8>> {
 
 /// For each new item the index of the old item that it continues: the same place and content, the
 /// same content, the same key, then the remaining ones in order, as edits.
-fn align(old: &[Item<'_>], new: &[Item<'_>]) -> Vec<Option<usize>> {
+///
+/// In a `partial` list nothing is read as a correction: the old element may just not be named.
+fn align(old: &[Item<'_>], new: &[Item<'_>], partial: bool) -> Vec<Option<usize>> {
     let mut pairs: Vec<Option<usize>> = vec![None; new.len()];
     let mut free: Vec<bool> = vec![true; old.len()];
     let same_content = |a: &Item<'_>, b: &Item<'_>| same_content(&a.content, &b.content);
@@ -320,7 +333,9 @@ fn align(old: &[Item<'_>], new: &[Item<'_>]) -> Vec<Option<usize>> {
         }
     }
     let rules: [&dyn Fn(&Item<'_>, &Item<'_>) -> bool; 3] =
-        [&same_content, &|a, b| a.hash == b.hash, &|a, b| is_edit_of(&a.content, &b.content)];
+        [&same_content, &|a, b| a.hash == b.hash, &|a, b| {
+            !partial && is_edit_of(&a.content, &b.content)
+        }];
     for rule in rules {
         let mut start = 0;
         for (pair, item) in pairs.iter_mut().zip(new) {

@@ -178,6 +178,32 @@ impl Record {
         }
     }
 
+    /// The entries that a change wrote.
+    pub fn entries_of(&self, change: &ChangeId) -> Vec<EntryId> {
+        let Some(number) = self.log.number(change) else { return Vec::new() };
+        let mut entries: Vec<EntryId> =
+            self.log.ops(&self.id, number).into_iter().map(|op| op.entry).collect();
+        entries.dedup();
+        entries
+    }
+
+    /// Whether an entry was ever written here, removed or not.
+    pub fn knows(&self, id: &EntryId) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    /// The greatest event time that a feed stated here, milliseconds since the Unix epoch. A message
+    /// without a time of its own is taken as one millisecond later.
+    pub fn latest_event_ms(&self, feed: &str) -> Option<u64> {
+        let feed = Feed(Some(self.tables.feeds.find(feed)?));
+        feed.changes(self).map(|(_, (said, _))| HybridTime(said).millis()).max()
+    }
+
+    /// Bytes of all operations: a measure of the memory this record takes.
+    pub fn size_bytes(&self) -> usize {
+        self.log.changes.iter().map(|change| change.ops.len()).sum()
+    }
+
     /// Number of changes taken in.
     pub fn change_count(&self) -> usize {
         self.log.changes.len()
@@ -260,9 +286,7 @@ impl Record {
     pub fn history(&self, entry: Option<&EntryId>) -> Vec<ChangeInfo> {
         let infos = (0..self.log.len()).filter_map(|change| {
             let logged = self.log.get(change)?;
-            let mut entries: Vec<EntryId> =
-                self.log.ops(&self.id, change).into_iter().map(|op| op.entry).collect();
-            entries.dedup();
+            let entries = self.entries_of(&logged.id);
             if entry.is_some_and(|entry| !entries.contains(entry)) {
                 return None;
             }

@@ -30,7 +30,7 @@ mod time;
 
 use clisonix_fhir::issue::{Issue, IssueCode};
 
-use crate::{Hint, Intake, Outcome, message_id};
+use crate::{Extent, Hint, Intake, Outcome, message_id};
 use draft::Draft;
 use source::{Elem, Source};
 
@@ -74,6 +74,8 @@ fn read(bytes: &[u8], hint: &Hint) -> Result<Intake, Issue> {
         message: message_id(&feed, bytes),
         feed,
         control_id: control_id.map(|(system, value)| format!("{system}|{value}")),
+        // One document of a custodian may leave out what an earlier one said.
+        extent: Extent::Partial,
         event_time_ms: event_time.map(|point| point.epoch_ms()),
         statements,
         issues,

@@ -12,7 +12,7 @@ use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::{self, Object, Value};
 
 use crate::identity::{Draft, settle};
-use crate::{Hint, Intake, Kept, Outcome, message_id, timestamp};
+use crate::{Extent, Hint, Intake, Kept, Outcome, message_id, timestamp};
 
 /// Most resources in one Bundle.
 pub const MAX_ENTRIES: usize = 200_000;
@@ -75,6 +75,7 @@ fn document(bytes: &[u8], range: Range<usize>, line: u32, hint: &Hint) -> Outcom
         feed,
         message,
         control_id,
+        extent: Extent::Whole,
         event_time_ms: reading.event_time_ms.or(reading.newest_ms),
         statements,
         issues: reading.issues,

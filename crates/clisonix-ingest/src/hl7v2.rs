@@ -18,7 +18,7 @@ use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_hl7v2::{Message, Report, ReportKind, split};
 
 use crate::mapping::{Mapping, MappingError};
-use crate::{Hint, Intake, Kept, Outcome, RecordKey, Rejected, Stated, Statement};
+use crate::{Extent, Hint, Intake, Kept, Outcome, RecordKey, Rejected, Stated, Statement};
 use crate::{identity, message_id};
 use envelope::Envelope;
 use source::Segments;
@@ -77,14 +77,12 @@ fn message(file: &[u8], range: Range<usize>, hint: &Hint) -> Outcome {
     if parsed.is_truncated() {
         return Outcome::Rejected(Rejected { raw: range, issues });
     }
-    match &*MAPPING {
-        Ok(mapping) => Outcome::Taken(intake(raw, &parsed, mapping, hint, issues)),
-        Err(_) => {
-            let fault = "the mapping tables of HL7 v2 have mistakes";
-            issues.push(Issue::error(IssueCode::Processing, hint.file_name(), fault));
-            Outcome::Rejected(Rejected { raw: range, issues })
-        }
+    if let Ok(mapping) = &*MAPPING {
+        return Outcome::Taken(intake(raw, &parsed, mapping, hint, issues));
     }
+    let fault = "the mapping tables of HL7 v2 have mistakes";
+    issues.push(Issue::error(IssueCode::Processing, hint.file_name(), fault));
+    Outcome::Rejected(Rejected { raw: range, issues })
 }
 
 fn intake(
@@ -114,11 +112,21 @@ fn intake(
         message: message_id(&envelope.feed, raw),
         feed: envelope.feed,
         control_id: envelope.control_id,
+        extent: extent(message),
         event_time_ms: envelope.event_time_ms,
         statements: statements.collect(),
         issues,
         used: used.count(),
         kept: used.kept(),
+    }
+}
+
+/// ADT messages state segments and repetitions as snapshots (HL7 v2 chapter 2, snapshot mode); other
+/// messages name of a patient only what they need.
+fn extent(message: &Message<'_>) -> Extent {
+    match message.text_at("MSH-9.1") {
+        Ok(Some(kind)) if &*kind == "ADT" => Extent::Snapshot,
+        _ => Extent::Partial,
     }
 }
 
@@ -195,7 +203,7 @@ impl<'m> Marks<'m> {
 /// A message is refused when its bytes are not of its character set, so this is for leaves of a
 /// set that decodes as a whole but not in parts.
 fn hexadecimal(raw: &[u8]) -> String {
-    raw.iter().map(|byte| format!("{byte:02X}")).collect()
+    raw.iter().fold(String::new(), |text, byte| format!("{text}{byte:02X}"))
 }
 
 fn report_issue(report: &Report) -> Issue {

@@ -72,6 +72,8 @@ pub struct Intake {
     pub message: [u8; 16],
     /// The sender's own id of the message (MSH-10, document id, `Bundle.identifier`).
     pub control_id: Option<String>,
+    /// How much of each record the message speaks for.
+    pub extent: Extent,
     /// When the sender says it happened, milliseconds since 1970-01-01T00:00:00Z.
     pub event_time_ms: Option<i64>,
     /// One statement for each record the message speaks of, sorted by record.
@@ -82,6 +84,17 @@ pub struct Intake {
     pub kept: Vec<Kept>,
     /// How many source leaves were used.
     pub used: usize,
+}
+
+/// How much a message says by what it leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The resources are whole: what they lack, the sender does not state any more.
+    Whole,
+    /// What is absent is not stated; a list that is stated is stated whole (HL7 v2 ADT snapshots).
+    Snapshot,
+    /// What is absent is not stated, elements of lists included (results, documents).
+    Partial,
 }
 
 /// What one message says about one record: a patient's compartment or one shared resource.

@@ -6,7 +6,7 @@
 //! and sorts the drafts into records. Each message ends in exactly one [`Outcome`]: taken in,
 //! taken in with kept leaves listed, or rejected.
 
-mod ccda;
+pub mod ccda;
 pub mod fhir;
 mod hl7v2;
 pub mod identity;
@@ -17,7 +17,7 @@ pub mod terminology;
 pub mod timestamp;
 
 pub use intake::{
-    Hint, Intake, Kept, Outcome, RecordKey, RecordKind, Rejected, Stated, Statement, message_id,
+    Extent, Hint, Intake, Kept, Outcome, RecordKey, RecordKind, Rejected, Stated, Statement, message_id,
 };
 pub use recognition::{Format, recognise};
 

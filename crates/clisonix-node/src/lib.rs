@@ -1,1 +1,24 @@
-//! The API boundary: submit, read, history, conflicts, resolve.
+//! The API boundary: take in, read, history, conflicts, edit, resolve, exchange.
+//!
+//! A [`Node`] is one site: a store on disk and the records in it. It composes the crates below into
+//! operations and is synchronous; whatever speaks to people or networks stands above it. Clock and
+//! random source are handed in ([`Outside`]).
+
+mod editing;
+mod error;
+mod exchange;
+mod load;
+mod node;
+mod outside;
+mod quarantine;
+mod reading;
+mod records;
+mod stored;
+
+pub use editing::{Edited, ReadVersion};
+pub use error::NodeError;
+pub use load::{Input, Load, Read, TakenIn};
+pub use node::{By, Node};
+pub use outside::Outside;
+pub use quarantine::Quarantined;
+pub use reading::{Patient, RecordText};

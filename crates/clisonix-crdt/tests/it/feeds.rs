@@ -121,3 +121,18 @@ fn two_feeds_that_disagree_are_a_conflict_with_both_sources() {
         conflicts[0].sides.iter().map(|side| &*side.source.as_ref().unwrap().feed).collect();
     assert_eq!(feeds, ["ccda", "adt"], "the latest first");
 }
+
+#[test]
+fn a_partial_list_adds_and_updates_but_never_removes() {
+    let mut a = Site::new(b'A');
+    say(&mut a, "adt", 1, 0, &patient(r#","identifier":[{"system":"m","value":"1"},{"system":"s","value":"2"}]"#));
+    let object = object(&patient(r#","identifier":[{"system":"m","value":"1","use":"usual"},{"system":"t","value":"3"}]"#));
+    let source = Source { feed: "adt".into(), message: [2; 16], event_time_ms: 1_700_000_000_001 };
+    a.with(Some(source), |record, origin, actors| {
+        record.state(&[(&object, Coverage::Partial)], origin, actors)
+    })
+    .unwrap();
+    let list = a.member("Patient/p", "identifier").unwrap();
+    assert!(["usual", "\"2\"", "\"3\""].iter().all(|part| list.contains(part)), "{list}");
+    assert_eq!(list.matches("system").count(), 3);
+}

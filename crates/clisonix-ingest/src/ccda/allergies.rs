@@ -19,8 +19,7 @@ use super::statements::{
 use super::time::Interval;
 
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
-const VERIFICATION: &str =
-    "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
+const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
 
 /// Allergies of a concern act.
 pub(crate) fn concern(act: Elem<'_>, draft: &mut Draft) -> Vec<String> {
@@ -44,7 +43,8 @@ pub(crate) fn allergy(
 ) -> Option<String> {
     open(observation, &["7", "90"]);
     take_status(observation);
-    if let Some(code) = observation.child("code").filter(|code| code.peek("code") == Some("ASSERTION"))
+    if let Some(code) =
+        observation.child("code").filter(|code| code.peek("code") == Some("ASSERTION"))
     {
         take_whole(code);
     }
@@ -76,7 +76,7 @@ pub(crate) fn allergy(
         agent
     };
     put(&mut body, "code", code);
-    body.insert("patient", draft.patient());
+    body.insert("patient", Draft::patient());
     put(&mut body, "onsetDateTime", time.start());
     let author = authorship(observation, draft);
     put(&mut body, "recordedDate", author.when);
@@ -103,8 +103,7 @@ fn agent(observation: Elem<'_>) -> Option<Value> {
     let mut concept = match (code, name) {
         (None, None) => return None,
         (code, name) => {
-            let mut concept =
-                code.and_then(|code| code.as_object().cloned()).unwrap_or_default();
+            let mut concept = code.and_then(|code| code.as_object().cloned()).unwrap_or_default();
             if let Some(name) = name.filter(|_| !concept.contains_key("text")) {
                 concept.insert("text", name);
             }

@@ -17,7 +17,10 @@ fn lookup(pairs: &[(&str, &'static str)], code: &str) -> Option<&'static str> {
 }
 
 /// Looks an element's `@code` up; the leaf counts as used when the map knows it.
-pub(crate) fn mapped(element: Option<Elem<'_>>, pairs: &[(&str, &'static str)]) -> Option<&'static str> {
+pub(crate) fn mapped(
+    element: Option<Elem<'_>>,
+    pairs: &[(&str, &'static str)],
+) -> Option<&'static str> {
     let element = element?;
     let to = lookup(pairs, element.peek("code")?)?;
     take_whole(element);
@@ -31,7 +34,7 @@ pub(crate) fn take_whole(code: Elem<'_>) {
     }
 }
 
-/// ActStatus of an observation to `Observation.status`.
+/// `ActStatus` of an observation to `Observation.status`.
 pub(crate) const OBSERVATION_STATUS: &[(&str, &str)] = &[
     ("completed", "final"),
     ("active", "registered"),
@@ -43,7 +46,7 @@ pub(crate) const OBSERVATION_STATUS: &[(&str, &str)] = &[
     ("nullified", "entered-in-error"),
 ];
 
-/// ActStatus of a substance administration to `MedicationStatement.status`.
+/// `ActStatus` of a substance administration to `MedicationStatement.status`.
 pub(crate) const STATEMENT_STATUS: &[(&str, &str)] = &[
     ("active", "active"),
     ("completed", "completed"),
@@ -54,7 +57,7 @@ pub(crate) const STATEMENT_STATUS: &[(&str, &str)] = &[
     ("nullified", "entered-in-error"),
 ];
 
-/// ActStatus of a substance administration to `MedicationRequest.status`.
+/// `ActStatus` of a substance administration to `MedicationRequest.status`.
 pub(crate) const REQUEST_STATUS: &[(&str, &str)] = &[
     ("active", "active"),
     ("completed", "completed"),
@@ -66,7 +69,7 @@ pub(crate) const REQUEST_STATUS: &[(&str, &str)] = &[
     ("nullified", "entered-in-error"),
 ];
 
-/// ActStatus to `Procedure.status` (FHIR event status).
+/// `ActStatus` to `Procedure.status` (FHIR event status).
 pub(crate) const PROCEDURE_STATUS: &[(&str, &str)] = &[
     ("completed", "completed"),
     ("active", "in-progress"),
@@ -78,7 +81,7 @@ pub(crate) const PROCEDURE_STATUS: &[(&str, &str)] = &[
     ("nullified", "entered-in-error"),
 ];
 
-/// ActStatus of an event in an encounters section to `Encounter.status`.
+/// `ActStatus` of an event in an encounters section to `Encounter.status`.
 pub(crate) const ENCOUNTER_STATUS: &[(&str, &str)] = &[
     ("completed", "finished"),
     ("active", "in-progress"),
@@ -98,7 +101,7 @@ pub(crate) const CLINICAL_STATUS: &[(&str, &str)] = &[
     ("277022003", "remission"),
 ];
 
-/// Criticality observation (v3 ObservationValue) to `AllergyIntolerance.criticality`.
+/// Criticality observation (v3 `ObservationValue`) to `AllergyIntolerance.criticality`.
 pub(crate) const CRITICALITY: &[(&str, &str)] =
     &[("CRITL", "low"), ("CRITH", "high"), ("CRITU", "unable-to-assess")];
 
@@ -112,10 +115,10 @@ pub(crate) const SEVERITY: &[(&str, &str)] = &[
     ("399166001", "severe"),
 ];
 
-/// AdministrativeGender to `Patient.gender`.
+/// `AdministrativeGender` to `Patient.gender`.
 pub(crate) const GENDER: &[(&str, &str)] = &[("M", "male"), ("F", "female"), ("UN", "other")];
 
-/// EIVL events to `Timing.repeat.when` (both HL7 v3 TimingEvent; FHIR has no interval codes).
+/// EIVL events to `Timing.repeat.when` (both HL7 v3 `TimingEvent`; FHIR has no interval codes).
 pub(crate) const TIMING_EVENT: &[(&str, &str)] = &[
     ("AC", "AC"),
     ("ACM", "ACM"),

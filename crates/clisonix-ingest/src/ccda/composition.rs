@@ -25,7 +25,7 @@ pub(crate) fn composition(document: Elem<'_>, draft: &mut Draft) {
     put(&mut body, "identifier", document.child("id").and_then(identifier));
     body.insert("status", "final");
     put(&mut body, "type", document.child("code").and_then(concept));
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     let encounter = encompassing(document, draft);
     put(&mut body, "encounter", encounter.as_deref().map(reference));
     let date = document.child("effectiveTime").and_then(date_time);
@@ -40,8 +40,16 @@ pub(crate) fn composition(document: Elem<'_>, draft: &mut Draft) {
         document.path(&["custodian", "assignedCustodian", "representedCustodianOrganization"]);
     let keeper = custodian.and_then(|custodian| organization(custodian, draft));
     put(&mut body, "custodian", keeper.filter(|it| refers_to(it, &["Organization"])));
-    put_list(&mut body, "relatesTo", document.children("relatedDocument").filter_map(relates_to).collect());
-    put_list(&mut body, "event", document.children("documentationOf").filter_map(|it| event(it, draft)).collect());
+    put_list(
+        &mut body,
+        "relatesTo",
+        document.children("relatedDocument").filter_map(relates_to).collect(),
+    );
+    put_list(
+        &mut body,
+        "event",
+        document.children("documentationOf").filter_map(|it| event(it, draft)).collect(),
+    );
     let mut sections = Vec::new();
     if let Some(structured) = document.path(&["component", "structuredBody"]) {
         for component in structured.children("component") {
@@ -117,7 +125,7 @@ fn shown_type(body: &Object) -> Option<String> {
     Some(coding.get("display")?.as_str()?.to_owned())
 }
 
-/// Required binding to v3 ConfidentialityClassification.
+/// Required binding to v3 `ConfidentialityClassification`.
 fn confidentiality(document: Elem<'_>) -> Option<&str> {
     let code = document.child("confidentialityCode")?;
     let value = code.peek("code")?;
@@ -133,8 +141,14 @@ fn authors(document: Elem<'_>, draft: &mut Draft) -> Vec<Value> {
     for author in document.children("author") {
         author.visit();
         let who = author.child("assignedAuthor").and_then(|assigned| actor(assigned, draft));
-        let allowed =
-            ["Practitioner", "PractitionerRole", "Device", "Patient", "RelatedPerson", "Organization"];
+        let allowed = [
+            "Practitioner",
+            "PractitionerRole",
+            "Device",
+            "Patient",
+            "RelatedPerson",
+            "Organization",
+        ];
         list.extend(who.filter(|who| refers_to(who, &allowed) && !list.contains(who)));
     }
     list
@@ -152,7 +166,9 @@ fn attesters(document: Elem<'_>, draft: &mut Draft) -> Vec<Value> {
             let allowed =
                 ["Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization"];
             put(&mut attester, "party", who.filter(|who| refers_to(who, &allowed)));
-            if let Some(signature) = signer.child("signatureCode").filter(|it| it.peek("code") == Some("S")) {
+            if let Some(signature) =
+                signer.child("signatureCode").filter(|it| it.peek("code") == Some("S"))
+            {
                 signature.mark_attribute("code");
             }
             list.push(attester.into());
@@ -218,7 +234,11 @@ fn section(element: Elem<'_>, depth: usize, draft: &mut Draft) -> Option<Value> 
         let system = "http://terminology.hl7.org/CodeSystem/list-empty-reason";
         out.insert("emptyReason", super::datatypes::fixed_concept(system, "unavailable", None));
     }
-    put_list(&mut out, "entry", super::datatypes::distinct(names.iter().map(|name| reference(name))));
+    put_list(
+        &mut out,
+        "entry",
+        super::datatypes::distinct(names.iter().map(|name| reference(name))),
+    );
     let mut inner = Vec::new();
     for component in element.children("component") {
         component.visit();
@@ -262,7 +282,7 @@ fn unstructured(document: Elem<'_>, draft: &mut Draft) -> Option<Value> {
     put(&mut body, "masterIdentifier", document.child("id").and_then(identifier));
     body.insert("status", "current");
     put(&mut body, "type", document.child("code").and_then(concept));
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     let at = document.child("effectiveTime").and_then(super::time::point);
     put(&mut body, "date", at.filter(super::time::Point::is_instant).map(|at| at.date_time()));
     let mut content = Object::new();

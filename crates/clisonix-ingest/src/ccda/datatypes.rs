@@ -102,7 +102,8 @@ pub(crate) fn concept(code: Elem<'_>) -> Option<Value> {
     });
     let codings = distinct(own.into_iter().chain(translations).map(Value::Object));
     let text = code.child("originalText").and_then(text_of);
-    let text = text.or_else(|| if has_own { None } else { code.take("displayName").map(str::to_owned) });
+    let text =
+        text.or_else(|| if has_own { None } else { code.take("displayName").map(str::to_owned) });
     let mut concept = Object::new();
     if !codings.is_empty() {
         concept.insert("coding", codings);
@@ -218,7 +219,7 @@ fn is_ucum_like(unit: &str) -> bool {
         && balanced('(', ')')
 }
 
-/// What an IVL_PQ says: a range, or an open end as a quantity with a comparator.
+/// What an `IVL_PQ` says: a range, or an open end as a quantity with a comparator.
 pub(crate) enum Bounds {
     /// Both ends.
     Range(Value),
@@ -226,7 +227,7 @@ pub(crate) enum Bounds {
     Quantity(Object),
 }
 
-/// An IVL_PQ (or plain PQ) as FHIR says it.
+/// An `IVL_PQ` (or plain PQ) as FHIR says it.
 pub(crate) fn bounds(interval: Elem<'_>) -> Option<Bounds> {
     interval.mark_attribute("type");
     if let Some(quantity) = quantity(interval) {
@@ -243,8 +244,8 @@ pub(crate) fn bounds(interval: Elem<'_>) -> Option<Bounds> {
             range.insert("high", high);
             Some(Bounds::Range(range.into()))
         }
-        (Some(low), None) => Some(Bounds::Quantity(compared(interval, "low", low, ">", ">="))),
-        (None, Some(high)) => Some(Bounds::Quantity(compared(interval, "high", high, "<", "<="))),
+        (Some(low), None) => Some(Bounds::Quantity(compared(interval, "low", &low, ">", ">="))),
+        (None, Some(high)) => Some(Bounds::Quantity(compared(interval, "high", &high, "<", "<="))),
         (None, None) => None,
     }
 }
@@ -253,13 +254,13 @@ pub(crate) fn bounds(interval: Elem<'_>) -> Option<Bounds> {
 fn compared(
     interval: Elem<'_>,
     end: &'static str,
-    quantity: Object,
+    quantity: &Object,
     open: &str,
     closed: &str,
 ) -> Object {
     let inclusive = interval.child(end).and_then(|end| end.take("inclusive"));
     let mut out = Object::new();
-    for (name, value) in quantity.iter() {
+    for (name, value) in quantity {
         out.insert(name, value.clone());
         if name == "value" {
             out.insert("comparator", if inclusive == Some("false") { open } else { closed });
@@ -290,8 +291,15 @@ pub(crate) fn address(addr: Elem<'_>) -> Option<Value> {
         .filter(|part| {
             matches!(
                 part.name(),
-                "streetAddressLine" | "houseNumber" | "streetName" | "unitID" | "unitType"
-                    | "additionalLocator" | "deliveryAddressLine" | "postBox" | "streetNameType"
+                "streetAddressLine"
+                    | "houseNumber"
+                    | "streetName"
+                    | "unitID"
+                    | "unitType"
+                    | "additionalLocator"
+                    | "deliveryAddressLine"
+                    | "postBox"
+                    | "streetNameType"
             )
         })
         .filter_map(|part| part.text().map(Value::from))
@@ -365,7 +373,9 @@ pub(crate) fn human_name(name: Elem<'_>) -> Option<Value> {
         name.mark_attribute("use");
     }
     let parts = |part: &'static str| {
-        name.children(part).filter(|part| !part.is_null()).filter_map(|part| Some((part, part.text()?)))
+        name.children(part)
+            .filter(|part| !part.is_null())
+            .filter_map(|part| Some((part, part.text()?)))
     };
     let mut families = Vec::new();
     for (part, text) in parts("family") {
@@ -384,7 +394,9 @@ pub(crate) fn human_name(name: Elem<'_>) -> Option<Value> {
     if !families.is_empty() {
         human.insert("family", families.join(" "));
     }
-    for (member, values) in [("given", given), ("prefix", list("prefix")), ("suffix", list("suffix"))] {
+    for (member, values) in
+        [("given", given), ("prefix", list("prefix")), ("suffix", list("suffix"))]
+    {
         if !values.is_empty() {
             human.insert(member, values);
         }

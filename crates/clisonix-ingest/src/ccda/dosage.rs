@@ -63,9 +63,7 @@ fn instruction(activity: Elem<'_>) -> Option<String> {
 
 fn timing(activity: Elem<'_>, with_bounds: bool) -> Option<Value> {
     let mut repeat = Object::new();
-    if with_bounds
-        && let Some(period) = treatment_time(activity).and_then(|time| time.period())
-    {
+    if with_bounds && let Some(period) = treatment_time(activity).and_then(|time| time.period()) {
         repeat.insert("boundsPeriod", period);
     }
     // FHIR has one schedule in a timing; a second one stays kept.
@@ -137,7 +135,8 @@ fn put_as_needed(activity: Elem<'_>, dosage: &mut Object) {
     precondition.take_templates(|root| root == "2.16.840.1.113883.10.20.22.4.25");
     if let Some(criterion) = criterion {
         criterion.take_templates(|root| root == "2.16.840.1.113883.10.20.22.4.25");
-        if let Some(code) = criterion.child("code").filter(|code| code.peek("code") == Some("ASSERTION"))
+        if let Some(code) =
+            criterion.child("code").filter(|code| code.peek("code") == Some("ASSERTION"))
         {
             super::codes::take_whole(code);
         }

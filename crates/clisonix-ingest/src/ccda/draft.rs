@@ -37,7 +37,7 @@ impl Draft {
     }
 
     /// The `Reference` to the patient.
-    pub(crate) fn patient(&self) -> Value {
+    pub(crate) fn patient() -> Value {
         reference(PATIENT)
     }
 

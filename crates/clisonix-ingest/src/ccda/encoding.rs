@@ -50,16 +50,12 @@ fn declared(bytes: &[u8]) -> Result<(&'static Encoding, bool), Issue> {
         let quote = after.chars().next().filter(|first| matches!(first, '"' | '\''))?;
         after.get(1..)?.split(quote).next()
     });
-    match label {
-        None => Ok((UTF_8, false)),
-        Some(label) => match Encoding::for_label(label.as_bytes()) {
-            Some(encoding) => Ok((encoding, true)),
-            None => {
-                let message = "the declared encoding is not known";
-                Err(Issue::error(IssueCode::NotSupported, "/", message))
-            }
-        },
-    }
+    let Some(label) = label else { return Ok((UTF_8, false)) };
+    let unknown = || {
+        let message = "the declared encoding is not known";
+        Issue::error(IssueCode::NotSupported, "/", message)
+    };
+    Encoding::for_label(label.as_bytes()).map(|encoding| (encoding, true)).ok_or_else(unknown)
 }
 
 #[cfg(test)]

@@ -4,15 +4,11 @@ use clisonix_fhir::json::{Object, Value};
 
 use super::actors::{actor, performers};
 use super::codes::{ENCOUNTER_STATUS, mapped};
-use super::datatypes::{
-    coding, concept, display, fixed_coding, identifiers, put, put_list,
-};
+use super::datatypes::{coding, concept, display, fixed_coding, identifiers, put, put_list};
 use super::draft::{Draft, reference};
 use super::problems::{Category, concern};
 use super::source::Elem;
-use super::statements::{
-    is_entry, location, open, put_identifiers, reasons, refers_to, related,
-};
+use super::statements::{is_entry, location, open, put_identifiers, reasons, refers_to, related};
 use super::time::Interval;
 
 const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
@@ -28,7 +24,7 @@ pub(crate) fn encounter(activity: Elem<'_>, draft: &mut Draft) -> Option<String>
     let default = if is_planned { "planned" } else { "finished" };
     body.insert("status", if is_planned { default } else { stated.unwrap_or(default) });
     put_class(activity.child("code"), &mut body);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     put_participants(performers(activity, draft), &mut body);
     let time = activity.child("effectiveTime").map(Interval::read).unwrap_or_default();
     put(&mut body, "period", time.period());
@@ -50,7 +46,7 @@ pub(crate) fn encompassing(document: Elem<'_>, draft: &mut Draft) -> Option<Stri
     put_list(&mut body, "identifier", identifiers(encounter));
     body.insert("status", "unknown");
     put_class(encounter.child("code"), &mut body);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     let mut who = Vec::new();
     for (role, entity) in
         [("responsibleParty", "assignedEntity"), ("encounterParticipant", "assignedEntity")]
@@ -71,7 +67,7 @@ pub(crate) fn encompassing(document: Elem<'_>, draft: &mut Draft) -> Option<Stri
     draft.add(body, encounter)
 }
 
-/// `class` is required: the ActCode among the codes, else that it is unknown.
+/// `class` is required: the `ActCode` among the codes, else that it is unknown.
 fn put_class(code: Option<Elem<'_>>, body: &mut Object) {
     let translations = code.into_iter().flat_map(|code| code.children("translation"));
     let class = code.into_iter().chain(translations).find_map(|code| {
@@ -93,8 +89,9 @@ fn is_only_class(kind: &Value) -> bool {
 }
 
 fn put_participants(who: Vec<Value>, body: &mut Object) {
-    let individuals =
-        who.into_iter().filter(|who| refers_to(who, &["Practitioner", "PractitionerRole", "RelatedPerson"]));
+    let individuals = who
+        .into_iter()
+        .filter(|who| refers_to(who, &["Practitioner", "PractitionerRole", "RelatedPerson"]));
     let list = individuals.map(|who| {
         let mut participant = Object::new();
         participant.insert("individual", who);

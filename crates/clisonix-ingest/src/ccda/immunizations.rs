@@ -34,7 +34,7 @@ pub(crate) fn immunization(activity: Elem<'_>, draft: &mut Draft) -> Option<Stri
     body.insert("status", status(activity, is_negated));
     put(&mut body, "statusReason", refusal(activity));
     body.insert("vaccineCode", vaccine);
-    body.insert("patient", draft.patient());
+    body.insert("patient", Draft::patient());
     put_occurrence(activity, &mut body);
     put_product(product, draft, &mut body);
     put(&mut body, "site", activity.child("approachSiteCode").and_then(concept));

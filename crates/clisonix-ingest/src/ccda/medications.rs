@@ -10,7 +10,9 @@ use super::datatypes::{concept, fixed_concept, put, put_list};
 use super::dosage::{dosage, treatment_time};
 use super::draft::Draft;
 use super::source::Elem;
-use super::statements::{open, put_identifiers, put_notes, reasons, refers_to, related, related_with};
+use super::statements::{
+    open, put_identifiers, put_notes, reasons, refers_to, related, related_with,
+};
 
 /// Medications of an act that wraps a medication activity (admission or discharge medication).
 pub(crate) fn wrapped(act: Elem<'_>, draft: &mut Draft) -> Vec<String> {
@@ -60,7 +62,7 @@ fn statement(
     };
     body.insert("status", status);
     body.insert("medicationCodeableConcept", code);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     if let Some(time) = treatment_time(activity) {
         time.write_choice("effective", &mut body);
         if time.is_reversed {
@@ -70,7 +72,8 @@ fn statement(
     }
     let author = authorship(activity, draft);
     put(&mut body, "dateAsserted", author.when);
-    let may_inform = ["Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Organization"];
+    let may_inform =
+        ["Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Organization"];
     put(&mut body, "informationSource", author.who.filter(|who| refers_to(who, &may_inform)));
     put_list(&mut body, "reasonCode", reasons(activity));
     put_notes(activity, draft, &mut body);
@@ -98,12 +101,11 @@ fn request(
         body.insert("doNotPerform", true);
     }
     body.insert("medicationCodeableConcept", code);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     let author = authorship(activity, draft);
     put(&mut body, "authoredOn", author.when);
-    let may_request = [
-        "Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Organization", "Device",
-    ];
+    let may_request =
+        ["Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Organization", "Device"];
     put(&mut body, "requester", author.who.filter(|who| refers_to(who, &may_request)));
     put_list(&mut body, "reasonCode", reasons(activity));
     put_notes(activity, draft, &mut body);
@@ -141,10 +143,7 @@ pub(crate) fn product_code(product: Elem<'_>) -> Option<Value> {
     if concept.is_some() {
         material.visit();
         product.visit().take_templates(|root| {
-            matches!(
-                root,
-                "2.16.840.1.113883.10.20.22.4.23" | "2.16.840.1.113883.10.20.22.4.54"
-            )
+            matches!(root, "2.16.840.1.113883.10.20.22.4.23" | "2.16.840.1.113883.10.20.22.4.54")
         });
     }
     concept.map(Value::Object)

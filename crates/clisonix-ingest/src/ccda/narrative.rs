@@ -76,11 +76,7 @@ fn write_element(element: Elem<'_>, out: &mut String, issues: &mut Vec<Issue>) {
         | "tr" | "td" | "th") => name,
         "renderMultiMedia" => {
             let message = "an image in the narrative is not carried over";
-            issues.push(Issue::information(
-                IssueCode::NotSupported,
-                element.address(),
-                message,
-            ));
+            issues.push(Issue::information(IssueCode::NotSupported, element.address(), message));
             return write_content(element, out, issues);
         }
         // Elements that CDA does not know: their words stay, their meaning is kept aside.
@@ -125,8 +121,10 @@ fn open_close<'s>(
 }
 
 fn write_attributes(element: Elem<'_>, tag: &str, out: &mut String) {
-    let is_table_part =
-        matches!(tag, "table" | "colgroup" | "col" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th");
+    let is_table_part = matches!(
+        tag,
+        "table" | "colgroup" | "col" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th"
+    );
     for (name, value) in element.attributes() {
         let html = match name {
             "ID" if !value.trim().is_empty() => "id",

@@ -17,8 +17,8 @@ use super::statements::{open, put_identifiers, put_notes, refers_to};
 use super::time::{Interval, date_time};
 
 const TEMPLATES: &[&str] = &[
-    "1", "2", "26", "27", "38", "78", "85", "66", "67", "68", "69", "74", "75", "86", "109",
-    "111", "123", "127", "200", "5", "13", "501", "505", "506",
+    "1", "2", "26", "27", "38", "78", "85", "66", "67", "68", "69", "74", "75", "86", "109", "111",
+    "123", "127", "200", "5", "13", "501", "505", "506",
 ];
 
 /// The `category` of observations by where they stand.
@@ -72,7 +72,7 @@ pub(crate) fn report(organizer: Elem<'_>, draft: &mut Draft) -> Vec<String> {
         return results;
     }
     put(&mut body, "code", code);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     if let Some(time) = organizer.child("effectiveTime") {
         Interval::read(time).write_choice("effective", &mut body);
     }
@@ -96,7 +96,7 @@ pub(crate) fn panel(organizer: Elem<'_>, category: Category, draft: &mut Draft) 
     body.insert("status", status);
     body.insert("category", category.concepts());
     body.insert("code", code);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     if let Some(time) = organizer.child("effectiveTime") {
         Interval::read(time).write_choice("effective", &mut body);
     }
@@ -148,14 +148,14 @@ pub(crate) fn observation(
     body.insert("status", status);
     body.insert("category", category.concepts());
     let code = element.child("code").and_then(concept);
-    let code = code.or_else(|| text_concept(element.child("text").and_then(text_of)?));
+    let code = code.or_else(|| element.child("text").and_then(text_of).map(text_concept));
     let Some(code) = code else {
         element.unmark();
         draft.report(IssueCode::Incomplete, element, "the observation has no code");
         return None;
     };
     body.insert("code", code);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     if let Some(time) = element.child("effectiveTime") {
         Interval::read(time).write_choice("effective", &mut body);
     }
@@ -177,10 +177,10 @@ pub(crate) fn observation(
     draft.add(body, element)
 }
 
-fn text_concept(words: String) -> Option<Value> {
+fn text_concept(words: String) -> Value {
     let mut concept = Object::new();
     concept.insert("text", words);
-    Some(concept.into())
+    concept.into()
 }
 
 fn put_performers(element: Elem<'_>, draft: &mut Draft, body: &mut Object) {

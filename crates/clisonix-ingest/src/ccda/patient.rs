@@ -20,8 +20,7 @@ const ROLE_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
 const SSN: &str = "http://hl7.org/fhir/sid/us-ssn";
 /// The five race and two ethnicity categories of the US Office of Management and Budget, by their
 /// codes in CDC Race and Ethnicity.
-const OMB: [&str; 7] =
-    ["1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2135-2", "2186-5"];
+const OMB: [&str; 7] = ["1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2135-2", "2186-5"];
 
 /// Adds the patient of a `recordTarget`; `document` gives the people around them.
 pub(crate) fn patient(record_target: Elem<'_>, document: Elem<'_>, draft: &mut Draft) {
@@ -88,7 +87,9 @@ fn put_birth(person: Elem<'_>, body: &mut Object) {
 fn put_death(person: Elem<'_>, body: &mut Object) {
     if let Some(at) = person.child("deceasedTime").and_then(date_time) {
         body.insert("deceasedDateTime", at);
-        if let Some(flag) = person.child("deceasedInd").filter(|it| it.peek("value") == Some("true")) {
+        if let Some(flag) =
+            person.child("deceasedInd").filter(|it| it.peek("value") == Some("true"))
+        {
             flag.mark_attribute("value");
         }
     } else if let Some(flag) = person.child("deceasedInd")
@@ -161,7 +162,9 @@ fn omb(person: Elem<'_>, member: &'static str, name: &str, most: usize) -> Optio
     };
     let mut inner: Vec<Value> =
         categories.into_iter().map(|it| part("ombCategory", "valueCoding", it)).collect();
-    inner.extend(distinct(parts.into_iter()).into_iter().map(|it| part("detailed", "valueCoding", it)));
+    inner.extend(
+        distinct(parts.into_iter()).into_iter().map(|it| part("detailed", "valueCoding", it)),
+    );
     words.dedup();
     inner.push(part("text", "valueString", words.join(", ").into()));
     let mut extension = Object::new();

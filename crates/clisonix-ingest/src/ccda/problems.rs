@@ -30,9 +30,8 @@ pub(crate) enum Category {
 /// Conditions of an act that wraps problem observations: a problem concern, an encounter
 /// diagnosis, an admission or discharge diagnosis.
 pub(crate) fn concern(act: Elem<'_>, category: Category, draft: &mut Draft) -> Vec<String> {
-    let observations = related(act, |_, inner| {
-        inner.name() == "observation" && is_entry(inner, "4")
-    });
+    let observations =
+        related(act, |_, inner| inner.name() == "observation" && is_entry(inner, "4"));
     if observations.is_empty() {
         return Vec::new();
     }
@@ -75,7 +74,8 @@ pub(crate) fn condition(
     let is_negated = observation.peek("negationInd") == Some("true");
     observation.mark_attribute("negationInd");
     let value = observation.child("value");
-    let is_any = value.and_then(|value| value.peek("code")).is_none_or(|code| ANY_PROBLEM.contains(&code));
+    let is_any =
+        value.and_then(|value| value.peek("code")).is_none_or(|code| ANY_PROBLEM.contains(&code));
     if is_negated && !is_any {
         body.insert("verificationStatus", fixed_concept(VERIFICATION, "refuted", None));
     }
@@ -87,7 +87,7 @@ pub(crate) fn condition(
         "bodySite",
         observation.children("targetSiteCode").filter_map(concept).collect(),
     );
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     put_times(observation, &time, status, &mut body, draft);
     let author = authorship(observation, draft);
     put(&mut body, "recordedDate", author.when);
@@ -164,7 +164,11 @@ fn put_times(
         put(body, "abatementDateTime", time.end());
     }
     if time.is_reversed {
-        draft.report(IssueCode::Invariant, observation, "the end is before the start; end kept aside");
+        draft.report(
+            IssueCode::Invariant,
+            observation,
+            "the end is before the start; end kept aside",
+        );
     }
     if !body.contains_key("onsetDateTime") {
         put(body, "onsetAge", aspect(observation, "31").and_then(age));

@@ -8,9 +8,7 @@ use super::codes::{PROCEDURE_STATUS, mapped};
 use super::datatypes::{concept, display, put, put_list};
 use super::draft::Draft;
 use super::source::Elem;
-use super::statements::{
-    location, open, put_identifiers, put_notes, reasons, refers_to,
-};
+use super::statements::{location, open, put_identifiers, put_notes, reasons, refers_to};
 use super::time::Interval;
 
 /// One procedure (templates 4.14, 4.12, 4.13). Planned ones are kept as they are.
@@ -32,7 +30,7 @@ pub(crate) fn procedure(activity: Elem<'_>, draft: &mut Draft) -> Option<String>
         return None;
     };
     body.insert("code", code);
-    body.insert("subject", draft.patient());
+    body.insert("subject", Draft::patient());
     let time = activity.child("effectiveTime").map(Interval::read).unwrap_or_default();
     time.write_choice("performed", &mut body);
     put_people(activity, draft, &mut body);
@@ -51,9 +49,8 @@ fn put_people(activity: Elem<'_>, draft: &mut Draft, body: &mut Object) {
     let author = authorship(activity, draft);
     let may_record = ["Practitioner", "PractitionerRole", "Patient", "RelatedPerson"];
     put(body, "recorder", author.who.filter(|who| refers_to(who, &may_record)));
-    let may_perform = [
-        "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device",
-    ];
+    let may_perform =
+        ["Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"];
     let who = performers(activity, draft).into_iter().filter(|who| refers_to(who, &may_perform));
     let list = who.map(|actor| {
         let mut performer = Object::new();

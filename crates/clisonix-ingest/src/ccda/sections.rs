@@ -10,7 +10,9 @@ use super::observations::Category as ObservationCategory;
 use super::problems::Category;
 use super::source::Elem;
 use super::statements::is_entry;
-use super::{allergies, encounters, immunizations, medications, observations, problems, procedures};
+use super::{
+    allergies, encounters, immunizations, medications, observations, problems, procedures,
+};
 
 /// Where C-CDA registers its section templates.
 const SECTION_TEMPLATES: &str = "2.16.840.1.113883.10.20.22.2.";
@@ -48,16 +50,31 @@ pub(crate) enum Section {
 type Row = (Section, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
 const ROWS: &[Row] = &[
-    (Section::Problems, &["5", "20"], &["11450-4", "11348-0"], &["problems", "problem list", "past medical history"]),
+    (
+        Section::Problems,
+        &["5", "20"],
+        &["11450-4", "11348-0"],
+        &["problems", "problem list", "past medical history"],
+    ),
     (Section::Allergies, &["6"], &["48765-2"], &["allergies", "allergies and intolerances"]),
-    (Section::Medications, &["1", "38", "11", "44"], &["10160-0", "29549-3", "10183-2", "75311-1", "42346-7"], &["medications"]),
+    (
+        Section::Medications,
+        &["1", "38", "11", "44"],
+        &["10160-0", "29549-3", "10183-2", "75311-1", "42346-7"],
+        &["medications"],
+    ),
     (Section::Results, &["3"], &["30954-2"], &["results"]),
     (Section::VitalSigns, &["4"], &["8716-3"], &["vital signs"]),
     (Section::Immunizations, &["2"], &["11369-6"], &["immunizations"]),
     (Section::Encounters, &["22"], &["46240-8"], &["encounters"]),
     (Section::Procedures, &["7"], &["47519-4"], &["procedures"]),
     (Section::SocialHistory, &["17"], &["29762-2"], &["social history"]),
-    (Section::Status, &["14", "56"], &["47420-5", "10190-7"], &["functional status", "mental status"]),
+    (
+        Section::Status,
+        &["14", "56"],
+        &["47420-5", "10190-7"],
+        &["functional status", "mental status"],
+    ),
     (Section::Exam, &[], &["29545-1", "10210-3"], &["physical exam", "physical examination"]),
 ];
 
@@ -74,7 +91,8 @@ impl Section {
             })
         });
         let code = section.child("code").and_then(|code| code.peek("code"));
-        let by_code = || ROWS.iter().find(|(_, _, codes, _)| code.is_some_and(|it| codes.contains(&it)));
+        let by_code =
+            || ROWS.iter().find(|(_, _, codes, _)| code.is_some_and(|it| codes.contains(&it)));
         let by_title = || {
             let title = section.child("title")?.peek_text().to_lowercase();
             ROWS.iter().find(|(.., titles)| titles.contains(&title.as_str()))

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use clisonix_fhir::issue::{Issue, IssueCode};
 use roxmltree::{Document, Node, NodeType, ParsingOptions};
@@ -97,7 +98,7 @@ impl<'input> Source<'input> {
         path.push('/');
         path.push_str(node.tag_name().name());
         if total > 1 {
-            path.push_str(&format!("[{position}]"));
+            let _ = write!(path, "[{position}]");
         }
         for (at, attribute) in node.attributes().enumerate() {
             if !self.is_used(node, at) {

@@ -109,7 +109,9 @@ fn is_annotation_author(who: &Value) -> bool {
 /// Whether a reference names nobody but in words, or one of these types.
 pub(crate) fn refers_to(who: &Value, types: &[&str]) -> bool {
     who.get("reference").and_then(Value::as_str).is_none_or(|target| {
-        target.split_once(['/', '?']).is_some_and(|(resource_type, _)| types.contains(&resource_type))
+        target
+            .split_once(['/', '?'])
+            .is_some_and(|(resource_type, _)| types.contains(&resource_type))
     })
 }
 

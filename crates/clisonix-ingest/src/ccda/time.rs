@@ -3,6 +3,8 @@
 //! HL7 v3 data types R1, TS: `YYYY[MM[DD[HH[MM[SS[.f]]]]]][±ZZzz]`. FHIR R4 2.24.0.1 (`dateTime`)
 //! wants a time to have hours, minutes and an offset; seconds may then be filled with zero.
 
+use std::fmt::Write;
+
 use clisonix_fhir::json::{Object, Value};
 
 use super::source::Elem;
@@ -71,14 +73,14 @@ impl<'a> Point<'a> {
     pub(crate) fn date_time(&self) -> String {
         let mut out = self.date();
         if let Some((hour, minute)) = self.clock {
-            out.push_str(&format!("T{hour:02}:{minute:02}:{:02}", self.second));
+            let _ = write!(out, "T{hour:02}:{minute:02}:{:02}", self.second);
             if !self.fraction.is_empty() {
                 out.push('.');
                 out.push_str(self.fraction);
             }
             let sign = if self.offset < 0 { '-' } else { '+' };
             let minutes = self.offset.unsigned_abs();
-            out.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
+            let _ = write!(out, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
         }
         out
     }
@@ -99,9 +101,8 @@ impl<'a> Point<'a> {
         let (hour, minute) = self.clock.unwrap_or((0, 0));
         let minutes = i64::from(hour) * 60 + i64::from(minute) - i64::from(self.offset);
         let mut millis = self.fraction.chars().chain("000".chars()).take(3);
-        let millis = millis.try_fold(0i64, |sum, digit| {
-            Some(sum * 10 + i64::from(digit.to_digit(10)?))
-        });
+        let millis =
+            millis.try_fold(0i64, |sum, digit| Some(sum * 10 + i64::from(digit.to_digit(10)?)));
         let seconds = days * 86_400 + minutes * 60 + i64::from(self.second);
         seconds * 1000 + millis.unwrap_or(0)
     }
@@ -144,7 +145,7 @@ pub(crate) struct Interval<'a> {
 }
 
 impl<'a> Interval<'a> {
-    /// Reads an IVL_TS (or TS) element.
+    /// Reads an `IVL_TS` (or TS) element.
     pub(crate) fn read(element: Elem<'a>) -> Self {
         element.visit();
         let end = |name: &'static str| element.child(name).and_then(point);
@@ -161,9 +162,8 @@ impl<'a> Interval<'a> {
         // FHIR per-1: the end is not before the start.
         let last = high.and_then(|high| Point::parse(high.peek("value")?));
         let first = low.or(at);
-        let is_reversed = first.zip(last).is_some_and(|(low, high)| {
-            high.latest_ms() < low.epoch_ms()
-        });
+        let is_reversed =
+            first.zip(last).is_some_and(|(low, high)| high.latest_ms() < low.epoch_ms());
         let high = if is_reversed { None } else { end("high") };
         Self { at, low, high, ended_unknown, is_reversed }
     }
@@ -221,7 +221,8 @@ fn parse_offset(zone: &str) -> Option<i16> {
         return None;
     }
     let hours: i16 = digits.get(..2)?.parse().ok()?;
-    let minutes: i16 = digits.get(2..).filter(|two| !two.is_empty()).unwrap_or("00").parse().ok()?;
+    let minutes: i16 =
+        digits.get(2..).filter(|two| !two.is_empty()).unwrap_or("00").parse().ok()?;
     let total = hours * 60 + minutes;
     if minutes > 59 || total > 14 * 60 {
         return None;

@@ -46,15 +46,12 @@ impl Checker {
                 self.path.push('.');
             }
             // A member's name is the sender's text: in a path only as far as FHIR knows it.
-            match scope.member(name) {
-                Some(member) => {
-                    self.path.push_str(name);
-                    self.member(value, member);
-                }
-                None => {
-                    self.path.push('?');
-                    self.wrong("a member that FHIR R4 does not know here");
-                }
+            if let Some(member) = scope.member(name) {
+                self.path.push_str(name);
+                self.member(value, member);
+            } else {
+                self.path.push('?');
+                self.wrong("a member that FHIR R4 does not know here");
             }
             self.path.truncate(length);
         }

@@ -247,10 +247,10 @@ impl Source for Segments<'_> {
             Node::Place(p) => {
                 let mut text = format!("{}-{}", occurrence(p.segment), p.field);
                 if p.repetition > 1 {
-                    text.push_str(&format!("[{}]", p.repetition));
+                    text = format!("{text}[{}]", p.repetition);
                 }
                 for part in [p.component, p.subcomponent].into_iter().take_while(|part| *part > 0) {
-                    text.push_str(&format!(".{part}"));
+                    text = format!("{text}.{part}");
                 }
                 text
             }

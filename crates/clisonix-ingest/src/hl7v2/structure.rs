@@ -54,13 +54,12 @@ fn walk(segments: impl Iterator<Item = (u16, SegmentName)>) -> Structure {
     let mut last = None;
     for (index, name) in segments {
         let name = name.as_str();
-        let parent = match (name, last) {
-            ("NTE", Some(noted)) => Parent::Segment(noted),
-            _ => {
-                order = next_order(name, order, &mut structure.orders);
-                last = Some(index);
-                order.map_or(Parent::Message, |(number, ..)| Parent::Order(number))
-            }
+        let parent = if let ("NTE", Some(noted)) = (name, last) {
+            Parent::Segment(noted)
+        } else {
+            order = next_order(name, order, &mut structure.orders);
+            last = Some(index);
+            order.map_or(Parent::Message, |(number, ..)| Parent::Order(number))
         };
         structure.segments.push((index, parent));
     }

@@ -153,11 +153,13 @@ fn subject(draft: &Draft, record: impl Fn(&Value) -> Option<RecordKey>) -> Optio
     })
 }
 
-/// A patient's key: the identifier of type MR, else the first, else the source's own id.
+/// A patient's key: the enterprise's identifier (v2 table 0203 `PI`), else the medical record number
+/// (`MR`), else the first, else the source's own id.
 fn patient_key(feed: &str, draft: &Draft) -> RecordKey {
     let identifiers = key::at(&draft.resource, &["identifier"]);
-    let record_numbers = identifiers.iter().filter(|identifier| key::has_type(identifier, "MR"));
-    let mut best = record_numbers.chain(&identifiers).copied().filter_map(key::parts);
+    let of_type = |code| identifiers.iter().filter(move |id| key::has_type(id, code));
+    let ranked = of_type("PI").chain(of_type("MR")).chain(&identifiers);
+    let mut best = ranked.copied().filter_map(key::parts);
     if let Some((system, value)) = best.next() {
         return RecordKey::patient(system, value);
     }

@@ -182,15 +182,12 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
             }
             return;
         }
-        let value = match put.writer {
-            Writer::Reference(_) => {
-                self.resource(block, node).map(|index| reference(draft_name(index)))
-            }
-            _ => {
-                let plan = self.plan;
-                let block = plan.blocks.get(block);
-                block.and_then(|block| self.block(block, node)).map(Value::Object)
-            }
+        let value = if let Writer::Reference(_) = put.writer {
+            self.resource(block, node).map(|index| reference(draft_name(index)))
+        } else {
+            let plan = self.plan;
+            let block = plan.blocks.get(block);
+            block.and_then(|block| self.block(block, node)).map(Value::Object)
         };
         let Some(value) = value else { return };
         if target::put(object, &put.target, value) {
@@ -268,13 +265,12 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
             let made = self.labelled.iter().rev();
             made.filter(|made| Some(made.1) != current).find(|made| made.0 == label)
         };
-        match around.map(|open| open.1).or_else(|| before().map(|made| made.1)) {
-            Some(index) => reference(draft_name(index)),
-            None => {
-                self.forward = true;
-                reference(forward_name(label))
-            }
+        let found = around.map(|open| open.1).or_else(|| before().map(|made| made.1));
+        if let Some(index) = found {
+            return reference(draft_name(index));
         }
+        self.forward = true;
+        reference(forward_name(label))
     }
 
     fn limit(&mut self, node: S::Node, message: &str) {

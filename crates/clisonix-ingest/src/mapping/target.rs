@@ -68,13 +68,12 @@ fn put_element(object: &mut Object, name: &str, pick: Pick, rest: &[Place], valu
     let Some(list) = list.as_array_mut() else { return false };
     match list.get_mut(index) {
         Some(Value::Object(element)) if !rest.is_empty() => put(element, rest, value),
-        Some(_) => false,
         None if index == len => {
             let Some(built) = built(rest, value) else { return false };
             list.push(built);
             true
         }
-        None => false,
+        _ => false,
     }
 }
 

@@ -38,10 +38,10 @@ impl<'d> Source for Xml<'d> {
         let children = || node.children().filter(Node::is_element);
         match axis {
             Axis::Name(name) if is_segment(name) && node.tag_name().name() == name => {
-                found.push(from)
+                found.push(from);
             }
             Axis::Name(name) => {
-                found.extend(children().filter(|c| c.tag_name().name() == name).map(At::Element))
+                found.extend(children().filter(|c| c.tag_name().name() == name).map(At::Element));
             }
             Axis::Any => found.extend(children().map(At::Element)),
             Axis::Deep(name) => found.extend(
@@ -192,7 +192,7 @@ make O from o[*] when not @skip
 
 #[test]
 fn resources_refer_to_each_other() {
-    let mapping = r#"
+    let mapping = r"
 block REPORT -> DiagnosticReport as report
   code -> code.text
   ref(patient) -> subject
@@ -208,7 +208,7 @@ block NOBODY -> Practitioner as nobody
   none -> id
 make REPORT from r[*]
 make PATIENT from p
-"#;
+";
     let xml = "<m><r><code>c</code><o><v>1</v></o><o/><o><v>2</v></o></r><p><name>n</name></p></m>";
     let (resources, used, _) = run(mapping, xml);
     assert_eq!(

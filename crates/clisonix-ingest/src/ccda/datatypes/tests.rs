@@ -31,11 +31,11 @@ fn identifiers_follow_their_root() {
             r#"<id root="2.16.840.1.113883.4.6" extension="1"/>"#,
             Some(r#"{"system":"http://hl7.org/fhir/sid/us-npi","value":"1"}"#),
         ),
+        (r#"<id root="1.2.3" extension="a"/>"#, Some(r#"{"system":"urn:oid:1.2.3","value":"a"}"#)),
         (
-            r#"<id root="1.2.3" extension="a"/>"#,
-            Some(r#"{"system":"urn:oid:1.2.3","value":"a"}"#),
+            r#"<id root="1.2.3"/>"#,
+            Some(r#"{"system":"urn:ietf:rfc:3986","value":"urn:oid:1.2.3"}"#),
         ),
-        (r#"<id root="1.2.3"/>"#, Some(r#"{"system":"urn:ietf:rfc:3986","value":"urn:oid:1.2.3"}"#)),
         (r#"<id nullFlavor="UNK"/>"#, None),
         (r#"<id extension="a"/>"#, None),
     ] {
@@ -56,7 +56,8 @@ fn quantities_name_ucum_only_for_what_can_be_ucum() {
     let of = |xml: &str| {
         quantity(Source::parse(xml).unwrap().root()).map(|it| Value::Object(it).to_text())
     };
-    let ucum = r#"{"value":5,"unit":"mm[Hg]","system":"http://unitsofmeasure.org","code":"mm[Hg]"}"#;
+    let ucum =
+        r#"{"value":5,"unit":"mm[Hg]","system":"http://unitsofmeasure.org","code":"mm[Hg]"}"#;
     assert_eq!(of(r#"<v value="5" unit="mm[Hg]"/>"#).as_deref(), Some(ucum));
     let words = r#"{"value":5,"unit":"per day"}"#;
     assert_eq!(of(r#"<v value="5" unit="per day"/>"#).as_deref(), Some(words));

@@ -19,11 +19,17 @@ fn div(inner: &str) -> String {
 fn blocks_become_the_html_that_fhir_allows() {
     for (cda, html) in [
         ("<paragraph>a &lt; b &amp; c</paragraph>", "<p>a &lt; b &amp; c</p>"),
-        ("<content styleCode=\"Bold\" ID=\"x\">a</content>", "<span class=\"Bold\" id=\"x\">a</span>"),
+        (
+            "<content styleCode=\"Bold\" ID=\"x\">a</content>",
+            "<span class=\"Bold\" id=\"x\">a</span>",
+        ),
         ("<list listType=\"ordered\"><item>a</item></list>", "<ol><li>a</li></ol>"),
         ("<list><caption>c</caption><item>a</item></list>", "<p>c</p><ul><li>a</li></ul>"),
         ("a<br/>b<sup>2</sup>", "a<br/>b<sup>2</sup>"),
-        ("<linkHtml href=\"https://a.b/?c&amp;d\">l</linkHtml>", "<a href=\"https://a.b/?c&amp;d\">l</a>"),
+        (
+            "<linkHtml href=\"https://a.b/?c&amp;d\">l</linkHtml>",
+            "<a href=\"https://a.b/?c&amp;d\">l</a>",
+        ),
         (
             "<table border=\"1\"><tr><td colspan=\"2\">a</td></tr></table>",
             "<table border=\"1\"><tr><td colspan=\"2\">a</td></tr></table>",

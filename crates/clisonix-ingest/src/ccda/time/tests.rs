@@ -41,7 +41,7 @@ fn epoch_counts_from_1970() {
 
 #[test]
 fn an_end_before_the_start_is_left_aside() {
-    let xml = r#"<t><low value="20200102"/><high value="2019"/></t>"#;
+    let xml = r#"<t><low value="20200102"/><high value="2018"/></t>"#;
     let source = Source::parse(xml).unwrap();
     let interval = Interval::read(source.root());
     assert!(interval.is_reversed);

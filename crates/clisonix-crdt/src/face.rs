@@ -1,0 +1,83 @@
+//! Conflicts, history and blame as JSON: one form for the command line, Python and HTTP.
+
+use clisonix_fhir::json::{Object, Value};
+
+use crate::change::Source;
+use crate::conflict::{Conflict, Side};
+use crate::record::ChangeInfo;
+use crate::version::Blame;
+
+impl Conflict {
+    /// The conflict's name within its record: entry and address; stays while it is open.
+    pub fn id(&self) -> String {
+        let address: String = self.address.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        format!("{}/{address}", self.entry)
+    }
+
+    /// `{id, entry, path, kind, severity, shown, why, values: [{value, author, time, change,
+    /// source, removed}]}`; times are FHIR instants.
+    pub fn to_value(&self) -> Value {
+        let mut object = Object::with_capacity(8);
+        object.insert("id", self.id());
+        object.insert("entry", self.entry.to_string());
+        object.insert("path", self.path.as_str());
+        object.insert("kind", self.kind.as_str());
+        object.insert("severity", self.severity.as_str());
+        object.insert("shown", self.shown.clone().unwrap_or_default());
+        object.insert("why", self.why.as_str());
+        object.insert("values", self.sides.iter().map(Side::to_value).collect::<Value>());
+        Value::Object(object)
+    }
+}
+
+impl Side {
+    fn to_value(&self) -> Value {
+        let mut object = Object::with_capacity(6);
+        object.insert("value", self.value.clone().unwrap_or_default());
+        object.insert("author", &*self.author);
+        object.insert("time", self.time.to_string());
+        object.insert("change", self.change.to_string());
+        object.insert("source", source_value(self.source.as_ref()));
+        object.insert("removed", self.removed);
+        Value::Object(object)
+    }
+}
+
+impl ChangeInfo {
+    /// `{change, author, time, source, entries, dependencies}`.
+    pub fn to_value(&self) -> Value {
+        let mut object = Object::with_capacity(6);
+        object.insert("change", self.id.to_string());
+        object.insert("author", &*self.author);
+        object.insert("time", self.time.to_string());
+        object.insert("source", source_value(self.source.as_ref()));
+        let entries = self.entries.iter().map(|entry| Value::from(entry.to_string()));
+        object.insert("entries", entries.collect::<Value>());
+        let dependencies = self.dependencies.iter().map(|id| Value::from(id.to_string()));
+        object.insert("dependencies", dependencies.collect::<Value>());
+        Value::Object(object)
+    }
+}
+
+impl Blame {
+    /// `{path, author, time, change, source}`.
+    pub fn to_value(&self) -> Value {
+        let mut object = Object::with_capacity(5);
+        object.insert("path", self.path.as_str());
+        object.insert("author", &*self.author);
+        object.insert("time", self.time.to_string());
+        object.insert("change", self.change.to_string());
+        object.insert("source", source_value(self.source.as_ref()));
+        Value::Object(object)
+    }
+}
+
+fn source_value(source: Option<&Source>) -> Value {
+    let Some(source) = source else { return Value::Null };
+    let mut object = Object::with_capacity(3);
+    object.insert("feed", &*source.feed);
+    let message: String = source.message.iter().map(|byte| format!("{byte:02x}")).collect();
+    object.insert("message", message);
+    object.insert("time", crate::time::HybridTime::from_millis(source.event_time_ms).to_string());
+    Value::Object(object)
+}

@@ -1,0 +1,163 @@
+//! Edits by people and applications: validated, merged, durable before they are acknowledged.
+
+use clisonix_crdt::{Base, ChangeId, Origin, Record};
+use clisonix_fhir::issue::Issue;
+use clisonix_fhir::json::{Object, Value};
+use clisonix_fhir::validate::validate;
+use clisonix_store::{Action, Batch};
+
+use crate::error::NodeError;
+use crate::load::{base_of, edit_time, entry_id, put_identifiers};
+use crate::node::{By, Node, access};
+use crate::outside::Actors;
+use crate::reading::parse_entry;
+use crate::stored;
+
+/// What an edit did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The record.
+    pub record: String,
+    /// The change; `None` if the edit changed nothing.
+    pub change: Option<ChangeId>,
+}
+
+/// The version an edit was made against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadVersion<'a> {
+    /// The resource's own `meta.versionId`; without one the edit is an assertion.
+    FromResource,
+    /// This version id.
+    Version(&'a str),
+    /// Whatever is shown now.
+    Current,
+}
+
+impl Node {
+    /// Writes a resource into a record as its author now wants it, against the version read.
+    ///
+    /// # Errors
+    /// [`NodeError::Invalid`] with the issues; [`NodeError::Edit`] for an unknown version.
+    pub fn edit(
+        &self,
+        record: &str,
+        resource: &Value,
+        version: ReadVersion<'_>,
+        by: By<'_>,
+    ) -> Result<Edited, NodeError> {
+        let faults: Vec<Issue> = validate(resource).into_iter().filter(Issue::is_error).collect();
+        let Some(object) = resource.as_object().filter(|_| faults.is_empty()) else {
+            return Err(NodeError::Invalid(faults));
+        };
+        self.write(record, Action::Write, by, |record, origin, actors| {
+            let base = match version {
+                ReadVersion::Current => Base::Current,
+                ReadVersion::Version(version) => base_of(record, Some(version))?,
+                ReadVersion::FromResource => base_of(record, version_in(object))?,
+            };
+            Ok(record.edit(&[object], &base, origin, actors)?)
+        })
+    }
+
+    /// Removes an entry, against the version read (`None`: what is shown now).
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Edit`].
+    pub fn remove(&self, entry: &str, version: Option<&str>, by: By<'_>) -> Result<Edited, NodeError> {
+        let name = self.record_of(entry)?.ok_or(NodeError::NotFound("entry"))?;
+        let id = parse_entry(entry).ok_or(NodeError::NotFound("entry"))?;
+        self.write(&name, Action::Write, by, |record, origin, actors| {
+            let base = match version {
+                None => Base::Current,
+                version => base_of(record, version)?,
+            };
+            Ok(record.remove(&id, &base, origin, actors)?)
+        })
+    }
+
+    /// Settles a conflict by its id: `value` is one side's value, or any that fits; `None` empties
+    /// or removes.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`] if no such conflict is open.
+    pub fn resolve(
+        &self,
+        record: &str,
+        conflict: &str,
+        value: Option<&Value>,
+        by: By<'_>,
+    ) -> Result<Edited, NodeError> {
+        self.write(record, Action::Resolve, by, |record, origin, actors| {
+            let open = record.view().conflicts().into_iter().find(|open| open.id() == conflict);
+            let open = open.ok_or(NodeError::NotFound("conflict"))?;
+            Ok(record.resolve(&open.entry, &open.address, value, origin, actors)?)
+        })
+    }
+
+    /// Runs an edit and makes change, state, index rows and access entry durable as one.
+    fn write(
+        &self,
+        name: &str,
+        action: Action,
+        by: By<'_>,
+        edit: impl FnOnce(
+            &mut Record,
+            &Origin<'_>,
+            &mut Actors<'_>,
+        ) -> Result<Option<ChangeId>, NodeError>,
+    ) -> Result<Edited, NodeError> {
+        if by.author.trim().is_empty() {
+            return Err(NodeError::Author);
+        }
+        if self.store.snapshot()?.record(name)?.is_none() {
+            return Err(NodeError::NotFound("record"));
+        }
+        let mut inside = self.inside();
+        let inside = &mut *inside;
+        let now = inside.outside.now_ms();
+        let record = inside.records.record(&self.store, name)?;
+        let origin = Origin { author: by.author, time: edit_time(record, now), source: None };
+        let change = edit(record, &origin, &mut Actors(&mut *inside.outside))?;
+        let Some(change) = change else { return Ok(Edited { record: name.to_owned(), change }) };
+        let batch = change_batch(record, &change, access(by, action, now, Some(record))?);
+        let result = batch.and_then(|batch| Ok(self.store.write(batch)?));
+        if result.is_err() {
+            // Not durable: what is in memory must not be shown as if it were.
+            inside.records.forget(name);
+        }
+        result?;
+        Ok(Edited { record: name.to_owned(), change: Some(change) })
+    }
+}
+
+fn change_batch(
+    record: &Record,
+    change: &ChangeId,
+    access: clisonix_store::Access,
+) -> Result<Batch, NodeError> {
+    let mut batch = Batch::new();
+    let bytes = record.change(change).ok_or_else(|| NodeError::Damaged(record.id().to_owned()))?;
+    batch.change(record.id(), bytes)?;
+    index_change(&mut batch, record, change)?;
+    stored::put_state(&mut batch, record)?;
+    batch.access(access)?;
+    Ok(batch)
+}
+
+/// Index rows for the entries that a change wrote.
+pub(crate) fn index_change(batch: &mut Batch, record: &Record, change: &ChangeId) -> Result<(), NodeError> {
+    for entry in record.entries_of(change) {
+        stored::put_entry(batch, &entry, record.id())?;
+        if entry.ty.name() == "Patient" {
+            if let Some(Value::Object(patient)) = record.view().resource(&entry) {
+                put_identifiers(batch, &patient, record.id())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn version_in(object: &Object) -> Option<&str> {
+    entry_id(object)?;
+    object.get("meta")?.get("versionId")?.as_str()
+}

@@ -1,0 +1,51 @@
+//! Why an operation of the node failed.
+
+use clisonix_crdt::{EditError, ReceiveError};
+use clisonix_fhir::issue::Issue;
+use clisonix_store::{AccessLogError, BackupError, OpenError, ReadError, WriteError};
+use thiserror::Error;
+
+/// Why an operation failed; nothing of it was applied.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The data directory cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The engine under the store failed while reading rows.
+    #[error(transparent)]
+    Engine(#[from] clisonix_store::EngineFault),
+    /// The store did not take the write.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A backup could not be made or restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The access log does not verify.
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
+    /// The edit was refused.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// Another node's changes were refused.
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
+    /// Stored bytes of a record cannot be read; the store is damaged.
+    #[error("the stored record {0} cannot be read")]
+    Damaged(String),
+    /// The resource is not valid FHIR.
+    #[error("the resource is not valid FHIR R4 ({} issues)", .0.len())]
+    Invalid(Vec<Issue>),
+    /// There is no such record, entry or conflict.
+    #[error("there is no {0} of that name")]
+    NotFound(&'static str),
+    /// A name fits more than one record.
+    #[error("the name fits {0} records; use the record's id")]
+    Ambiguous(usize),
+    /// An author identity is required to write.
+    #[error("an author is required")]
+    Author,
+}

@@ -1,0 +1,87 @@
+//! Exchange with another node: what it lacks goes out as bytes, what it sends comes in as bytes.
+
+use clisonix_crdt::ChangeId;
+use clisonix_store::{Action, Batch};
+use sha2::{Digest, Sha256};
+
+use crate::editing::index_change;
+use crate::error::NodeError;
+use crate::node::{By, Node, access};
+use crate::stored;
+
+impl Node {
+    /// The heads of a record; empty if it is not here.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn heads(&self, record: &str) -> Result<Vec<ChangeId>, NodeError> {
+        Ok(self.inside().records.record(&self.store, record)?.view().heads())
+    }
+
+    /// What a node with these heads of a record lacks, and the record's key, as bytes.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub fn changes_since(
+        &self,
+        record: &str,
+        heads: &[ChangeId],
+        by: By<'_>,
+    ) -> Result<(Vec<u8>, Vec<u8>), NodeError> {
+        let key = self.store.snapshot()?.record(record)?.ok_or(NodeError::NotFound("record"))?;
+        let changes = self.with_record(record, |record| Ok(record.changes_since(heads)))?;
+        self.log_access(by, Action::Export, None)?;
+        Ok((key, changes))
+    }
+
+    /// Takes in another node's changes to a record, durably; returns how many were new.
+    ///
+    /// # Errors
+    /// [`NodeError::Receive`]; nothing is applied then.
+    pub fn receive(&self, record: &str, key: &[u8], changes: &[u8], by: By<'_>) -> Result<usize, NodeError> {
+        let mut inside = self.inside();
+        let inside = &mut *inside;
+        let now = inside.outside.now_ms();
+        let name = record;
+        let record = inside.records.record(&self.store, name)?;
+        let before = record.change_count();
+        record.receive(changes)?;
+        let fresh: Vec<ChangeId> =
+            record.history(None).into_iter().skip(before).map(|change| change.id).collect();
+        if fresh.is_empty() {
+            return Ok(0);
+        }
+        let mut batch = Batch::new();
+        for change in &fresh {
+            let bytes = record.change(change).ok_or_else(|| NodeError::Damaged(name.to_owned()))?;
+            batch.change(name, bytes)?;
+            index_change(&mut batch, record, change)?;
+        }
+        if stored::read_key(key).is_some() {
+            batch.record(name, key.to_vec())?;
+        }
+        stored::put_state(&mut batch, record)?;
+        batch.access(access(by, Action::Import, now, Some(record))?)?;
+        let result = self.store.write(batch);
+        if result.is_err() {
+            inside.records.forget(name);
+        }
+        result?;
+        inside.records.shrink();
+        Ok(fresh.len())
+    }
+
+    /// SHA-256 over the canonical state of every record: equal nodes have equal digests.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn digest(&self) -> Result<String, NodeError> {
+        let mut hasher = Sha256::new();
+        for id in self.record_ids()? {
+            let mut inside = self.inside();
+            hasher.update(inside.records.record(&self.store, &id)?.state_bytes());
+            inside.records.shrink();
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}

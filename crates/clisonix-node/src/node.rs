@@ -1,0 +1,136 @@
+//! The node: its store, its records in memory, and who asks.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use clisonix_crdt::Record;
+use clisonix_store::{Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions};
+use sha2::{Digest, Sha256};
+
+use crate::error::NodeError;
+use crate::outside::Outside;
+use crate::records::Records;
+
+/// Who asks for an operation, and what for; both go to the access log.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    /// The author's identity; not empty.
+    pub author: &'a str,
+    /// The purpose, in a few words; may be empty. No clinical value.
+    pub purpose: &'a str,
+}
+
+/// One site: a data directory and the records in it.
+pub struct Node {
+    pub(crate) store: Store,
+    pub(crate) inside: Mutex<Inside>,
+}
+
+/// What is behind the node's lock.
+pub(crate) struct Inside {
+    pub(crate) outside: Box<dyn Outside>,
+    pub(crate) records: Records,
+}
+
+impl Node {
+    /// Opens the data directory, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// [`NodeError::Open`]: held by another process, a newer format, damage.
+    pub fn open(directory: &Path, mut outside: Box<dyn Outside>) -> Result<Self, NodeError> {
+        let options = StoreOptions::default();
+        let store = match Store::open(directory, &options) {
+            Err(clisonix_store::OpenError::Missing { .. }) => {
+                let mut incarnation: Incarnation = [0; 16];
+                outside.random(&mut incarnation);
+                Store::create(directory, incarnation, &options)?
+            }
+            other => other?,
+        };
+        let inside = Inside { outside, records: Records::default() };
+        Ok(Self { store, inside: Mutex::new(inside) })
+    }
+
+    /// Writes a consistent copy of the store to one file, while running.
+    ///
+    /// # Errors
+    /// [`NodeError::Backup`].
+    pub fn backup(&self, to: &Path, by: By<'_>) -> Result<BackupReport, NodeError> {
+        self.log_access(by, Action::Administer, None)?;
+        Ok(self.store.backup(to)?)
+    }
+
+    /// Makes a new data directory from a backup.
+    ///
+    /// # Errors
+    /// [`NodeError::Backup`]: the backup is damaged, or the directory is not empty.
+    pub fn restore(
+        from: &Path,
+        directory: &Path,
+        outside: &mut dyn Outside,
+    ) -> Result<BackupReport, NodeError> {
+        let mut incarnation: Incarnation = [0; 16];
+        outside.random(&mut incarnation);
+        Ok(Store::restore(from, directory, incarnation)?)
+    }
+
+    /// Checks the store's structure and the chain of the access log; returns the log's length.
+    ///
+    /// # Errors
+    /// [`NodeError::AccessLog`] names the first broken link.
+    pub fn verify(&self) -> Result<u64, NodeError> {
+        self.store.check()?;
+        Ok(self.store.snapshot()?.verify_access_log()?.entries)
+    }
+
+    pub(crate) fn inside(&self) -> MutexGuard<'_, Inside> {
+        // A panic inside leaves records whose changes may not be stored: they are read anew.
+        self.inside.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+            let mut guard = poisoned.into_inner();
+            guard.records = Records::default();
+            guard
+        })
+    }
+
+    pub(crate) fn log_access(
+        &self,
+        by: By<'_>,
+        action: Action,
+        record: Option<&Record>,
+    ) -> Result<(), NodeError> {
+        let now = self.inside().outside.now_ms();
+        let mut batch = Batch::new();
+        batch.access(access(by, action, now, record)?)?;
+        self.store.write(batch)?;
+        Ok(())
+    }
+}
+
+/// An entry for the access log.
+pub(crate) fn access(
+    by: By<'_>,
+    action: Action,
+    now_ms: u64,
+    record: Option<&Record>,
+) -> Result<Access, NodeError> {
+    if by.author.trim().is_empty() {
+        return Err(NodeError::Author);
+    }
+    Ok(Access {
+        time_ms: now_ms.cast_signed(),
+        author: by.author.to_owned(),
+        action,
+        record: record.map(|record| record.id().to_owned()),
+        version: record.map(heads_digest),
+        purpose: by.purpose.to_owned(),
+    })
+}
+
+/// SHA-256 over a record's heads, in order.
+pub(crate) fn heads_digest(record: &Record) -> Hash {
+    let mut hasher = Sha256::new();
+    for head in record.view().heads() {
+        hasher.update(head.0);
+    }
+    hasher.finalize().into()
+}

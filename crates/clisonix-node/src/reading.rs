@@ -1,0 +1,245 @@
+//! Reading: patients, records, conflicts, history. Every reading of a record is logged.
+
+use clisonix_crdt::{ChangeId, ChangeInfo, EntryId, Record};
+use clisonix_fhir::json::{self, Value};
+use clisonix_fhir::schema::resource_named;
+use clisonix_ingest::RecordKind;
+use clisonix_store::{Action, Batch, Span, Table};
+
+use crate::error::NodeError;
+use crate::node::{By, Node, access};
+use crate::stored::{self, State};
+
+/// A patient's record, for lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patient {
+    /// The record's id.
+    pub record: String,
+    /// The assigning authority of the identifier that names the record.
+    pub system: String,
+    /// That identifier.
+    pub value: String,
+}
+
+/// A record as stored, ready to be handed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordText {
+    /// The record's id.
+    pub record: String,
+    /// A FHIR Bundle of type `collection`, as JSON text.
+    pub bundle: String,
+    /// The open conflicts, as a JSON list.
+    pub conflicts: String,
+}
+
+impl Node {
+    /// All patients' records, by record id.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn patients(&self) -> Result<Vec<Patient>, NodeError> {
+        let mut found = Vec::new();
+        self.each_key(|record, kind, system, value| {
+            if kind == RecordKind::Patient {
+                found.push(Patient { record, system, value });
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// The ids of all records, shared ones included.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn record_ids(&self) -> Result<Vec<String>, NodeError> {
+        let mut found = Vec::new();
+        self.each_key(|record, _, _, _| found.push(record))?;
+        Ok(found)
+    }
+
+    fn each_key(
+        &self,
+        mut each: impl FnMut(String, RecordKind, String, String),
+    ) -> Result<(), NodeError> {
+        let snapshot = self.store.snapshot()?;
+        for row in snapshot.rows(Table::Records, &Span::all())? {
+            let row = row?;
+            let record = String::from_utf8(row.key).ok();
+            if let (Some(record), Some((kind, system, value))) = (record, stored::read_key(&row.value)) {
+                each(record, kind, system, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The record that `name` means: a record's id, `Patient/` and an id, or any identifier of the
+    /// patient (`value` or `system|value`).
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ambiguous`].
+    pub fn find_record(&self, name: &str) -> Result<String, NodeError> {
+        let snapshot = self.store.snapshot()?;
+        if name.len() < 200 && snapshot.record(name)?.is_some() {
+            return Ok(name.to_owned());
+        }
+        if let Some(record) = self.record_of(name)? {
+            return Ok(record);
+        }
+        if let Some(record) = self.record_of(&format!("Patient/{name}"))? {
+            return Ok(record);
+        }
+        let (system, value) = match name.rsplit_once('|') {
+            Some((system, value)) => (Some(system), value),
+            None => (None, name),
+        };
+        let mut records = Vec::new();
+        for row in snapshot.rows(Table::Aliases, &Span::prefix(&stored::alias_prefix(value)))? {
+            let row = row?;
+            let system_fits = system.is_none_or(|system| {
+                let mut parts = row.key.split(|&byte| byte == 0);
+                parts.nth(1) == Some(system.as_bytes())
+            });
+            records.extend(stored::alias_record(&row).filter(|_| system_fits));
+        }
+        records.sort();
+        records.dedup();
+        match records.len() {
+            0 => Err(NodeError::NotFound("record")),
+            1 => records.pop().ok_or(NodeError::NotFound("record")),
+            count => Err(NodeError::Ambiguous(count)),
+        }
+    }
+
+    /// The record that holds an entry, `Type/id`.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn record_of(&self, entry: &str) -> Result<Option<String>, NodeError> {
+        if entry.len() > 512 {
+            return Ok(None);
+        }
+        let value = self.store.snapshot()?.value(Table::Index, &stored::entry_key(entry))?;
+        Ok(value.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// A record as it is now, read without its log.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub fn record_text(&self, record: &str, by: By<'_>) -> Result<RecordText, NodeError> {
+        let state = self.state(record)?;
+        self.log_reading(by, record)?;
+        Ok(RecordText { record: record.to_owned(), bundle: state.bundle, conflicts: state.conflicts })
+    }
+
+    /// All open conflicts of all records, or of one; each value has a member `record` beside the
+    /// conflict's own.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub fn conflicts(&self, record: Option<&str>, by: By<'_>) -> Result<Vec<Value>, NodeError> {
+        let records = match record {
+            Some(record) => vec![record.to_owned()],
+            None => self.record_ids()?,
+        };
+        let mut found = Vec::new();
+        for record in records {
+            let state = self.state(&record)?;
+            let Ok(Value::Array(conflicts)) = json::parse(state.conflicts.as_bytes()) else {
+                return Err(NodeError::Damaged(record));
+            };
+            for mut conflict in conflicts {
+                if let Some(object) = conflict.as_object_mut() {
+                    object.insert("record", record.as_str());
+                }
+                found.push(conflict);
+            }
+        }
+        match record {
+            Some(record) => self.log_reading(by, record)?,
+            None => self.log_access(by, Action::Search, None)?,
+        }
+        Ok(found)
+    }
+
+    /// One entry as it is now, with its version; `None` if it is not there.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn entry(&self, entry: &str, by: By<'_>) -> Result<Option<Value>, NodeError> {
+        let Some(record) = self.record_of(entry)? else { return Ok(None) };
+        let Some(id) = parse_entry(entry) else { return Ok(None) };
+        let shown = self.with_record(&record, |record| Ok(record.view().resource(&id)))?;
+        self.log_reading(by, &record)?;
+        Ok(shown)
+    }
+
+    /// Who changed a record (or one entry of it) and when, in order of arrival.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub fn history(
+        &self,
+        record: &str,
+        entry: Option<&str>,
+        by: By<'_>,
+    ) -> Result<Vec<ChangeInfo>, NodeError> {
+        let id = match entry {
+            Some(entry) => Some(parse_entry(entry).ok_or(NodeError::NotFound("entry"))?),
+            None => None,
+        };
+        let history = self.with_record(record, |record| Ok(record.history(id.as_ref())))?;
+        self.log_reading(by, record)?;
+        Ok(history)
+    }
+
+    /// A record as it was at `heads`, as a FHIR Bundle's JSON text.
+    ///
+    /// # Errors
+    /// [`NodeError::Edit`] if a head is not known here.
+    pub fn record_at(&self, record: &str, heads: &[ChangeId], by: By<'_>) -> Result<String, NodeError> {
+        let bundle = self.with_record(record, |record| {
+            let version = record.at(heads)?;
+            Ok(record.view_of(&version).bundle_text())
+        })?;
+        self.log_reading(by, record)?;
+        Ok(bundle)
+    }
+
+    fn state(&self, record: &str) -> Result<State, NodeError> {
+        let bytes = self.store.snapshot()?.state(record)?.ok_or(NodeError::NotFound("record"))?;
+        State::decode(bytes).ok_or_else(|| NodeError::Damaged(record.to_owned()))
+    }
+
+    /// Runs `read` on a record in memory.
+    pub(crate) fn with_record<T>(
+        &self,
+        record: &str,
+        read: impl FnOnce(&Record) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        if self.store.snapshot()?.record(record)?.is_none() {
+            return Err(NodeError::NotFound("record"));
+        }
+        let mut inside = self.inside();
+        let result = read(inside.records.record(&self.store, record)?);
+        inside.records.shrink();
+        result
+    }
+
+    /// Logs that a record was read, and by whom.
+    fn log_reading(&self, by: By<'_>, record: &str) -> Result<(), NodeError> {
+        let now = self.inside().outside.now_ms();
+        let mut entry = access(by, Action::Read, now, None)?;
+        entry.record = Some(record.to_owned());
+        let mut batch = Batch::new();
+        batch.access(entry)?;
+        self.store.write(batch)?;
+        Ok(())
+    }
+}
+
+/// Reads `Type/id`.
+pub(crate) fn parse_entry(entry: &str) -> Option<EntryId> {
+    let (ty, id) = entry.split_once('/')?;
+    Some(EntryId { ty: resource_named(ty)?, id: id.into() })
+}
