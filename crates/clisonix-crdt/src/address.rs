@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use clisonix_fhir::schema::{ElementId};
+use clisonix_fhir::schema::ElementId;
 use sha2::{Digest, Sha256};
 
 use crate::layout::{Shape, shape};

@@ -4,7 +4,9 @@
 //! its own log, so that they need not be sent. Normative: `docs/formats/change.md`.
 
 use crate::actor::{ActorId, ActorSecret};
-use crate::change::{Draft, MAX_DEPENDENCIES, MAX_NAME_BYTES, MAX_VALUE_BYTES, Op, Source, decode_ops};
+use crate::change::{
+    Draft, MAX_DEPENDENCIES, MAX_NAME_BYTES, MAX_VALUE_BYTES, Op, Source, decode_ops,
+};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
 
@@ -230,9 +232,11 @@ impl<'a> ReadTables<'a> {
     fn change(&mut self, reader: &mut Reader<'a>) -> Result<Draft, DecodeError> {
         let (index, actor) = self.actor(reader)?;
         let at = reader.at();
-        let last = self.last.get_mut(index).ok_or(DecodeError::Meaningless { what: "actor", at })?;
+        let last =
+            self.last.get_mut(index).ok_or(DecodeError::Meaningless { what: "actor", at })?;
         let seq = i64::from(*last + 1).checked_add(reader.i64()?);
-        let seq = seq.and_then(|seq| u32::try_from(seq).ok()).filter(|&seq| seq > 0 && seq < u32::MAX);
+        let seq =
+            seq.and_then(|seq| u32::try_from(seq).ok()).filter(|&seq| seq > 0 && seq < u32::MAX);
         let seq = seq.ok_or(DecodeError::Meaningless { what: "sequence number", at })?;
         *last = seq;
         let at = reader.at();

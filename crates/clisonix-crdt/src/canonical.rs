@@ -1,5 +1,7 @@
 //! Canonical JSON text: members of every object sorted by name, so that equal content is equal bytes.
 
+use std::fmt::Write as _;
+
 use clisonix_fhir::json::Value;
 
 /// Appends the canonical text of `value`; numbers keep their own text.
@@ -46,6 +48,14 @@ pub(crate) fn text(value: &Value) -> String {
     out
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Appends `text` as a JSON string.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
@@ -63,7 +73,8 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
         out.push_str(text.get(plain..at).unwrap_or_default());
         plain = at + 1;
         if escape.is_empty() {
-            out.push_str(&format!("\\u{byte:04x}"));
+            // Writing to a `String` cannot fail.
+            let _ = write!(out, "\\u{byte:04x}");
         } else {
             out.push_str(escape);
         }

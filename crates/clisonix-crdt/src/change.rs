@@ -271,7 +271,11 @@ pub(crate) fn decode_ops(record: &str, bytes: &[u8]) -> Result<Vec<Op>, DecodeEr
     Ok(ops)
 }
 
-fn decode_op(record: &str, reader: &mut Reader<'_>, before: Option<&Op>) -> Result<Op, DecodeError> {
+fn decode_op(
+    record: &str,
+    reader: &mut Reader<'_>,
+    before: Option<&Op>,
+) -> Result<Op, DecodeError> {
     let at = reader.at();
     let tag = reader.byte()?;
     let wrong = |what| DecodeError::Meaningless { what, at };
@@ -320,7 +324,11 @@ fn decode_op(record: &str, reader: &mut Reader<'_>, before: Option<&Op>) -> Resu
     if fits { Ok(Op { entry, address, write }) } else { Err(wrong("operation")) }
 }
 
-fn decode_entry(record: &str, reader: &mut Reader<'_>, by_record: bool) -> Result<EntryId, DecodeError> {
+fn decode_entry(
+    record: &str,
+    reader: &mut Reader<'_>,
+    by_record: bool,
+) -> Result<EntryId, DecodeError> {
     let at = reader.at();
     let ty = u16::try_from(reader.u64()?).ok().and_then(TypeId::checked);
     let ty = ty.filter(|ty| clisonix_fhir::schema::resource_named(ty.name()).is_some());
@@ -350,8 +358,8 @@ fn belongs(entry: &EntryId, address: &Address) -> Option<()> {
             Step::Element(element) => {
                 scope?.elements().contains(&element).then_some(())?;
                 (on_item, is_cell) = (false, true);
-                let nests = layout::shape(element) == layout::Shape::Thing
-                    && depth + 1 < MAX_THING_DEPTH;
+                let nests =
+                    layout::shape(element) == layout::Shape::Thing && depth + 1 < MAX_THING_DEPTH;
                 scope = nests.then(|| layout::thing_scope(element));
                 markable = nests;
                 depth += 1;
@@ -392,9 +400,9 @@ fn check_text(address: &Address, text: &str) -> Option<()> {
         Step::Element(leader) => {
             let policy = Policy::r4();
             let members = parse_members(text)?;
-            let known = members.keys().all(|member| {
-                policy.members(leader).any(|element| names(element, member))
-            });
+            let known = members
+                .keys()
+                .all(|member| policy.members(leader).any(|element| names(element, member)));
             (known && !members.is_empty()).then_some(())
         }
         _ => None,
@@ -404,23 +412,22 @@ fn check_text(address: &Address, text: &str) -> Option<()> {
 /// The text of a cell that holds `value`; `None` if the value does not fit the cell.
 pub(crate) fn cell_text(address: &Address, value: &Value) -> Option<String> {
     let text = canonical(value);
-    let text = match address.steps().last()? {
-        Step::Content => text,
-        _ => {
-            let object = value.as_object().filter(|object| !object.is_empty())?;
-            let mut members: Vec<(&str, &Value)> = object.iter().collect();
-            members.sort_by_key(|(name, _)| order_in_cell(address, name));
-            let mut text = String::new();
-            for (name, value) in members {
-                if !text.is_empty() {
-                    text.push(',');
-                }
-                crate::canonical::write_string(name, &mut text);
-                text.push(':');
-                crate::canonical::write(value, &mut text);
+    let text = if address.steps().last()? == Step::Content {
+        text
+    } else {
+        let object = value.as_object().filter(|object| !object.is_empty())?;
+        let mut members: Vec<(&str, &Value)> = object.iter().collect();
+        members.sort_by_key(|(name, _)| order_in_cell(address, name));
+        let mut text = String::new();
+        for (name, value) in members {
+            if !text.is_empty() {
+                text.push(',');
             }
-            text
+            crate::canonical::write_string(name, &mut text);
+            text.push(':');
+            crate::canonical::write(value, &mut text);
         }
+        text
     };
     check_text(address, &text)?;
     Some(text)
@@ -456,7 +463,7 @@ pub(crate) fn parse_members(text: &str) -> Option<json::Object> {
     match json::parse(format!("{{{text}}}").as_bytes()).ok()? {
         Value::Object(object) => {
             let mut again = String::with_capacity(text.len());
-            for (name, value) in object.iter() {
+            for (name, value) in &object {
                 if !again.is_empty() {
                     again.push(',');
                 }

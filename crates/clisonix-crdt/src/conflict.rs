@@ -1,5 +1,7 @@
 //! Conflicts: what cannot both be true, shown with every author, value and time.
 
+use std::fmt::Write as _;
+
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::ElementId;
 
@@ -78,10 +80,15 @@ pub struct Conflict {
 }
 
 /// All open conflicts of one present entry.
-pub(crate) fn of_entry(view: &View<'_>, id: &EntryId, entry: &Entry, shown: &Shown<'_>) -> Vec<Conflict> {
+pub(crate) fn of_entry(
+    view: &View<'_>,
+    id: &EntryId,
+    entry: &Entry,
+    shown: &Shown<'_>,
+) -> Vec<Conflict> {
     let mut found = Vec::new();
     for (address, cell) in &entry.cells {
-        if address.is_position() {
+        if address.is_position() || is_substituted(address, shown) {
             continue;
         }
         let Some(path) = path_of(id, address, &shown.tree) else { continue };
@@ -97,17 +104,31 @@ pub(crate) fn of_entry(view: &View<'_>, id: &EntryId, entry: &Entry, shown: &Sho
     found
 }
 
+/// Whether the guard shows something else here; it is told as one conflict of its own.
+fn is_substituted(address: &Address, shown: &Shown<'_>) -> bool {
+    let first = address.steps().next();
+    shown.substitutes.iter().any(|substitute| first == Some(Step::Element(substitute.element)))
+}
+
 fn disagree(cell: &Cell) -> bool {
     let mut texts = cell.siblings.iter().map(view::text_of);
     let first = texts.next();
     texts.any(|text| Some(text) != first)
 }
 
-fn value_conflict(view: &View<'_>, id: &EntryId, address: &Address, cell: &Cell, path: String) -> Conflict {
+fn value_conflict(
+    view: &View<'_>,
+    id: &EntryId,
+    address: &Address,
+    cell: &Cell,
+    path: String,
+) -> Conflict {
     let leader = view::leader_of(address);
     let shown = view::shown_sibling(cell, leader, view.tables, view.policy);
     let why = match shown {
-        Some(shown) if view::is_safest(cell, shown, leader, view.policy) => "the safer value by policy",
+        Some(shown) if view::is_safest(cell, shown, leader, view.policy) => {
+            "the safer value by policy"
+        }
         Some(shown) if view.tables.order(shown) < latest(view, cell) => {
             "a value is shown before its removal"
         }
@@ -206,7 +227,10 @@ fn guarded(
         shown: cell_value(&text),
         why: format!(
             "the merged members would break {rule}; shown as change {} left them",
-            substitute.from.and_then(|from| view.log.get(from)).map_or_else(String::new, |c| c.id.to_string())
+            substitute
+                .from
+                .and_then(|from| view.log.get(from))
+                .map_or_else(String::new, |c| c.id.to_string())
         ),
         sides: sides(view, &involved),
     })
@@ -264,7 +288,7 @@ pub(crate) fn path_of(id: &EntryId, address: &Address, tree: &Thing<'_>) -> Opti
             }
             Step::Key(key) => {
                 let (index, inner) = item(list?.as_slice(), key)?;
-                path.push_str(&format!("[{index}]"));
+                let _ = write!(path, "[{index}]");
                 thing = inner;
             }
             Step::Unknown(name) => {
@@ -282,10 +306,7 @@ fn push_name(path: &mut String, element: ElementId) {
     path.push_str(element.element().name);
 }
 
-fn item<'t, 'a>(
-    items: &'t [Item<'a>],
-    key: ElementKey,
-) -> Option<(usize, Option<&'t Thing<'a>>)> {
+fn item<'t, 'a>(items: &'t [Item<'a>], key: ElementKey) -> Option<(usize, Option<&'t Thing<'a>>)> {
     let index = view::index_of(items, key)?;
     match &items.get(index)?.content {
         Content::Thing(thing) => Some((index, Some(thing))),

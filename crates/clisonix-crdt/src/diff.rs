@@ -155,7 +155,12 @@ impl Differ<'_> {
         path.with(Step::Key(key), |path| self.push(path, Step::Presence, Write::Mark));
     }
 
-    fn create(&mut self, place: Place<'_>, new: &Node<'_>, path: &mut Path) -> Result<(), EditError> {
+    fn create(
+        &mut self,
+        place: Place<'_>,
+        new: &Node<'_>,
+        path: &mut Path,
+    ) -> Result<(), EditError> {
         match new {
             Node::Cell(text) if text.is_empty() => Ok(()),
             Node::Cell(text) => {
@@ -244,7 +249,8 @@ impl Differ<'_> {
         let positions: Vec<Option<&[u8]>> =
             matched.iter().map(|item| item.map(|item| item.position.as_ref())).collect();
         let positions = position::arrange(&positions);
-        for (((item, hash), before), position) in new.iter().zip(hashes).zip(matched).zip(positions) {
+        for (((item, hash), before), position) in new.iter().zip(hashes).zip(matched).zip(positions)
+        {
             self.item(before, (item, hash), position, path)?;
         }
         Ok(())
@@ -316,6 +322,9 @@ fn inner_thing(address: &[u8], prefix_len: usize) -> Option<Vec<u8>> {
     address.get(..address.len() - steps.rest().len()).map(<[u8]>::to_vec)
 }
 
+/// Whether a new item continues an old one.
+type Rule<'r> = &'r dyn Fn(&Item<'_>, &Item<'_>) -> bool;
+
 /// For each new item the index of the old item that it continues: the same place and content, the
 /// same content, the same key, then the remaining ones in order, as edits.
 ///
@@ -332,10 +341,9 @@ fn align(old: &[Item<'_>], new: &[Item<'_>], partial: bool) -> Vec<Option<usize>
             }
         }
     }
-    let rules: [&dyn Fn(&Item<'_>, &Item<'_>) -> bool; 3] =
-        [&same_content, &|a, b| a.hash == b.hash, &|a, b| {
-            !partial && is_edit_of(&a.content, &b.content)
-        }];
+    let rules: [Rule<'_>; 3] = [&same_content, &|a, b| a.hash == b.hash, &|a, b| {
+        !partial && is_edit_of(&a.content, &b.content)
+    }];
     for rule in rules {
         let mut start = 0;
         for (pair, item) in pairs.iter_mut().zip(new) {

@@ -30,7 +30,9 @@ impl Record {
             changes.iter().filter_map(|&change| Some(self.log.get(change)?.id.0)).collect();
         ids.sort_unstable();
         put_u64(out, ids.len() as u64);
-        ids.iter().for_each(|id| out.extend_from_slice(id));
+        for id in &ids {
+            out.extend_from_slice(id);
+        }
     }
 
     fn put_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
@@ -38,12 +40,11 @@ impl Record {
             cell.siblings.iter().map(|sibling| self.sibling_bytes(sibling)).collect();
         siblings.sort_unstable();
         put_u64(out, siblings.len() as u64);
-        siblings.iter().for_each(|sibling| out.extend_from_slice(sibling));
-        let mut superseded: Vec<_> = cell
-            .superseded
-            .iter()
-            .map(|old| (self.tables.feeds.name(old.feed), old.key))
-            .collect();
+        for sibling in &siblings {
+            out.extend_from_slice(sibling);
+        }
+        let mut superseded: Vec<_> =
+            cell.superseded.iter().map(|old| (self.tables.feeds.name(old.feed), old.key)).collect();
         superseded.sort_unstable();
         put_u64(out, superseded.len() as u64);
         for (feed, key) in superseded {

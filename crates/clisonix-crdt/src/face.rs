@@ -2,6 +2,7 @@
 
 use clisonix_fhir::json::{Object, Value};
 
+use crate::canonical;
 use crate::change::Source;
 use crate::conflict::{Conflict, Side};
 use crate::record::ChangeInfo;
@@ -10,7 +11,7 @@ use crate::version::Blame;
 impl Conflict {
     /// The conflict's name within its record: entry and address; stays while it is open.
     pub fn id(&self) -> String {
-        let address: String = self.address.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let address = canonical::hex(self.address.as_bytes());
         format!("{}/{address}", self.entry)
     }
 
@@ -76,8 +77,7 @@ fn source_value(source: Option<&Source>) -> Value {
     let Some(source) = source else { return Value::Null };
     let mut object = Object::with_capacity(3);
     object.insert("feed", &*source.feed);
-    let message: String = source.message.iter().map(|byte| format!("{byte:02x}")).collect();
-    object.insert("message", message);
+    object.insert("message", canonical::hex(&source.message));
     object.insert("time", crate::time::HybridTime::from_millis(source.event_time_ms).to_string());
     Value::Object(object)
 }

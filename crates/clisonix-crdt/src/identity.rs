@@ -33,7 +33,7 @@ pub(crate) fn derived_id(ty: TypeId, resource: &Object) -> String {
         hasher.update([0]);
         hasher.update(part);
     }
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    canonical::hex(hasher.finalize().get(..16).unwrap_or_default())
 }
 
 fn meaning(ty: &str, resource: &Object) -> Vec<String> {

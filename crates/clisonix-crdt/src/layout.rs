@@ -60,7 +60,7 @@ fn business_key(member: Member, value: &Value) -> Option<[u8; 8]> {
     let named = Policy::r4().key_members(member.element);
     if !named.is_empty() {
         let mut parts = Vec::new();
-        for (name, value) in object.iter() {
+        for (name, value) in object {
             if named.iter().any(|key| is_member_of(name, key)) {
                 parts.push(format!("{name}={}", key_text(value)));
             }

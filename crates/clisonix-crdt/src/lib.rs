@@ -38,7 +38,9 @@ mod view;
 mod wire;
 
 pub use actor::{ActorId, ActorSecret, ActorSource};
-pub use address::{Address, ElementKey, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES};
+pub use address::{
+    Address, ElementKey, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES,
+};
 pub use batch::{BATCH_VERSION, MAX_BATCH_CHANGES};
 pub use change::{
     ChangeId, MAX_DEPENDENCIES, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_OPS, MAX_POSITION_BYTES,
@@ -48,9 +50,7 @@ pub use conflict::{Conflict, ConflictKind, Side};
 pub use diff::Coverage;
 pub use edit::{Base, EditError, Origin};
 pub use policy::{ConflictSeverity, Policy, PolicyError};
-pub use record::{
-    ChangeInfo, MAX_WAITING, ReceiveError, Received, Record, Refusal, RefusalReason,
-};
+pub use record::{ChangeInfo, MAX_WAITING, ReceiveError, Received, Record, Refusal, RefusalReason};
 pub use state::EntryId;
 pub use time::HybridTime;
 pub use version::{Blame, Version, View};

@@ -81,16 +81,19 @@ impl Log {
 
     /// The joint past of `changes`, themselves included.
     pub(crate) fn clock_of(&self, changes: &[ChangeNo], tables: &Tables) -> Arc<Clock> {
-        if let [only] = changes {
-            if let (Some(logged), Some(stamp)) = (self.get(*only), tables.stamps.get(*only as usize)) {
-                let mut clock = Arc::clone(&logged.past);
-                Arc::make_mut(&mut clock).raise(stamp.actor, stamp.seq);
-                return clock;
-            }
+        if let [only] = changes
+            && let (Some(logged), Some(stamp)) =
+                (self.get(*only), tables.stamps.get(*only as usize))
+        {
+            let mut clock = Arc::clone(&logged.past);
+            Arc::make_mut(&mut clock).raise(stamp.actor, stamp.seq);
+            return clock;
         }
         let mut clock = Clock::default();
         for &change in changes {
-            if let (Some(logged), Some(stamp)) = (self.get(change), tables.stamps.get(change as usize)) {
+            if let (Some(logged), Some(stamp)) =
+                (self.get(change), tables.stamps.get(change as usize))
+            {
                 clock.join(&logged.past);
                 clock.raise(stamp.actor, stamp.seq);
             }

@@ -144,8 +144,7 @@ impl Policy {
             let row = row.split('#').next().unwrap_or_default();
             let words: Vec<&str> = row.split_whitespace().collect();
             let Some((&kind, words)) = words.split_first() else { continue };
-            let (&path, members) =
-                words.split_first().ok_or(PolicyError::Incomplete { line })?;
+            let (&path, members) = words.split_first().ok_or(PolicyError::Incomplete { line })?;
             if members.is_empty() {
                 return Err(PolicyError::Incomplete { line });
             }
@@ -304,7 +303,7 @@ fn member_of(line: usize, scope: Scope, path: &str, name: &str) -> Result<Elemen
 fn codes_of<'a>(name: &str, members: &'a Value) -> Vec<&'a str> {
     let mut found = Vec::new();
     for (member, value) in members.as_object().into_iter().flat_map(|object| object.iter()) {
-        if member != name && !member.strip_prefix(name).is_some_and(|ty| ty == "Boolean") {
+        if member != name && member.strip_prefix(name).is_none_or(|ty| ty != "Boolean") {
             continue;
         }
         match value {

@@ -10,7 +10,9 @@ use thiserror::Error;
 use crate::actor::{ActorId, ActorSecret, ActorSource};
 use crate::address::{Path, Step};
 use crate::batch::{self, BatchWriter, Outgoing};
-use crate::change::{ChangeId, Draft, MAX_NAME_BYTES, MAX_OPS, Op, Source, Write, encode_ops, is_fhir_id};
+use crate::change::{
+    ChangeId, Draft, MAX_NAME_BYTES, MAX_OPS, Op, Source, Write, encode_ops, is_fhir_id,
+};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::log::{self, Entries, Log, Logged};
@@ -292,7 +294,11 @@ impl Record {
             }
             Some(ChangeInfo {
                 id: logged.id,
-                dependencies: logged.deps.iter().filter_map(|&d| Some(self.log.get(d)?.id)).collect(),
+                dependencies: logged
+                    .deps
+                    .iter()
+                    .filter_map(|&d| Some(self.log.get(d)?.id))
+                    .collect(),
                 author: self.tables.authors.name(logged.author).into(),
                 time: logged.time,
                 source: self.view().source_of(change),
@@ -316,7 +322,7 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeId>, EditError> {
-        let wanted = self.wanted(resources)?;
+        let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let mut ops = Vec::new();
         for wanted in &wanted {
@@ -337,7 +343,7 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeId>, EditError> {
-        let wanted = self.wanted(resources)?;
+        let wanted = all_wanted(resources)?;
         let plan = self.plan(base, self.entries.keys())?;
         let mut ops = Vec::new();
         for wanted in &wanted {
@@ -420,7 +426,7 @@ impl Record {
             return Ok(None);
         }
         let objects: Vec<&Object> = resources.iter().map(|(object, _)| *object).collect();
-        let wanted = self.wanted(&objects)?;
+        let wanted = all_wanted(&objects)?;
         let before = feed.before(self, &source);
         let only = if let [one] = wanted.as_slice() { Some(&one.id) } else { None };
         let within = |change| before.binary_search(&change).is_ok();
@@ -445,10 +451,6 @@ impl Record {
     pub fn has_message(&self, feed: &str, message: &[u8; 16]) -> bool {
         let feed = self.tables.feeds.find(feed);
         feed.is_some_and(|feed| self.tables.sources.contains(&(feed, *message)))
-    }
-
-    fn wanted<'a>(&self, resources: &[&'a Object]) -> Result<Vec<Wanted<'a>>, EditError> {
-        resources.iter().map(|resource| wanted(resource)).collect()
     }
 
     /// Operations that turn the entry as `state` shows it into what is wanted.
@@ -611,10 +613,10 @@ impl Record {
     }
 
     fn actor(&mut self, id: ActorId) -> Result<(u32, ActorSecret), RefusalReason> {
-        if let Some(number) = self.tables.actor_number(id) {
-            if let Some((_, secret)) = self.tables.actors.get(number as usize) {
-                return Ok((number, *secret));
-            }
+        if let Some(number) = self.tables.actor_number(id)
+            && let Some((_, secret)) = self.tables.actors.get(number as usize)
+        {
+            return Ok((number, *secret));
         }
         let secret = *self.secrets.get(&id).ok_or(RefusalReason::Secret)?;
         self.tables.actors.push((id, secret));
@@ -654,7 +656,8 @@ impl Record {
     pub fn change(&self, id: &ChangeId) -> Option<Vec<u8>> {
         let number = self.log.number(id)?;
         let mut writer = BatchWriter::new(&self.id);
-        writer.push(&self.outgoing(self.log.get(number)?, self.tables.stamps.get(number as usize)?));
+        writer
+            .push(&self.outgoing(self.log.get(number)?, self.tables.stamps.get(number as usize)?));
         Some(writer.finish())
     }
 
@@ -863,6 +866,10 @@ impl Feed {
 
 fn presence_op(id: &EntryId, write: Write) -> Op {
     Op { entry: id.clone(), address: Path::default().address(Step::Presence), write }
+}
+
+fn all_wanted<'a>(resources: &[&'a Object]) -> Result<Vec<Wanted<'a>>, EditError> {
+    resources.iter().map(|resource| wanted(resource)).collect()
 }
 
 /// Reads a resource as the entry it wants to be.

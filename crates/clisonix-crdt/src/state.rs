@@ -188,12 +188,11 @@ impl Cell {
     fn write(&mut self, write: Write, context: &Context<'_>) {
         let own = context.statement(context.change, &write);
         self.supersede(own.as_ref(), context);
-        let mut sibling =
-            Sibling { change: context.change, same: Vec::new(), write, covered: 0 };
-        if let Some((feed, key)) = own {
-            if !self.admit(feed, key, &mut sibling, context) {
-                return;
-            }
+        let mut sibling = Sibling { change: context.change, same: Vec::new(), write, covered: 0 };
+        if let Some((feed, key)) = own
+            && !self.admit(feed, key, &mut sibling, context)
+        {
+            return;
         }
         self.siblings.push(sibling);
     }

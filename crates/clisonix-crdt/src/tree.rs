@@ -149,7 +149,12 @@ fn write_list(place: Place<'_>, items: &[Item<'_>], out: &mut String) {
     }
 }
 
-fn write_extensions(element: ElementId, len: usize, extensions: &[(usize, String)], out: &mut String) {
+fn write_extensions(
+    element: ElementId,
+    len: usize,
+    extensions: &[(usize, String)],
+    out: &mut String,
+) {
     out.push_str(",\"_");
     out.push_str(element.element().name);
     out.push_str("\":[");
@@ -217,7 +222,7 @@ impl Walk {
     ) -> Result<Thing<'a>, EditError> {
         let mut nodes = Vec::with_capacity(object.len());
         let mut pieces: Vec<Piece<'a>> = Vec::new();
-        for (name, value) in object.iter() {
+        for (name, value) in object {
             if skipped(scope, depth, name) {
                 continue;
             }
@@ -225,7 +230,8 @@ impl Walk {
                 if name.len() > MAX_UNKNOWN_NAME_BYTES {
                     return Err(EditError::Shape { path: path.to_owned() });
                 }
-                nodes.push((Place::Unknown(name), Node::Cell(Cow::Owned(member_text(name, value)))));
+                nodes
+                    .push((Place::Unknown(name), Node::Cell(Cow::Owned(member_text(name, value)))));
                 continue;
             };
             let element = member.element;
@@ -250,7 +256,7 @@ impl Walk {
             }
         }
         join(pieces, &mut nodes);
-        nodes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        nodes.sort_by_key(|(a, _)| *a);
         Ok(Thing { nodes })
     }
 
@@ -307,7 +313,8 @@ impl Walk {
             let (hash, content) = if nested {
                 let inner = value.as_object().ok_or_else(error)?;
                 let scope = member.scope().ok_or_else(error)?;
-                let thing = self.thing(scope, inner, depth + 1, &format!("{path}.{plain}[{index}]"))?;
+                let thing =
+                    self.thing(scope, inner, depth + 1, &format!("{path}.{plain}[{index}]"))?;
                 let text = canonical::text(value);
                 (key_hash(member, value, &text), Content::Thing(thing))
             } else {

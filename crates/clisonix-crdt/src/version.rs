@@ -119,7 +119,9 @@ impl<'a> View<'a> {
 
     /// The open conflicts of one entry.
     pub fn conflicts_of(&self, id: &EntryId) -> Vec<Conflict> {
-        self.entries.get_key_value(id).map_or_else(Vec::new, |(id, entry)| self.conflicts_in(id, entry))
+        self.entries
+            .get_key_value(id)
+            .map_or_else(Vec::new, |(id, entry)| self.conflicts_in(id, entry))
     }
 
     fn conflicts_in(&self, id: &EntryId, entry: &Entry) -> Vec<Conflict> {

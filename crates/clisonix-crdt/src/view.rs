@@ -94,7 +94,13 @@ type Cells<'a> = [(&'a [u8], &'a Cell)];
 
 impl Builder<'_> {
     /// Builds the thing whose address is the first `at` bytes of every address in `cells`.
-    fn thing<'a>(&self, cells: &Cells<'a>, at: usize, depth: usize, presence: &mut Presence) -> Thing<'a> {
+    fn thing<'a>(
+        &self,
+        cells: &Cells<'a>,
+        at: usize,
+        depth: usize,
+        presence: &mut Presence,
+    ) -> Thing<'a> {
         let mut nodes = Vec::new();
         let mut rest = cells;
         while let Some(&(address, cell)) = rest.first() {
@@ -104,7 +110,8 @@ impl Builder<'_> {
             match step {
                 Some(Step::Element(element)) if !steps.rest().is_empty() => {
                     let prefix = address.get(..len).unwrap_or_default();
-                    let count = rest.partition_point(|(other, _)| other.starts_with(prefix) || *other < prefix);
+                    let count = rest
+                        .partition_point(|(other, _)| other.starts_with(prefix) || *other < prefix);
                     let (inner, after) = rest.split_at(count);
                     rest = after;
                     let node = if element.element().is_list() {
@@ -143,7 +150,9 @@ impl Builder<'_> {
         nodes: &mut Vec<(Place<'a>, Node<'a>)>,
     ) {
         cell.siblings.iter().for_each(|sibling| presence.add(sibling));
-        if let Some(text) = shown_text(cell, leader, self.tables, self.policy).filter(|t| !t.is_empty()) {
+        if let Some(text) =
+            shown_text(cell, leader, self.tables, self.policy).filter(|t| !t.is_empty())
+        {
             nodes.push((place, Node::Cell(Cow::Borrowed(text))));
         }
     }
@@ -159,12 +168,15 @@ impl Builder<'_> {
         let mut items = Vec::new();
         let mut rest = cells;
         while let Some(&(address, _)) = rest.first() {
-            let Some(Step::Key(key)) = Steps::of(address.get(at..).unwrap_or_default(), true).next() else {
+            let Some(Step::Key(key)) =
+                Steps::of(address.get(at..).unwrap_or_default(), true).next()
+            else {
                 break;
             };
             let len = at + 10;
             let prefix = address.get(..len).unwrap_or_default();
-            let count = rest.partition_point(|(other, _)| other.starts_with(prefix) || *other < prefix);
+            let count =
+                rest.partition_point(|(other, _)| other.starts_with(prefix) || *other < prefix);
             let (inner, after) = rest.split_at(count.max(1));
             rest = after;
             let mut own = Presence::default();
@@ -418,7 +430,12 @@ fn given_up(key: &str, shown: &Shown<'_>) -> bool {
 }
 
 /// Whether some head's author already saw everything that is shown now.
-fn equals_a_branch(entry: &Entry, tables: &Tables, policy: &Policy, versions: &dyn Versions) -> bool {
+fn equals_a_branch(
+    entry: &Entry,
+    tables: &Tables,
+    policy: &Policy,
+    versions: &dyn Versions,
+) -> bool {
     entry.heads.iter().any(|&head| {
         entry.cells.iter().all(|(address, cell)| {
             let leader = leader_of(address);
@@ -469,10 +486,10 @@ fn mend(
         let scope = Scope::Type(id.ty);
         let by_name = scope.elements().iter().copied().find(|e| e.element().name == &**name);
         let element = by_name.or_else(|| scope.member(name).map(|member| member.element));
-        if let Some(element) = element.map(|element| policy.leader(element)) {
-            if !places.contains(&element) {
-                places.push(element);
-            }
+        if let Some(element) = element.map(|element| policy.leader(element))
+            && !places.contains(&element)
+        {
+            places.push(element);
         }
     }
     if whole || places.is_empty() {
@@ -486,7 +503,12 @@ fn mend(
             .iter()
             .all(|broken| broken.key != rule.key);
         if kept {
-            candidates.push((safety(&version, &places, policy), tables.stamp_order(change), change, version));
+            candidates.push((
+                safety(&version, &places, policy),
+                tables.stamp_order(change),
+                change,
+                version,
+            ));
         }
     }
     candidates.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
@@ -503,7 +525,7 @@ fn mend(
         }
         shown.substitutes.push(Substitute { element, rule: Some(rule.key), from: Some(from) });
     }
-    shown.tree.nodes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    shown.tree.nodes.sort_by_key(|(a, _)| *a);
     true
 }
 

@@ -146,7 +146,11 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
-    pub(crate) fn bytes(&mut self, limit: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn bytes(
+        &mut self,
+        limit: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
         let at = self.at;
         let len = usize::try_from(self.u64()?).map_err(|_| DecodeError::Limit { what, at })?;
         if len > limit {
@@ -157,7 +161,8 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn str(&mut self, limit: usize, what: &'static str) -> Result<&'a str, DecodeError> {
         let at = self.at;
-        std::str::from_utf8(self.bytes(limit, what)?).map_err(|_| DecodeError::Meaningless { what, at })
+        std::str::from_utf8(self.bytes(limit, what)?)
+            .map_err(|_| DecodeError::Meaningless { what, at })
     }
 
     pub(crate) fn end(&self) -> Result<(), DecodeError> {

@@ -63,7 +63,12 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::NotFound`], [`NodeError::Edit`].
-    pub fn remove(&self, entry: &str, version: Option<&str>, by: By<'_>) -> Result<Edited, NodeError> {
+    pub fn remove(
+        &self,
+        entry: &str,
+        version: Option<&str>,
+        by: By<'_>,
+    ) -> Result<Edited, NodeError> {
         let name = self.record_of(entry)?.ok_or(NodeError::NotFound("entry"))?;
         let id = parse_entry(entry).ok_or(NodeError::NotFound("entry"))?;
         self.write(&name, Action::Write, by, |record, origin, actors| {
@@ -145,13 +150,17 @@ fn change_batch(
 }
 
 /// Index rows for the entries that a change wrote.
-pub(crate) fn index_change(batch: &mut Batch, record: &Record, change: &ChangeId) -> Result<(), NodeError> {
+pub(crate) fn index_change(
+    batch: &mut Batch,
+    record: &Record,
+    change: &ChangeId,
+) -> Result<(), NodeError> {
     for entry in record.entries_of(change) {
         stored::put_entry(batch, &entry, record.id())?;
-        if entry.ty.name() == "Patient" {
-            if let Some(Value::Object(patient)) = record.view().resource(&entry) {
-                put_identifiers(batch, &patient, record.id())?;
-            }
+        if entry.ty.name() == "Patient"
+            && let Some(Value::Object(patient)) = record.view().resource(&entry)
+        {
+            put_identifiers(batch, &patient, record.id())?;
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Exchange with another node: what it lacks goes out as bytes, what it sends comes in as bytes.
 
+use std::fmt::Write as _;
+
 use clisonix_crdt::ChangeId;
 use clisonix_store::{Action, Batch};
 use sha2::{Digest, Sha256};
@@ -38,7 +40,13 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::Receive`]; nothing is applied then.
-    pub fn receive(&self, record: &str, key: &[u8], changes: &[u8], by: By<'_>) -> Result<usize, NodeError> {
+    pub fn receive(
+        &self,
+        record: &str,
+        key: &[u8],
+        changes: &[u8],
+        by: By<'_>,
+    ) -> Result<usize, NodeError> {
         let mut inside = self.inside();
         let inside = &mut *inside;
         let now = inside.outside.now_ms();
@@ -82,6 +90,9 @@ impl Node {
             hasher.update(inside.records.record(&self.store, &id)?.state_bytes());
             inside.records.shrink();
         }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
     }
 }

@@ -15,6 +15,11 @@ mod reading;
 mod records;
 mod stored;
 
+/// What the operations give and take from the crates below.
+pub use clisonix_crdt::{ChangeId, ChangeInfo, EditError, ReceiveError};
+pub use clisonix_store::{
+    AccessLogError, BackupError, BackupReport, OpenError, ReadError, WriteError,
+};
 pub use editing::{Edited, ReadVersion};
 pub use error::NodeError;
 pub use load::{Input, Load, Read, TakenIn};

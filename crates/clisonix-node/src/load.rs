@@ -17,7 +17,7 @@ use crate::quarantine;
 use crate::stored;
 
 /// A load becomes durable when its batch holds this many bytes.
-pub const FLUSH_BYTES: usize = 24 << 20;
+pub(crate) const FLUSH_BYTES: usize = 24 << 20;
 /// A load becomes durable when its batch holds this many accesses to records.
 const FLUSH_ACCESSES: usize = 2048;
 
@@ -234,10 +234,10 @@ impl Load<'_> {
         }
         let is_new = record.change_count() == 0;
         let event_time_ms = intake.event_time_ms.and_then(|ms| u64::try_from(ms).ok());
-        let event_time_ms = event_time_ms.unwrap_or_else(|| {
-            record.latest_event_ms(&intake.feed).map_or(0, |latest| latest + 1)
-        });
-        let source = Source { feed: intake.feed.as_str().into(), message: intake.message, event_time_ms };
+        let event_time_ms = event_time_ms
+            .unwrap_or_else(|| record.latest_event_ms(&intake.feed).map_or(0, |latest| latest + 1));
+        let source =
+            Source { feed: intake.feed.as_str().into(), message: intake.message, event_time_ms };
         let time = record.latest_time().tick(now);
         let author = format!("feed {}", intake.feed);
         let origin = Origin { author: &author, time, source: Some(source) };
@@ -305,7 +305,9 @@ impl Load<'_> {
         let result = ticket.wait();
         let mut inside = self.node.inside();
         if result.is_err() {
-            records.iter().for_each(|id| inside.records.forget(id));
+            for id in &records {
+                inside.records.forget(id);
+            }
         } else if self.dirty.is_empty() {
             inside.records.shrink();
         }
@@ -342,7 +344,11 @@ pub(crate) fn entry_id(object: &Object) -> Option<EntryId> {
 }
 
 /// Makes a patient's record findable by the identifiers that the patient resource states.
-pub(crate) fn put_identifiers(batch: &mut Batch, object: &Object, record: &str) -> Result<(), NodeError> {
+pub(crate) fn put_identifiers(
+    batch: &mut Batch,
+    object: &Object,
+    record: &str,
+) -> Result<(), NodeError> {
     if object.get("resourceType").and_then(Value::as_str) != Some("Patient") {
         return Ok(());
     }
@@ -357,7 +363,10 @@ pub(crate) fn put_identifiers(batch: &mut Batch, object: &Object, record: &str) 
 }
 
 /// The base of an edit: the version that the resource itself names, else an assertion.
-pub(crate) fn base_of(record: &clisonix_crdt::Record, version: Option<&str>) -> Result<Base, NodeError> {
+pub(crate) fn base_of(
+    record: &clisonix_crdt::Record,
+    version: Option<&str>,
+) -> Result<Base, NodeError> {
     match version {
         Some(version) => Ok(Base::Heads(record.heads_of_version(version)?)),
         None => Ok(Base::Assertion),

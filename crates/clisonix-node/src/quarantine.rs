@@ -26,7 +26,12 @@ pub struct Quarantined {
 }
 
 /// Puts a rejected message aside, as received.
-pub(crate) fn put(batch: &mut Batch, read: &Read, rejected: &Rejected, now_ms: u64) -> Result<(), NodeError> {
+pub(crate) fn put(
+    batch: &mut Batch,
+    read: &Read,
+    rejected: &Rejected,
+    now_ms: u64,
+) -> Result<(), NodeError> {
     let raw = read.raw(rejected);
     let input = read.input();
     let reason = rejected.issues.first().map_or("unreadable", |issue| issue.message.as_str());
@@ -99,7 +104,8 @@ impl Node {
     /// # Errors
     /// [`NodeError`]; messages tried before the error are settled.
     pub fn retry_quarantine(&self, by: By<'_>) -> Result<TakenIn, NodeError> {
-        let ids: Vec<MessageId> = self.quarantine()?.into_iter().map(|message| message.id).collect();
+        let ids: Vec<MessageId> =
+            self.quarantine()?.into_iter().map(|message| message.id).collect();
         let mut total = TakenIn::default();
         for id in ids {
             let Some(message) = self.store.snapshot()?.quarantined(id)? else { continue };

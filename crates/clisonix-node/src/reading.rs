@@ -65,7 +65,9 @@ impl Node {
         for row in snapshot.rows(Table::Records, &Span::all())? {
             let row = row?;
             let record = String::from_utf8(row.key).ok();
-            if let (Some(record), Some((kind, system, value))) = (record, stored::read_key(&row.value)) {
+            if let (Some(record), Some((kind, system, value))) =
+                (record, stored::read_key(&row.value))
+            {
                 each(record, kind, system, value);
             }
         }
@@ -129,7 +131,11 @@ impl Node {
     pub fn record_text(&self, record: &str, by: By<'_>) -> Result<RecordText, NodeError> {
         let state = self.state(record)?;
         self.log_reading(by, record)?;
-        Ok(RecordText { record: record.to_owned(), bundle: state.bundle, conflicts: state.conflicts })
+        Ok(RecordText {
+            record: record.to_owned(),
+            bundle: state.bundle,
+            conflicts: state.conflicts,
+        })
     }
 
     /// All open conflicts of all records, or of one; each value has a member `record` beside the
@@ -197,7 +203,12 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::Edit`] if a head is not known here.
-    pub fn record_at(&self, record: &str, heads: &[ChangeId], by: By<'_>) -> Result<String, NodeError> {
+    pub fn record_at(
+        &self,
+        record: &str,
+        heads: &[ChangeId],
+        by: By<'_>,
+    ) -> Result<String, NodeError> {
         let bundle = self.with_record(record, |record| {
             let version = record.at(heads)?;
             Ok(record.view_of(&version).bundle_text())
@@ -208,7 +219,7 @@ impl Node {
 
     fn state(&self, record: &str) -> Result<State, NodeError> {
         let bytes = self.store.snapshot()?.state(record)?.ok_or(NodeError::NotFound("record"))?;
-        State::decode(bytes).ok_or_else(|| NodeError::Damaged(record.to_owned()))
+        State::decode(&bytes).ok_or_else(|| NodeError::Damaged(record.to_owned()))
     }
 
     /// Runs `read` on a record in memory.

@@ -23,7 +23,8 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn of(record: &Record) -> Self {
         let view = record.view();
-        let conflicts: Value = view.conflicts().iter().map(clisonix_crdt::Conflict::to_value).collect();
+        let conflicts: Value =
+            view.conflicts().iter().map(clisonix_crdt::Conflict::to_value).collect();
         Self { conflicts: conflicts.to_text(), bundle: view.bundle_text() }
     }
 
@@ -35,7 +36,7 @@ impl State {
         out
     }
 
-    pub(crate) fn decode(bytes: Vec<u8>) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (len, rest) = bytes.split_first_chunk::<4>()?;
         let (conflicts, bundle) = rest.split_at_checked(u32::from_be_bytes(*len) as usize)?;
         Some(Self {
@@ -67,7 +68,12 @@ pub(crate) fn put_key(batch: &mut Batch, record: &str, key: &RecordKey) -> Resul
 }
 
 /// Makes a record findable by an identifier.
-pub(crate) fn put_alias(batch: &mut Batch, value: &str, system: &str, record: &str) -> Result<(), NodeError> {
+pub(crate) fn put_alias(
+    batch: &mut Batch,
+    value: &str,
+    system: &str,
+    record: &str,
+) -> Result<(), NodeError> {
     let key = [value, system, record].join("\0");
     // An identifier too long for a key cannot be looked up by; the record holds it all the same.
     if key.len() <= clisonix_store::limit::MAX_KEY_BYTES && !value.is_empty() {

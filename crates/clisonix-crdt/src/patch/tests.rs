@@ -41,15 +41,12 @@ fn the_public_cases_of_rfc_6902() {
         let name = case.get("comment").and_then(Value::as_str).unwrap();
         let mut document = case.get("doc").unwrap().clone();
         let result = apply(&mut document, case.get("patch").unwrap());
-        match case.get("expected") {
-            Some(expected) => {
-                assert_eq!(result, Ok(()), "{name}");
-                assert_eq!(&document, expected, "{name}");
-            }
-            None => {
-                assert!(matches!(result, Err(EditError::Patch { .. })), "{name}");
-                assert_eq!(&document, case.get("doc").unwrap(), "{name}");
-            }
+        if let Some(expected) = case.get("expected") {
+            assert_eq!(result, Ok(()), "{name}");
+            assert_eq!(&document, expected, "{name}");
+        } else {
+            assert!(matches!(result, Err(EditError::Patch { .. })), "{name}");
+            assert_eq!(&document, case.get("doc").unwrap(), "{name}");
         }
     }
 }

@@ -36,7 +36,13 @@ fn two_sites_that_take_in_the_same_messages_agree_without_a_conflict() {
     let (mut a, mut b) = (Site::new(b'A'), Site::new(b'B'));
     b.now += 5_000_000;
     for site in [&mut a, &mut b] {
-        say(site, "adt", 1, 0, &patient(r#","gender":"male","telecom":[{"value":"1"},{"value":"2"}]"#));
+        say(
+            site,
+            "adt",
+            1,
+            0,
+            &patient(r#","gender":"male","telecom":[{"value":"1"},{"value":"2"}]"#),
+        );
         say(site, "adt", 2, 5, &patient(r#","gender":"female","telecom":[{"value":"2"}]"#));
     }
     exchange(&mut a, &mut b);
@@ -125,8 +131,16 @@ fn two_feeds_that_disagree_are_a_conflict_with_both_sources() {
 #[test]
 fn a_partial_list_adds_and_updates_but_never_removes() {
     let mut a = Site::new(b'A');
-    say(&mut a, "adt", 1, 0, &patient(r#","identifier":[{"system":"m","value":"1"},{"system":"s","value":"2"}]"#));
-    let object = object(&patient(r#","identifier":[{"system":"m","value":"1","use":"usual"},{"system":"t","value":"3"}]"#));
+    say(
+        &mut a,
+        "adt",
+        1,
+        0,
+        &patient(r#","identifier":[{"system":"m","value":"1"},{"system":"s","value":"2"}]"#),
+    );
+    let object = object(&patient(
+        r#","identifier":[{"system":"m","value":"1","use":"usual"},{"system":"t","value":"3"}]"#,
+    ));
     let source = Source { feed: "adt".into(), message: [2; 16], event_time_ms: 1_700_000_000_001 };
     a.with(Some(source), |record, origin, actors| {
         record.state(&[(&object, Coverage::Partial)], origin, actors)

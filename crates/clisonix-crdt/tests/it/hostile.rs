@@ -7,7 +7,9 @@ use crate::site::Site;
 
 fn sample() -> Site {
     let mut a = Site::new(b'A');
-    a.put(r#"{"resourceType":"Patient","id":"patient-123","gender":"male","name":[{"family":"X"}]}"#);
+    a.put(
+        r#"{"resourceType":"Patient","id":"patient-123","gender":"male","name":[{"family":"X"}]}"#,
+    );
     a.set("Patient/patient-123", "gender", Some(r#""female""#));
     a.set("Patient/patient-123", "name", None);
     a

@@ -1,5 +1,7 @@
 //! The laws as properties: the state is a function of the set of changes, whatever the order.
 
+use std::fmt::Write as _;
+
 use clisonix_crdt::{Base, ChangeId, Record};
 use clisonix_fhir::json::Value;
 use proptest::prelude::*;
@@ -39,14 +41,18 @@ fn patient(entry: u8, gender: u8, names: &[u8], phones: &[u8], contacts: &[u8]) 
     let gender = ["male", "female", "other"][usize::from(gender)];
     let join = |items: Vec<String>| items.join(",");
     let names = join(names.iter().map(|n| format!(r#"{{"family":"N{n}"}}"#)).collect());
-    let phones = join(phones.iter().map(|n| format!(r#"{{"system":"phone","value":"{n}"}}"#)).collect());
+    let phones =
+        join(phones.iter().map(|n| format!(r#"{{"system":"phone","value":"{n}"}}"#)).collect());
     let contacts = join(
-        contacts.iter().map(|n| format!(r#"{{"gender":"{gender}","name":{{"family":"C{n}"}}}}"#)).collect(),
+        contacts
+            .iter()
+            .map(|n| format!(r#"{{"gender":"{gender}","name":{{"family":"C{n}"}}}}"#))
+            .collect(),
     );
     let mut text = format!(r#"{{"resourceType":"Patient","id":"p{entry}","gender":"{gender}""#);
     for (name, items) in [("name", names), ("telecom", phones), ("contact", contacts)] {
         if !items.is_empty() {
-            text.push_str(&format!(r#","{name}":[{items}]"#));
+            let _ = write!(text, r#","{name}":[{items}]"#);
         }
     }
     text.push('}');

@@ -2,7 +2,7 @@
 
 use clisonix_crdt::{Base, ConflictKind};
 
-use crate::site::{Site, exchange, value, without_version};
+use crate::site::{Site, exchange, value};
 
 fn patient(telecom: &str) -> String {
     format!(r#"{{"resourceType":"Patient","id":"p","telecom":{telecom}}}"#)
@@ -60,7 +60,10 @@ fn two_corrections_of_one_phone_are_a_conflict_not_two_phones() {
     assert_eq!(shown(&a).len(), 2);
     let conflicts = a.conflicts();
     assert_eq!(conflicts.len(), 1);
-    assert_eq!((conflicts[0].kind, conflicts[0].path.as_str()), (ConflictKind::Value, "Patient.telecom[0]"));
+    assert_eq!(
+        (conflicts[0].kind, conflicts[0].path.as_str()),
+        (ConflictKind::Value, "Patient.telecom[0]")
+    );
 }
 
 #[test]
@@ -122,8 +125,10 @@ fn backbone_elements_merge_member_by_member() {
         r#"{"resourceType":"Patient","id":"p","contact":[{"name":{"family":"Ray"},"gender":"female"}]}"#,
     );
     let mut b = a.fork(b'B');
-    a.put(r#"{"resourceType":"Patient","id":"p","contact":[{"name":{"family":"Ray"},"gender":"female",
-        "telecom":[{"system":"phone","value":"1"}]}]}"#);
+    a.put(
+        r#"{"resourceType":"Patient","id":"p","contact":[{"name":{"family":"Ray"},"gender":"female",
+        "telecom":[{"system":"phone","value":"1"}]}]}"#,
+    );
     b.put(r#"{"resourceType":"Patient","id":"p","contact":[{"name":{"family":"Rae"},"gender":"female"}]}"#);
     exchange(&mut a, &mut b);
     let merged = a.content("Patient/p").unwrap();
@@ -153,5 +158,4 @@ fn an_assertion_adds_and_never_clears() {
     assert_eq!(shown(&a).len(), 3);
     a.put_at(r#"{"resourceType":"Patient","id":"p","gender":"female"}"#, &Base::Assertion).unwrap();
     assert_eq!(a.conflicts().len(), 1);
-    let _ = without_version;
 }

@@ -121,10 +121,14 @@ fn a_removed_single_backbone_element_that_was_edited_stays() {
             r#"{{"resourceType":"Encounter","id":"e","status":"finished","class":{{"code":"IMP"}}{inner}}}"#
         )
     };
-    a.put(&encounter(r#","hospitalization":{"reAdmission":{"text":"R"},"admitSource":{"text":"gp"}}"#));
+    a.put(&encounter(
+        r#","hospitalization":{"reAdmission":{"text":"R"},"admitSource":{"text":"gp"}}"#,
+    ));
     let mut b = a.fork(b'B');
     a.put(&encounter(""));
-    b.put(&encounter(r#","hospitalization":{"reAdmission":{"text":"R"},"admitSource":{"text":"emd"}}"#));
+    b.put(&encounter(
+        r#","hospitalization":{"reAdmission":{"text":"R"},"admitSource":{"text":"emd"}}"#,
+    ));
     exchange(&mut a, &mut b);
     let stay = a.member("Encounter/e", "hospitalization").unwrap();
     assert!(stay.contains("emd") && stay.contains("reAdmission"), "{stay}");

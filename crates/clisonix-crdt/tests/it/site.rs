@@ -48,15 +48,21 @@ impl Site {
         self.put_at(resource, &Base::Current).expect("the edit is accepted")
     }
 
-    pub(crate) fn put_at(&mut self, resource: &str, base: &Base) -> Result<Option<ChangeId>, EditError> {
+    pub(crate) fn put_at(
+        &mut self,
+        resource: &str,
+        base: &Base,
+    ) -> Result<Option<ChangeId>, EditError> {
         let object = object(resource);
         self.with(None, |record, origin, actors| record.edit(&[&object], base, origin, actors))
     }
 
     pub(crate) fn remove(&mut self, entry: &str) {
         let id = entry_id(entry);
-        self.with(None, |record, origin, actors| record.remove(&id, &Base::Current, origin, actors))
-            .expect("the entry is there");
+        self.with(None, |record, origin, actors| {
+            record.remove(&id, &Base::Current, origin, actors)
+        })
+        .expect("the entry is there");
     }
 
     /// Changes a member of the shown resource; `None` takes it out.

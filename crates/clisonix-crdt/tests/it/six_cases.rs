@@ -48,20 +48,28 @@ fn dose(site: &mut Site, value: &str, unit: &str) {
 
 #[test]
 fn case_1_dose() {
-    concurrently(PRESCRIPTION, |a| dose(a, "5000", "mcg"), |b| dose(b, "10", "mg"), |site| {
-        let shown = site.member("MedicationRequest/m1", "dosageInstruction").expect("dosage");
-        let whole = shown.contains(r#"{"unit":"mcg","value":5000}"#)
-            || shown.contains(r#"{"unit":"mg","value":10}"#);
-        assert!(whole, "a dose that nobody wrote: {shown}");
-        let conflicts = site.conflicts();
-        assert_eq!(conflicts.len(), 1, "{conflicts:?}");
-        assert_eq!(conflicts[0].path, "MedicationRequest.dosageInstruction[0]");
-        assert_eq!(conflicts[0].severity, ConflictSeverity::High);
-        let sides: Vec<String> =
-            conflicts[0].sides.iter().map(|side| side.value.as_ref().unwrap().to_text()).collect();
-        assert!(sides.iter().any(|side| side.contains("5000") && side.contains("mcg")));
-        assert!(sides.iter().any(|side| side.contains("10") && side.contains("\"mg\"")));
-    });
+    concurrently(
+        PRESCRIPTION,
+        |a| dose(a, "5000", "mcg"),
+        |b| dose(b, "10", "mg"),
+        |site| {
+            let shown = site.member("MedicationRequest/m1", "dosageInstruction").expect("dosage");
+            let whole = shown.contains(r#"{"unit":"mcg","value":5000}"#)
+                || shown.contains(r#"{"unit":"mg","value":10}"#);
+            assert!(whole, "a dose that nobody wrote: {shown}");
+            let conflicts = site.conflicts();
+            assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+            assert_eq!(conflicts[0].path, "MedicationRequest.dosageInstruction[0]");
+            assert_eq!(conflicts[0].severity, ConflictSeverity::High);
+            let sides: Vec<String> = conflicts[0]
+                .sides
+                .iter()
+                .map(|side| side.value.as_ref().unwrap().to_text())
+                .collect();
+            assert!(sides.iter().any(|side| side.contains("5000") && side.contains("mcg")));
+            assert!(sides.iter().any(|side| side.contains("10") && side.contains("\"mg\"")));
+        },
+    );
 }
 
 #[test]
@@ -74,7 +82,8 @@ fn case_2_value_choice() {
         |b| b.set("Observation/o1", "valueQuantity", Some(r#"{"value":3.10,"unit":"g"}"#)),
         |site| {
             let shown = site.shown("Observation/o1").expect("there");
-            let values = shown.as_object().unwrap().keys().filter(|k| k.starts_with("value")).count();
+            let values =
+                shown.as_object().unwrap().keys().filter(|k| k.starts_with("value")).count();
             assert_eq!(values, 1, "value[x] is one choice");
             let conflicts = site.conflicts();
             assert_eq!(conflicts.len(), 1);
@@ -94,7 +103,10 @@ fn case_3_relapse_against_resolution() {
         |a| {
             let mut resource = a.shown("Condition/c1").unwrap();
             let object = resource.as_object_mut().unwrap();
-            object.insert("clinicalStatus", crate::site::value(r#"{"coding":[{"code":"resolved"}]}"#));
+            object.insert(
+                "clinicalStatus",
+                crate::site::value(r#"{"coding":[{"code":"resolved"}]}"#),
+            );
             object.insert("abatementDateTime", "2024-05-01");
             a.put(&resource.to_text());
         },

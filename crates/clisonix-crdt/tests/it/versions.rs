@@ -45,8 +45,19 @@ fn the_same_state_carries_the_same_version_everywhere() {
     b.set(P, "active", Some("true"));
     exchange(&mut a, &mut b);
     assert_eq!(a.record.view().version_id(), b.record.view().version_id());
-    let id = a.shown(P).unwrap().get("meta").unwrap().get("versionId").unwrap().as_str().unwrap().to_owned();
-    assert!(id.len() <= 64 && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'.'));
+    let id = a
+        .shown(P)
+        .unwrap()
+        .get("meta")
+        .unwrap()
+        .get("versionId")
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        id.len() <= 64 && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'.')
+    );
 }
 
 #[test]
@@ -54,8 +65,13 @@ fn edits_at_an_old_version_are_concurrent_with_each_other_and_with_what_came_sin
     let mut a = Site::new(b'A');
     a.put(r#"{"resourceType":"Patient","id":"p","gender":"male"}"#);
     let read = Base::Heads(a.record.view().heads());
-    a.put_at(r#"{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-01"}"#, &read).unwrap();
-    a.put_at(r#"{"resourceType":"Patient","id":"p","gender":"other","active":true}"#, &read).unwrap();
+    a.put_at(
+        r#"{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-01"}"#,
+        &read,
+    )
+    .unwrap();
+    a.put_at(r#"{"resourceType":"Patient","id":"p","gender":"other","active":true}"#, &read)
+        .unwrap();
     a.put_at(r#"{"resourceType":"Patient","id":"p","gender":"female"}"#, &read).unwrap();
     let shown = a.content(P).unwrap();
     assert!(shown.get("birthDate").is_some() && shown.get("active").is_some(), "nothing is lost");
@@ -74,7 +90,9 @@ fn many_heads_still_make_a_version_that_can_be_found() {
     a.put(r#"{"resourceType":"Patient","id":"p","gender":"male"}"#);
     let read = Base::Heads(a.record.view().heads());
     for day in 1..9 {
-        let text = format!(r#"{{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-0{day}"}}"#);
+        let text = format!(
+            r#"{{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-0{day}"}}"#
+        );
         a.put_at(&text, &read).unwrap();
     }
     let version = a.record.view().version_id();
@@ -113,8 +131,10 @@ fn removing_through_a_whole_record_edit() {
     a.put(r#"{"resourceType":"Patient","id":"p","gender":"male"}"#);
     a.put(r#"{"resourceType":"Observation","id":"o","status":"final","code":{"text":"x"}}"#);
     let keep = crate::site::object(r#"{"resourceType":"Patient","id":"p","gender":"male"}"#);
-    a.with(None, |record, origin, actors| record.edit_all(&[&keep], &Base::Current, origin, actors))
-        .unwrap();
+    a.with(None, |record, origin, actors| {
+        record.edit_all(&[&keep], &Base::Current, origin, actors)
+    })
+    .unwrap();
     assert!(a.shown("Observation/o").is_none() && a.shown(P).is_some());
 }
 

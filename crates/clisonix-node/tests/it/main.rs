@@ -1,5 +1,15 @@
 //! The node through its public face: messages in, edits, exchange, restart.
 
+// clippy's allowances for tests do not reach the functions beside them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
 use std::path::Path;
 
 use clisonix_fhir::json::{self, Value};
@@ -21,7 +31,10 @@ impl Outside for Counting {
 
     fn random(&mut self, bytes: &mut [u8]) {
         for byte in bytes {
-            self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.seed = self
+                .seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             *byte = (self.seed >> 56) as u8;
         }
     }
@@ -117,7 +130,9 @@ fn stale_edits_at_two_nodes_merge() {
         to.receive(&record, &key, &changes, BY).unwrap()
     };
     assert_eq!(send(&a, &b), 1);
-    for (node, member, value) in [(&a, "active", Value::Bool(true)), (&b, "birthDate", "1970-01-01".into())] {
+    for (node, member, value) in
+        [(&a, "active", Value::Bool(true)), (&b, "birthDate", "1970-01-01".into())]
+    {
         let mut patient = entry(&bundle(node, "77"), "Patient").clone();
         patient.as_object_mut().unwrap().insert(member, value);
         node.edit(&record, &patient, ReadVersion::FromResource, BY).unwrap();
@@ -134,7 +149,11 @@ fn stale_edits_at_two_nodes_merge() {
 fn what_cannot_be_read_goes_to_quarantine_and_is_counted() {
     let home = tempfile::tempdir().unwrap();
     let node = node(&home.path().join("data"), 1);
-    for (name, bytes) in [("a.bin", "\u{1}\u{2}nothing"), ("b.json", "{\"resourceType\":"), ("c.xml", "<ClinicalDocument>")] {
+    for (name, bytes) in [
+        ("a.bin", "\u{1}\u{2}nothing"),
+        ("b.json", "{\"resourceType\":"),
+        ("c.xml", "<ClinicalDocument>"),
+    ] {
         let taken = take(&node, name, bytes);
         assert_eq!((taken.rejected, taken.messages), (1, 0), "{name}");
         assert!(!taken.issues.is_empty());
@@ -151,7 +170,8 @@ fn invalid_edits_and_missing_authors_are_refused() {
     let node = node(&home.path().join("data"), 1);
     take(&node, "a.json", BUNDLE);
     let record = node.find_record("77").unwrap();
-    let wrong = json::parse(br#"{"resourceType":"Observation","id":"x","status":"nonsense"}"#).unwrap();
+    let wrong =
+        json::parse(br#"{"resourceType":"Observation","id":"x","status":"nonsense"}"#).unwrap();
     let refused = node.edit(&record, &wrong, ReadVersion::Current, BY);
     assert!(matches!(refused, Err(NodeError::Invalid(issues)) if !issues.is_empty()));
     let patient = entry(&bundle(&node, "77"), "Patient").clone();
