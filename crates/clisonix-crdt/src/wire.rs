@@ -37,9 +37,6 @@ pub enum DecodeError {
     /// Bytes remain after the end.
     #[error("bytes remain after the end, at offset {0}")]
     Trailing(usize),
-    /// The state part does not belong to the changes beside it.
-    #[error("the saved state does not agree with its checksum")]
-    Checksum,
 }
 
 /// Appends `value` as unsigned LEB128 (1 to 10 bytes).
