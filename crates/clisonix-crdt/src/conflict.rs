@@ -6,10 +6,11 @@ use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::ElementId;
 
 use crate::address::{Address, ElementKey, Step};
+use crate::agreement;
 use crate::change::{ChangeId, Source, Write};
 use crate::policy::ConflictSeverity;
 use crate::state::{Cell, Entry, EntryId, Sibling};
-use crate::tables::DisplayOrder;
+use crate::tables::{DisplayOrder, Tables};
 use crate::time::HybridTime;
 use crate::tree::{Content, Item, Node, Place, Thing};
 use crate::version::View;
@@ -94,7 +95,7 @@ pub(crate) fn of_entry(
         let Some(path) = path_of(id, address, &shown.tree) else { continue };
         if address.is_presence() {
             found.extend(removal(view, id, entry, address, cell, path));
-        } else if disagree(cell) {
+        } else if disagree(cell, view.tables) {
             found.push(value_conflict(view, id, address, cell, path));
         }
     }
@@ -110,8 +111,12 @@ fn is_substituted(address: &Address, shown: &Shown<'_>) -> bool {
     shown.substitutes.iter().any(|substitute| first == Some(Step::Element(substitute.element)))
 }
 
-fn disagree(cell: &Cell) -> bool {
-    let mut texts = cell.siblings.iter().map(view::text_of);
+fn disagree(cell: &Cell, tables: &Tables) -> bool {
+    if cell.siblings.len() < 2 {
+        return false;
+    }
+    let standing = agreement::standing(cell, tables);
+    let mut texts = standing.into_iter().map(view::text_of);
     let first = texts.next();
     texts.any(|text| Some(text) != first)
 }
@@ -142,7 +147,7 @@ fn value_conflict(
         severity: leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader)),
         shown: shown.and_then(|sibling| cell_value(view::text_of(sibling))),
         why: why.to_owned(),
-        sides: sides(view, &cell.siblings),
+        sides: sides(view, agreement::standing(cell, view.tables)),
     }
 }
 
@@ -236,8 +241,8 @@ fn guarded(
     })
 }
 
-fn sides(view: &View<'_>, siblings: &[Sibling]) -> Vec<Side> {
-    let mut ordered: Vec<&Sibling> = siblings.iter().collect();
+fn sides<'s>(view: &View<'_>, siblings: impl IntoIterator<Item = &'s Sibling>) -> Vec<Side> {
+    let mut ordered: Vec<&Sibling> = siblings.into_iter().collect();
     ordered.sort_by_key(|sibling| std::cmp::Reverse(view.tables.order(sibling)));
     ordered.into_iter().filter_map(|sibling| side(view, sibling)).collect()
 }

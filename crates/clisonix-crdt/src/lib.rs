@@ -14,6 +14,7 @@
 
 mod actor;
 mod address;
+mod agreement;
 mod batch;
 mod canonical;
 mod change;

@@ -61,7 +61,7 @@ impl Patched {
             "remove" => self.take(&path, NO_TARGET).map(drop),
             "replace" => {
                 let value = self.given(operation)?;
-                self.check_depth(&path, &value)?;
+                check_depth(&path, &value)?;
                 *find_mut(&mut self.document, &path).ok_or(NO_TARGET)? = value;
                 Ok(())
             }
@@ -98,17 +98,9 @@ impl Patched {
         Ok(())
     }
 
-    /// The patched document must stay readable for whoever reads what is written from it.
-    fn check_depth(&self, path: &[String], value: &Value) -> Result<(), Reason> {
-        if path.len() + depth(value) > json::MAX_DEPTH {
-            return Err("the document would be nested more deeply than the limit");
-        }
-        Ok(())
-    }
-
     /// RFC 6902, 4.1: into an array before the index, into an object in place of what is there.
     fn add(&mut self, path: &[String], value: Value) -> Result<(), Reason> {
-        self.check_depth(path, &value)?;
+        check_depth(path, &value)?;
         let Some((last, parents)) = path.split_last() else {
             self.document = value;
             return Ok(());
@@ -156,6 +148,14 @@ impl Patched {
         let value = self.take(from, NO_SOURCE)?;
         self.add(path, value)
     }
+}
+
+/// The patched document must stay readable for whoever reads what is written from it.
+fn check_depth(path: &[String], value: &Value) -> Result<(), Reason> {
+    if path.len() + depth(value) > json::MAX_DEPTH {
+        return Err("the document would be nested more deeply than the limit");
+    }
+    Ok(())
 }
 
 /// The reference tokens of the pointer in a member (RFC 6901, sections 3 and 4).

@@ -55,6 +55,54 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
     if month > 12 { (year + 1, month - 12, day) } else { (year, month, day) }
 }
 
+/// Milliseconds since the Unix epoch of a FHIR `dateTime` or `instant` with a time of day and an
+/// offset; `None` for anything else.
+pub(crate) fn instant(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once('T')?;
+    let (clock, offset_minutes) = match time.strip_suffix('Z') {
+        Some(clock) => (clock, 0),
+        None => {
+            let (clock, offset) = time.split_at_checked(time.len().checked_sub(6)?)?;
+            let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+            let minutes = digits(hours, 2)? * 60 + digits(minutes, 2)?;
+            match offset.as_bytes().first()? {
+                b'+' => (clock, minutes),
+                b'-' => (clock, -minutes),
+                _ => return None,
+            }
+        }
+    };
+    let mut parts = date.split('-');
+    let (year, month, day) =
+        (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let mut parts = clock.split(':');
+    let (hour, minute, second) =
+        (digits(parts.next()?, 2)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+    let millis = match fraction.get(..3.min(fraction.len()))? {
+        "" => 0,
+        digits_of => digits(digits_of, digits_of.len())? * 10_i64.pow(3 - digits_of.len() as u32),
+    };
+    let seconds = day_number(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second;
+    Some((seconds - offset_minutes * 60) * 1000 + millis)
+}
+
+fn digits(text: &str, len: usize) -> Option<i64> {
+    let fits = text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { text.parse().ok() } else { None }
+}
+
+/// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, by the same source.
+fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let (year, month) = if month < 3 { (year - 1, month + 12) } else { (year, month) };
+    let century = year.div_euclid(100);
+    let years = year * 1461 / 4 - century + century / 4;
+    Some(years + (979 * month - 2919) / 32 + day - 1 - 719_468)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +116,17 @@ mod tests {
             (4_102_444_800_001, "2100-01-01T00:00:00.001Z"),
         ] {
             assert_eq!(HybridTime::from_millis(ms).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn instants_are_read_as_they_are_printed() {
+        for ms in [0, 951_782_400_000, 1_709_251_199_999, 4_102_444_800_001, 1_732_300_000_123] {
+            assert_eq!(instant(&HybridTime::from_millis(ms).to_string()), Some(ms.cast_signed()));
+        }
+        assert_eq!(instant("2024-01-01T03:00:00-07:00"), instant("2024-01-01T10:00:00.0Z"));
+        for text in ["2024-01-01", "2024-13-01T00:00:00Z", "T", "2024-01-01T00:00:00", "x"] {
+            assert_eq!(instant(text), None, "{text}");
         }
     }
 

@@ -8,6 +8,7 @@ use clisonix_fhir::schema::{ElementId, Scope};
 use clisonix_fhir::validate;
 
 use crate::address::{Address, ElementKey, Step, Steps};
+use crate::agreement;
 use crate::change::Write;
 use crate::policy::Policy;
 use crate::state::{Cell, ChangeNo, Entry, EntryId, Sibling};
@@ -271,7 +272,7 @@ fn shown_text<'a>(
 ) -> Option<&'a str> {
     let sibling = match cell.siblings.as_slice() {
         [only] => only,
-        siblings => siblings.iter().min_by_key(|sibling| {
+        _ => agreement::standing(cell, tables).into_iter().min_by_key(|sibling| {
             let text = text_of(sibling);
             let rank = leader.map(|leader| policy.rank(leader, &members(leader, text)));
             (rank, text.is_empty(), std::cmp::Reverse(tables.order(sibling)))

@@ -48,10 +48,8 @@ impl Read {
             Hint { feed: input.feed.clone(), file: Some(input.name.clone()), ..Hint::default() };
         let outcomes = clisonix_ingest::take_in(&input.bytes, &hint);
         let rejected = outcomes.iter().any(|outcome| outcome.taken().is_none());
-        let unpacked = match clisonix_ingest::recognition::unpack(&input.bytes) {
-            Ok(content) if rejected => Some(content.to_vec()),
-            _ => None,
-        };
+        let unpack = || clisonix_ingest::recognition::unpack(&input.bytes).ok();
+        let unpacked = if rejected { unpack().map(std::borrow::Cow::into_owned) } else { None };
         let message = input_id(&input);
         Self { input, message, outcomes, unpacked }
     }

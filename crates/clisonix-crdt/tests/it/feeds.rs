@@ -150,3 +150,24 @@ fn a_partial_list_adds_and_updates_but_never_removes() {
     assert!(["usual", "\"2\"", "\"3\""].iter().all(|part| list.contains(part)), "{list}");
     assert_eq!(list.matches("system").count(), 3);
 }
+
+#[test]
+fn one_feed_with_more_words_is_no_conflict_but_a_person_with_fewer_is() {
+    let mut a = Site::new(b'A');
+    say(&mut a, "adt", 1, 0, &patient(r#","maritalStatus":{"coding":[{"code":"M"}]}"#));
+    say(
+        &mut a,
+        "fhir",
+        2,
+        1,
+        &patient(r#","maritalStatus":{"coding":[{"code":"M","display":"Married"}],"text":"m"}"#),
+    );
+    say(&mut a, "ccda", 3, 2, &patient(r#","maritalStatus":{"coding":[{"code":"M"}]}"#));
+    assert!(a.conflicts().is_empty(), "{:?}", a.conflicts());
+    assert!(a.member("Patient/p", "maritalStatus").unwrap().contains("Married"));
+    let mut b = a.fork(b'B');
+    a.set("Patient/p", "maritalStatus", Some(r#"{"coding":[{"code":"M"}]}"#));
+    b.set("Patient/p", "maritalStatus", Some(r#"{"coding":[{"code":"M"}],"text":"m"}"#));
+    exchange(&mut a, &mut b);
+    assert_eq!(a.conflicts().len(), 1);
+}
