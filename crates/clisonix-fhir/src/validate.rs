@@ -1,10 +1,17 @@
 //! Checks a resource against the element table: what may stand where, how often and in what form,
-//! and a few rules of the standard across elements.
+//! and the rules of the standard across elements.
+//!
+//! The rules across elements are the invariants of severity error that FHIR R4 gives for the
+//! datatypes and for the resources of the clinical record; [`invariants`] lists them. They hold in
+//! contained resources, in a Bundle's entries and in every datatype alike.
 //!
 //! Not checked: profiles, terminology beyond required bindings that can be listed, whether a
-//! reference's target exists outside the resource, and most invariants.
+//! reference's target exists outside the resource, and the invariants of the remaining resources.
 
 mod invariant;
+mod local;
+mod moment;
+mod narrative;
 mod primitive;
 mod walk;
 
@@ -22,36 +29,49 @@ pub const MAX_ISSUES: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenRule {
     /// The standard's key of an invariant (`con-4`), or the kind of a structural rule: `unknown`,
-    /// `kind`, `min`, `empty`, `choice`, `form`, `sibling`, `binding`, `contained`, `type`.
+    /// `kind`, `min`, `empty`, `choice`, `form`, `sibling`, `binding`, `type`.
     pub key: &'static str,
-    /// The names of the resource's top-level members that the rule reads, as JSON has them
-    /// (`valueQuantity`, not `value`); also those that are missing. Changing none of these members
-    /// cannot mend the resource.
+    /// The names of the resource's top-level elements that the rule reads, also those that are
+    /// missing. Changing none of these elements cannot mend the resource.
+    ///
+    /// One name stands for all JSON forms of its element: `birthDate` for `birthDate` and
+    /// `_birthDate`, `value` for `valueQuantity`, `valueString`, `_valueString`. A rule that is
+    /// broken inside of an element names that element: `contained`, `entry`, `component`. Only a
+    /// member that is no element of the type (`unknown`) stands here as JSON has it, and
+    /// `resourceType` where the type itself is not known.
     pub reads: Vec<Box<str>>,
     /// The fault, for people.
     pub issue: Issue,
 }
 
-/// The faults of a resource; none if it is valid as far as is checked.
+/// What is wrong with a resource: the rules that it breaks, as errors, and then, as warnings, the
+/// references to a type of resource that may not stand there. At most [`MAX_ISSUES`] of each.
 pub fn validate(resource: &Value) -> Vec<Issue> {
-    broken_rules(resource).into_iter().map(|rule| rule.issue).collect()
+    let walk = walked(resource);
+    walk.broken.into_iter().map(|rule| rule.issue).chain(walk.warnings).collect()
 }
 
-/// The rules that a resource breaks, at most [`MAX_ISSUES`].
+/// The rules that a resource breaks, at most [`MAX_ISSUES`]; none if it is valid as far as is
+/// checked.
 pub fn broken_rules(resource: &Value) -> Vec<BrokenRule> {
-    let mut walk = walk::Walk::new();
+    walked(resource).broken
+}
+
+fn walked(resource: &Value) -> walk::Walk<'_> {
+    let mut walk = walk::Walk::default();
     match resource.resource_type().and_then(resource_named) {
-        Some(ty) => {
-            walk.resource(resource, ty, ty.name(), false);
-            invariant::check(resource, ty.name(), &mut walk);
-        }
+        Some(ty) => walk.outermost(resource, ty),
         None => walk.fault(
-            "type",
-            IssueCode::Structure,
-            "",
+            ("type", IssueCode::Structure),
             "resourceType is missing or names no resource of FHIR R4",
             &["resourceType"],
         ),
     }
-    walk.broken
+    walk
+}
+
+/// The standard's keys of the invariants that are checked, with the type or backbone element that
+/// each holds for: `("con-4", "Condition")`, `("tim-1", "Timing.repeat")`.
+pub fn invariants() -> impl Iterator<Item = (&'static str, &'static str)> {
+    walk::INVARIANTS.iter().copied().chain(invariant::rules().map(|rule| (rule.key, rule.at)))
 }

@@ -1,1 +1,31 @@
-fn main() {}
+//! The command line: one data directory, one command, results on stdout, the rest on stderr.
+
+mod arguments;
+mod command;
+mod context;
+mod exit;
+mod files;
+mod headline;
+mod outside;
+mod oversize;
+mod pipeline;
+mod plain;
+mod progress;
+mod replica;
+mod results;
+mod scratch;
+mod tally;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match command::run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::report(&error).into(),
+    }
+}

@@ -26,7 +26,7 @@ impl Bindings {
     /// Lists what the elements need.
     pub(super) fn of(definitions: &Definitions, elements: &Elements) -> Self {
         let mut bindings = Self::default();
-        for address in elements.elements.iter().filter_map(|row| row.required_value_set.clone()) {
+        for address in elements.rows.iter().filter_map(|row| row.required_value_set.clone()) {
             match expand(definitions, &address) {
                 Some(list) => drop(bindings.listed.insert(address, list)),
                 None => drop(bindings.open.insert(address)),

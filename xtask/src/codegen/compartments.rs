@@ -68,7 +68,7 @@ fn paths_of(
         if path.split('.').next() != Some(type_name) {
             continue;
         }
-        let is_known = elements.elements.iter().any(|row| row.path == path);
+        let is_known = elements.rows.iter().any(|row| row.path == path);
         is_known.then_some(()).with_context(|| format!("no element {path}"))?;
         paths.push(path);
     }

@@ -10,15 +10,15 @@ use clisonix_fhir::json::{self, Value};
 
 /// What the tables are made from.
 pub(super) struct Definitions {
-    /// The StructureDefinitions of types and resources by name; no profiles, no logical models.
+    /// The `StructureDefinition`s of types and resources by name; no profiles, no logical models.
     pub(super) structures: BTreeMap<String, Value>,
-    /// CodeSystems by canonical address.
+    /// `CodeSystem`s by canonical address.
     pub(super) code_systems: BTreeMap<String, Value>,
-    /// ValueSets by canonical address.
+    /// `ValueSet`s by canonical address.
     pub(super) value_sets: BTreeMap<String, Value>,
-    /// SearchParameters by canonical address.
+    /// `SearchParameter`s by canonical address.
     pub(super) search_parameters: BTreeMap<String, Value>,
-    /// CompartmentDefinitions by the resource type that they are about.
+    /// `CompartmentDefinition`s by the resource type that they are about.
     pub(super) compartments: BTreeMap<String, Value>,
 }
 
@@ -39,17 +39,17 @@ impl Definitions {
         for entry in tar::Archive::new(unpacked.as_slice()).entries()? {
             let mut entry = entry?;
             let name = entry.path()?.display().to_string();
-            if !name.ends_with(".json") {
+            if Path::new(&name).extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes)?;
-            definitions.add(json::parse(&bytes).with_context(|| name)?);
+            definitions.add(&json::parse(&bytes).with_context(|| name)?);
         }
         Ok(definitions)
     }
 
-    fn add(&mut self, bundle: Value) {
+    fn add(&mut self, bundle: &Value) {
         for resource in bundle.list("entry").filter_map(|entry| entry.get("resource")) {
             let (map, key) = match resource.resource_type() {
                 Some("StructureDefinition") if is_type(resource) => (&mut self.structures, "name"),

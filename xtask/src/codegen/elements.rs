@@ -1,14 +1,14 @@
 //! The elements of all types in the order of their ids, with everything that points between them
 //! resolved to numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use clisonix_fhir::json::Value;
 
 use super::definitions::{Definitions, Look};
 
-/// Marks a type that is told by an extension, where the standard's own code is one of FHIRPath's.
+/// Marks a type that is told by an extension, where the standard's own code is one of `FHIRPath`'s.
 const FHIR_TYPE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
 const SYSTEM_TYPE: &str = "http://hl7.org/fhirpath/System.";
 const PROFILE_BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
@@ -16,7 +16,7 @@ const PROFILE_BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
 /// All types and elements.
 pub(super) struct Elements {
     pub(super) types: Vec<TypeRow>,
-    pub(super) elements: Vec<ElementRow>,
+    pub(super) rows: Vec<ElementRow>,
     type_numbers: BTreeMap<String, u16>,
 }
 
@@ -59,7 +59,7 @@ impl Elements {
     pub(super) fn of(definitions: &Definitions) -> Result<Self> {
         let names = definitions.structures.keys().cloned();
         let type_numbers: BTreeMap<String, u16> = names.zip(0..).collect();
-        let mut all = Self { types: Vec::new(), elements: Vec::new(), type_numbers };
+        let mut all = Self { types: Vec::new(), rows: Vec::new(), type_numbers };
         for (name, structure) in &definitions.structures {
             let base = structure.text("baseDefinition").strip_prefix(PROFILE_BASE);
             all.types.push(TypeRow {
@@ -90,7 +90,7 @@ impl Elements {
             of_kind("primitive-type"),
             of_kind("complex-type"),
             of_kind("resource"),
-            self.elements.len()
+            self.rows.len()
         )
     }
 
@@ -101,19 +101,23 @@ impl Elements {
         let mut to_resolve = Vec::new();
         // The first element is the type itself.
         for definition in snapshot.list("element").skip(1) {
-            let number = u16::try_from(self.elements.len())?;
+            let number = u16::try_from(self.rows.len())?;
             let row = self.row(definition, type_name, owner, number)?;
             if let Some(target) = definition.text("contentReference").rsplit_once('#') {
                 to_resolve.push((number, target.1.to_owned()));
             }
             let (parent, _) = row.path.rsplit_once('.').context("an element without a parent")?;
+            // It keeps its number, but may stand nowhere.
+            let is_added = is_added(structure, definition);
             match by_path.get(parent) {
+                Some(_) if is_added => {}
+                None if is_added && parent == type_name => {}
                 Some(&parent) => self.at(parent)?.children.push(number),
                 None if parent == type_name => self.type_at(owner)?.children.push(number),
                 None => bail!("{} comes before its parent", row.path),
             }
             by_path.insert(row.path.clone(), number);
-            self.elements.push(row);
+            self.rows.push(row);
         }
         for (number, path) in to_resolve {
             let target = *by_path.get(&path).with_context(|| format!("no element {path}"))?;
@@ -131,7 +135,7 @@ impl Elements {
     }
 
     fn at(&mut self, number: u16) -> Result<&mut ElementRow> {
-        self.elements.get_mut(usize::from(number)).context("an element's number is out of range")
+        self.rows.get_mut(usize::from(number)).context("an element's number is out of range")
     }
 
     fn type_at(&mut self, number: u16) -> Result<&mut TypeRow> {
@@ -213,7 +217,24 @@ impl Elements {
     }
 }
 
-/// The FHIR type behind one of FHIRPath's types.
+/// Whether someone else than HL7 added the element to the snapshot: it is neither inherited nor in
+/// the type's differential. Where HL7's own element gave way to it, there is nothing else to go by,
+/// and it counts (`EvidenceVariable.characteristic`).
+fn is_added(structure: &Value, definition: &Value) -> bool {
+    let paths_of = |view: &str| -> BTreeSet<&str> {
+        let elements = structure.get(view).map(|view| view.list("element"));
+        elements.into_iter().flatten().map(|element| element.text("path")).collect()
+    };
+    let path = definition.text("path");
+    let is_own = definition.get("base").map_or("", |base| base.text("path")) == path;
+    let (own, all) = (paths_of("differential"), paths_of("snapshot"));
+    let parent_of = |path| str::rsplit_once(path, '.').map(|(parent, _)| parent);
+    let is_replaced =
+        || own.difference(&all).any(|&lost| lost != path && parent_of(lost) == parent_of(path));
+    is_own && !own.contains(path) && !is_replaced()
+}
+
+/// The FHIR type behind one of `FHIRPath`'s types.
 fn told_type(ty: &Value) -> &str {
     let told = ty.list("extension").find(|extension| extension.text("url") == FHIR_TYPE);
     told.map_or("string", |extension| extension.text("valueUrl"))

@@ -18,6 +18,9 @@ const HEADER: &str = "\
 //! of `profiles-types` and `profiles-resources` but two profiles on Quantity (`SimpleQuantity`,
 //! `MoneyQuantity`) and the logical model `MetadataResource`; a type's own root is no element.
 //!
+//! Elements that a snapshot has without its type's differential having them, and without being
+//! inherited, are numbered, but stand nowhere: they are not of HL7 (`Meta.project`).
+//!
 //! Required bindings without a code list, because the definitions do not tell the codes:
 {OPEN}
 use super::row::{
@@ -54,11 +57,11 @@ pub(super) fn table(definitions: &Definitions, elements: &Elements) -> Result<St
     put_static(&mut out, "The listed bindings.", "BINDINGS", "Binding", &binding_rows);
     let doc = "The compartments.";
     put_static(&mut out, doc, "COMPARTMENTS", "Compartment", &compartment_rows);
-    let types = pools.types.lines(|number| number.to_string());
+    let types = pools.types.lines(ToString::to_string);
     put_static(&mut out, "Types of elements and targets.", "TYPE_NUMBERS", "u16", &types);
     let texts = pools.texts.lines(literal);
     put_static(&mut out, "Codes, systems and paths.", "TEXT_POOL", "&str", &texts);
-    let children = pools.children.lines(|number| number.to_string());
+    let children = pools.children.lines(ToString::to_string);
     let doc = "What may stand in a scope, in order.";
     put_static(&mut out, doc, "CHILD_NUMBERS", "u16", &children);
     let doc = "The same stretches as in `CHILD_NUMBERS`, each in byte order of the names.";
@@ -90,13 +93,13 @@ fn type_rows(elements: &Elements, pools: &mut Pools) -> Result<String> {
 
 fn element_rows(elements: &Elements, bindings: &Bindings, pools: &mut Pools) -> Result<String> {
     let mut rows = String::new();
-    for row in &elements.elements {
+    for row in &elements.rows {
         let name_at = row.path.len() - row.name().len();
         let binding = row.required_value_set.as_deref().and_then(|set| bindings.number(set));
         let binding = binding.map_or("N".to_owned(), |number| number.to_string());
         let types = pools.types.put(&row.types)?;
         let targets = pools.types.put(&row.targets)?;
-        let content = elements.elements.get(usize::from(row.content)).unwrap_or(row);
+        let content = elements.rows.get(usize::from(row.content)).unwrap_or(row);
         let children = pools.children.put(&content.children)?;
         writeln!(
             rows,
@@ -155,14 +158,14 @@ fn compartment_rows(
 /// The children of every scope in the order in which the pool of children got them.
 fn children_by_name(elements: &Elements) -> Result<String> {
     let of_types = elements.types.iter().map(|row| &row.children);
-    let of_elements = elements.elements.iter().filter_map(|row| {
-        elements.elements.get(usize::from(row.content)).map(|content| &content.children)
+    let of_elements = elements.rows.iter().filter_map(|row| {
+        elements.rows.get(usize::from(row.content)).map(|content| &content.children)
     });
     let mut sorted = Pool::new();
     for children in of_types.chain(of_elements) {
         sorted.put(children)?;
     }
     // A child stands in one scope only, so sorting by scope keeps the stretches.
-    let name = |number: &u16| elements.elements.get(usize::from(*number)).map(ElementRow::name);
+    let name = |number: &u16| elements.rows.get(usize::from(*number)).map(ElementRow::name);
     Ok(pool::lines(sorted.sorted_within_lists(name).map(|number| number.to_string())))
 }

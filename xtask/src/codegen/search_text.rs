@@ -57,7 +57,7 @@ pub(super) fn table(definitions: &Definitions, elements: &Elements) -> Result<St
     put_static(&mut out, doc, "PARAMETER_ROWS", "ParameterRow", &rows);
     let parts = components.lines(|(number, expression)| format!("c({number}, {expression:?})"));
     put_static(&mut out, "Parts of composites.", "COMPONENT_POOL", "Component", &parts);
-    let type_lines = types.lines(|number| number.to_string());
+    let type_lines = types.lines(ToString::to_string);
     put_static(&mut out, "Bases and targets.", "TYPE_NUMBERS", "u16", &type_lines);
     let by_type = by_type(elements, &parameters)?;
     let lines = super::pool::lines(by_type.into_iter().map(|pair| literal(&pair)));

@@ -1,7 +1,7 @@
 //! Where an object stands, and what a member's JSON name means there.
 
 use super::row::{self, Range};
-use super::{ElementId, Kind, TypeId, table, type_named};
+use super::{Element, ElementId, Kind, TypeId, type_named};
 
 /// Where a JSON object stands: its members are those of a type, or those of a backbone element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,23 +31,35 @@ impl Scope {
         self.children().of(&row::CHILDREN)
     }
 
+    /// The elements that must stand here, in the order of the standard.
+    pub fn required(self) -> impl Iterator<Item = ElementId> {
+        self.elements().iter().copied().filter(|id| id.element().min > 0)
+    }
+
+    /// Whether the element may stand here.
+    pub fn has(self, element: ElementId) -> bool {
+        // Every element stands in one scope only, next to its siblings.
+        self.elements().contains(&element)
+    }
+
     /// What the member `json_name` is here; `None` if it may not stand here (`resourceType`, which
     /// is no element, too).
     pub fn member(self, json_name: &str) -> Option<Member> {
         let (name, sibling) =
             json_name.strip_prefix('_').map_or((json_name, false), |name| (name, true));
-        let by_name = self.children().of(&row::CHILDREN_BY_NAME);
-        // The elements with a name up to the one asked for; a choice's name is a true prefix of it.
-        let end = by_name.partition_point(|id| id.element().name <= name);
-        let candidates = by_name.get(..end).unwrap_or_default();
-        let exact = candidates.last().and_then(|&id| plain(id, name));
-        let (element, ty) = exact.or_else(|| {
-            candidates
-                .iter()
-                .rev()
-                .filter(|id| id.element().choice)
-                .find_map(|&id| chosen(id, name))
-        })?;
+        // Scopes are small: comparing lengths and then bytes beats any search by order or hash.
+        let elements = row::ELEMENTS.as_ref();
+        let members = || {
+            let ids = self.children().of(&row::CHILDREN_BY_NAME).iter();
+            ids.filter_map(|&id| Some((id, elements.get(usize::from(id.0))?)))
+        };
+        let plain = members().find(|(_, element)| element.name == name && !element.choice);
+        let (element, ty) = match plain {
+            Some((id, element)) => (id, *element.types.first()?),
+            None => members()
+                .filter(|(_, element)| element.choice)
+                .find_map(|(id, element)| Some((id, chosen(element, name)?)))?,
+        };
         let fits = !sibling || ty.definition().kind == Kind::Primitive;
         fits.then_some(Member { element, ty, sibling })
     }
@@ -76,34 +88,15 @@ impl Member {
     }
 }
 
-/// The element under its own name, unless a type must follow the name.
-fn plain(id: ElementId, name: &str) -> Option<(ElementId, TypeId)> {
-    let element = id.element();
-    let ty = element.types.first().filter(|_| !element.choice && element.name == name)?;
-    Some((id, *ty))
-}
-
-/// The choice element whose name and one of its types make up `name`.
-fn chosen(id: ElementId, name: &str) -> Option<(ElementId, TypeId)> {
-    let element = id.element();
-    let suffix = name.strip_prefix(element.name)?;
-    let ty = type_of_suffix(suffix).filter(|ty| element.types.contains(ty))?;
-    Some((id, ty))
-}
-
-/// The type whose name with a capital first letter is `suffix`.
-fn type_of_suffix(suffix: &str) -> Option<TypeId> {
-    suffix.starts_with(|first: char| first.is_ascii_uppercase()).then_some(())?;
-    type_named(suffix).or_else(|| {
-        // Only primitives begin with a small letter, and there are 20 of them at the table's end.
-        let first = table::TYPES.partition_point(|ty| ty.name < "a");
-        let primitives = table::TYPES.get(first..)?;
-        let index = primitives.iter().position(|ty| {
-            ty.name.len() == suffix.len()
-                && ty.name.get(1..) == suffix.get(1..)
-                && ty.name.as_bytes().first().map(u8::to_ascii_uppercase)
-                    == suffix.as_bytes().first().copied()
-        })?;
-        Some(TypeId((first + index) as u16))
+/// The type whose name, with a capital first letter, follows the choice element's name in `name`.
+fn chosen(element: &Element, name: &str) -> Option<TypeId> {
+    let suffix = name.strip_prefix(element.name)?.as_bytes();
+    let (first, rest) = suffix.split_first().filter(|(first, _)| first.is_ascii_uppercase())?;
+    element.types.iter().copied().find(|ty| {
+        let name = ty.name().as_bytes();
+        name.len() == suffix.len()
+            && name.split_first().is_some_and(|(letter, letters)| {
+                letters == rest && letter.eq_ignore_ascii_case(first)
+            })
     })
 }

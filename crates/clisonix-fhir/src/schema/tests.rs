@@ -42,3 +42,21 @@ fn names_mean_what_the_standard_says() {
     let member = patient.member(resource_named("Observation").unwrap()).unwrap();
     assert_eq!(member.paths, ["Observation.performer", "Observation.subject"]);
 }
+
+#[test]
+fn an_element_that_is_not_of_hl7_stands_nowhere() {
+    for (ty, name) in [("Meta", "project"), ("Binary", "url"), ("HealthcareService", "offeredIn")] {
+        let scope = Scope::Type(type_named(ty).unwrap());
+        assert_eq!(scope.member(name), None, "{ty}.{name}");
+    }
+}
+
+#[test]
+fn a_scope_has_its_own_elements_only() {
+    let patient = Scope::Type(resource_named("Patient").unwrap());
+    let observation = Scope::Type(resource_named("Observation").unwrap());
+    assert!(patient.elements().iter().all(|&id| patient.has(id) && !observation.has(id)));
+    assert!(!patient.has(ElementId(u16::MAX)));
+    let required: Vec<_> = observation.required().map(|id| id.element().name).collect();
+    assert_eq!(required, ["status", "code"]);
+}

@@ -1,6 +1,7 @@
 //! The forms of FHIR's primitive types (FHIR R4 2.24.0.1), each checked by hand.
 
 use crate::json::Value;
+use crate::schema::Binding;
 
 /// What is wrong with a primitive.
 pub(super) enum Fault {
@@ -30,7 +31,7 @@ fn has_form(ty: &str, text: &str) -> bool {
     match ty {
         "id" => is_id(text),
         "code" => is_code(text),
-        "uri" | "url" | "canonical" => !text.is_empty() && !text.contains(char::is_whitespace),
+        "uri" | "url" | "canonical" => is_uri(text),
         "oid" => is_oid(text),
         "uuid" => is_uuid(text),
         "date" => is_date(text),
@@ -40,6 +41,38 @@ fn has_form(ty: &str, text: &str) -> bool {
         "base64Binary" => is_base64(text),
         _ => text.chars().any(|character| !character.is_whitespace()),
     }
+}
+
+/// Whether a `Coding` or `CodeableConcept` has a coding of the binding's system and code, or no coding
+/// at all but an extension that says why. A value set of several systems is taken as one list of
+/// codes. A binding of another type allows everything.
+pub(super) fn is_bound(binding: &Binding, ty: &str, value: &Value) -> bool {
+    let allows = |coding: &Value| {
+        let system = coding.get("system").and_then(Value::as_str);
+        let code = coding.get("code").and_then(Value::as_str);
+        system.is_some_and(|system| binding.systems.contains(&system))
+            && code.is_some_and(|code| binding.allows(code))
+    };
+    let excused = |names: &[&str]| {
+        value.get("extension").is_some() && names.iter().all(|name| value.get(name).is_none())
+    };
+    match ty {
+        "Coding" => allows(value) || excused(&["system", "code"]),
+        "CodeableConcept" => {
+            let codings = value.get("coding").and_then(Value::as_array).unwrap_or_default();
+            codings.iter().any(allows) || excused(&["coding"])
+        }
+        _ => true,
+    }
+}
+
+/// Without white space, and with a well-formed OID or UUID where it says that it is one.
+pub(super) fn is_uri(text: &str) -> bool {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return false;
+    }
+    (!text.starts_with("urn:oid:") || is_oid(text))
+        && (!text.starts_with("urn:uuid:") || is_uuid(text))
 }
 
 fn is_int(text: &str, min: i64) -> bool {

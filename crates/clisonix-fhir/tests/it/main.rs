@@ -1,36 +1,16 @@
-//! The crate against the official examples of FHIR R4.
+//! The crate against HL7's definitions and examples, synthetic patients and another JSON reader.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on must fail, in its parts outside of `#[test]` too"
+)]
 
-use clisonix_fhir::{json, validate};
-
-const ARCHIVE: &str = "../../../shared/data/fhir/r4-examples/r4-examples-instances.tar.xz";
-
-#[test]
-fn every_official_example_is_read_written_and_valid() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(ARCHIVE);
-    let Ok(file) = File::open(&path) else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "the examples are missing");
-        eprintln!("SKIPPED: the official examples are not at hand");
-        return;
-    };
-    let mut unpacked = Vec::new();
-    lzma_rs::xz_decompress(&mut BufReader::new(file), &mut unpacked).unwrap();
-    let mut count = 0;
-    for entry in tar::Archive::new(unpacked.as_slice()).entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let name = entry.path().unwrap().display().to_string();
-        if !name.ends_with(".json") {
-            continue;
-        }
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        let resource = json::parse(&bytes).unwrap();
-        assert_eq!(json::parse(resource.to_text().as_bytes()).unwrap(), resource, "{name}");
-        assert_eq!(validate::validate(&resource), [], "{name}");
-        count += 1;
-    }
-    assert_eq!(count, 724);
-}
+mod coverage;
+mod data;
+mod examples;
+mod json;
+mod other_reader;
+mod speed;
+mod synthea;

@@ -1,0 +1,80 @@
+//! What can be typed: the options for every command, and the commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::{
+    backup, completions, conflicts, demo, history, import, quarantine, resolve, restore, show,
+    verify,
+};
+use crate::exit::TABLE;
+
+/// One record per patient from HL7 v2, C-CDA and FHIR, in which concurrent edits merge.
+#[derive(Debug, Parser)]
+#[command(name = "clisonix", version, after_help = TABLE, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The options that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Everywhere {
+    /// The data directory [default: $XDG_DATA_HOME/clisonix, else ~/.local/share/clisonix]
+    #[arg(long, global = true, env = "CLISONIX_DATA", value_name = "DIR", hide_env_values = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// Who asks, for the access log and as the author of edits [default: $USER, else $LOGNAME]
+    #[arg(
+        long,
+        global = true,
+        env = "CLISONIX_AUTHOR",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    pub(crate) author: Option<String>,
+    /// What for, in a few words, for the access log; no clinical value
+    #[arg(
+        long,
+        global = true,
+        env = "CLISONIX_PURPOSE",
+        value_name = "WORDS",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    pub(crate) purpose: String,
+    /// Print JSON: one object, or one object a line for lists
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a population with known truth, take it in from three systems, edit it at two sites
+    /// that cannot see each other, merge, and grade the result
+    Demo(demo::Demo),
+    /// Take in HL7 v2, C-CDA and FHIR files and directories of them, recognised by their content
+    Import(import::Import),
+    /// Show a patient's record, now or as it was
+    Show(show::Show),
+    /// List what cannot both be true, of all records or of one
+    Conflicts(conflicts::Conflicts),
+    /// List who changed a record, and when
+    History(history::History),
+    /// Settle a conflict by writing the value that holds
+    Resolve(resolve::Resolve),
+    /// List what could not be read and is kept as received
+    Quarantine(quarantine::Quarantine),
+    /// Write a consistent copy of everything to one file
+    Backup(backup::Backup),
+    /// Fill an empty data directory from a backup
+    Restore(restore::Restore),
+    /// Check the store and the chain of the access log
+    Verify(verify::Verify),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+}

@@ -1,0 +1,73 @@
+//! `import`: files of any of the three kinds become records.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::files;
+use crate::oversize::Oversize;
+use crate::pipeline::{MAX_FILE_BYTES, Order, take_in};
+use crate::progress::Progress;
+use crate::tally::Tally;
+
+/// Longest name of a feed, in bytes.
+const MAX_FEED_BYTES: usize = 200;
+
+/// Options of `import`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Import {
+    /// Files, and directories of files (taken in by name, hidden ones passed over)
+    #[arg(value_name = "PATH", required_unless_present = "retry")]
+    paths: Vec<PathBuf>,
+    /// The feed that the files belong to; without it the content names it
+    #[arg(long, value_name = "NAME", value_parser = feed_name)]
+    feed: Option<String>,
+    /// First try again what is in quarantine
+    #[arg(long)]
+    retry: bool,
+}
+
+impl Import {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit> {
+        let author = context.author()?;
+        let by = context.by(&author);
+        // Before anything is made: a path that is not there must not leave a data directory.
+        let files = files::find(&self.paths)?;
+        let node = context.open()?;
+        let oversize = Oversize::of(&context.directory()?);
+        let held = if self.retry { oversize.files()? } else { Vec::new() };
+
+        let mut tally = Tally::new();
+        let bytes = held.iter().chain(&files).map(|file| file.size).sum();
+        let mut progress = Progress::new(held.len() + files.len(), bytes);
+        let feed = self.feed.as_deref();
+        if self.retry {
+            let taken = node.retry_quarantine(by).context("cannot try the quarantine again")?;
+            tally.add("quarantine", &taken, &mut progress);
+            let order = Order { node: &node, by, feed, files: &held, oversize: &oversize };
+            take_in(&order, &mut tally, &mut progress)?;
+            // What fits now is in the store: applied, or in its quarantine.
+            let fitting = held.iter().filter(|file| file.size <= MAX_FILE_BYTES);
+            fitting.into_iter().try_for_each(|file| oversize.release(file))?;
+        }
+        let order = Order { node: &node, by, feed, files: &files, oversize: &oversize };
+        take_in(&order, &mut tally, &mut progress)?;
+        tally.quarantine(node.quarantine()?.len());
+        progress.finish();
+
+        let mut results = context.results();
+        results.either(|| tally.to_value(), |results| tally.print(results))?;
+        results.finish()?;
+        Ok(tally.exit())
+    }
+}
+
+fn feed_name(name: &str) -> Result<String, String> {
+    let name = name.trim();
+    if name.is_empty() || name.len() > MAX_FEED_BYTES {
+        return Err(format!("a feed's name has 1 to {MAX_FEED_BYTES} bytes"));
+    }
+    Ok(name.to_owned())
+}

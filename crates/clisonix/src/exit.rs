@@ -1,0 +1,119 @@
+//! How the program ends: exit codes, and errors in one sentence.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clisonix_node::{AccessLogError, BackupError, EditError, NodeError, OpenError};
+
+use crate::plain::Plain;
+
+/// The exit codes, as `--help` shows them.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  used wrongly: an unknown option, a missing author, a value that is no JSON
+  3  done, but some inputs were rejected; they are kept, see `clisonix quarantine`
+  4  not found: a path, a record, an entry, a conflict, a version; or a name that fits several
+  5  the data directory cannot be used: another process has it open, or its format is newer
+  6  damaged: the store, the access log or a backup is not as it was written";
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Rejected = 3,
+    NotFound = 4,
+    Unusable = 5,
+    Damaged = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error of the command line itself, with the way the program is to end.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Fault {
+    exit: Exit,
+    message: String,
+}
+
+impl Fault {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self { exit: Exit::NotFound, message: message.into() }
+    }
+}
+
+/// Tells the error on stderr; a reader of stdout that went away is no error.
+pub(crate) fn report(error: &anyhow::Error) -> Exit {
+    if is_broken_pipe(error) {
+        return Exit::Done;
+    }
+    // Nothing can be done where stderr is gone as well.
+    let _ = writeln!(io::stderr(), "clisonix: {}", Plain(&format!("{error:#}")));
+    code(error)
+}
+
+/// The exit code for an error, told from the first cause that says it.
+pub(crate) fn code(error: &anyhow::Error) -> Exit {
+    let known = error.chain().find_map(|cause| {
+        let fault = cause.downcast_ref::<Fault>().map(|fault| fault.exit);
+        fault.or_else(|| cause.downcast_ref::<NodeError>().map(of_node))
+    });
+    known.unwrap_or(Exit::Failed)
+}
+
+fn of_node(error: &NodeError) -> Exit {
+    match error {
+        NodeError::Author => Exit::Usage,
+        NodeError::NotFound(_)
+        | NodeError::Ambiguous(_)
+        | NodeError::Edit(EditError::UnknownVersion | EditError::NoSuchEntry) => Exit::NotFound,
+        NodeError::Open(
+            OpenError::Locked { .. }
+            | OpenError::NewerFormat { .. }
+            | OpenError::OlderFormat { .. }
+            | OpenError::Directory { .. },
+        )
+        | NodeError::Backup(BackupError::NewerFormat { .. }) => Exit::Unusable,
+        NodeError::Backup(error) => of_backup(error),
+        NodeError::Damaged(_)
+        | NodeError::Open(OpenError::Damaged { .. })
+        | NodeError::AccessLog(
+            AccessLogError::BrokenLink { .. }
+            | AccessLogError::Missing { .. }
+            | AccessLogError::Unreadable { .. }
+            | AccessLogError::HeadDiffers { .. },
+        ) => Exit::Damaged,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_backup(error: &BackupError) -> Exit {
+    match error {
+        BackupError::NotABackup { .. }
+        | BackupError::Damaged { .. }
+        | BackupError::DigestDiffers
+        | BackupError::ManifestDiffers
+        | BackupError::AccessLog(_) => Exit::Damaged,
+        BackupError::File { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Exit::NotFound
+        }
+        _ => Exit::Failed,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,110 @@
+//! Taking in files: a few threads read ahead, the node applies in the files' order.
+//!
+//! Reading (unpacking, parsing, mapping) needs no node and costs more than applying, so it runs
+//! beside it. Each reader takes every n-th file and waits until its last one was taken over, so at
+//! most one file for each reader is ahead, whatever the files' number and size.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use clisonix_fhir::issue::{Issue, IssueCode};
+use clisonix_node::{By, Input, Node, Read};
+
+use crate::files::File;
+use crate::oversize::Oversize;
+use crate::progress::Watch;
+use crate::tally::Tally;
+
+/// Largest file that is taken in, in bytes. The store keeps an input as one value, and one value
+/// is at most 64 MiB.
+pub(crate) const MAX_FILE_BYTES: u64 = 60 << 20;
+/// Most files read ahead.
+const MAX_READERS: usize = 2;
+
+/// What is to be taken in, where to, and for whom.
+pub(crate) struct Order<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) by: By<'a>,
+    pub(crate) feed: Option<&'a str>,
+    pub(crate) files: &'a [File],
+    pub(crate) oversize: &'a Oversize,
+}
+
+enum Loaded {
+    Read(Box<Read>),
+    TooLarge,
+    Unreadable(io::Error),
+}
+
+/// Takes in all files; what it says is durable when it returns.
+///
+/// An error ends it: what was durable before stays, and the same files can be taken in again.
+pub(crate) fn take_in(order: &Order<'_>, tally: &mut Tally, watch: &mut dyn Watch) -> Result<()> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let readers = cores.min(MAX_READERS).min(order.files.len().max(1));
+    thread::scope(|scope| {
+        let receivers: Vec<Receiver<Loaded>> = (0..readers)
+            .map(|first| {
+                // Without room in the channel a reader is never more than one file ahead.
+                let (sender, receiver) = sync_channel(0);
+                let mut files = order.files.iter().skip(first).step_by(readers);
+                let feed = order.feed;
+                // The receiver is dropped when the import ends early; then the reader ends too.
+                scope.spawn(move || files.all(|file| sender.send(read(file, feed)).is_ok()));
+                receiver
+            })
+            .collect();
+        let mut load = order.node.load(order.by);
+        for (file, receiver) in order.files.iter().zip(receivers.iter().cycle()) {
+            match receiver.recv().context("a reading thread ended early")? {
+                Loaded::Read(read) => {
+                    let taken = load.take(&read);
+                    let taken = taken.with_context(|| format!("cannot take in {}", file.name))?;
+                    tally.add(&file.name, &taken, watch);
+                }
+                Loaded::TooLarge => {
+                    order.oversize.keep(file)?;
+                    tally.reject(&file.name, &too_large(), watch);
+                }
+                Loaded::Unreadable(error) => {
+                    tally.reject(&file.name, &unreadable(&error), watch);
+                }
+            }
+            tally.file(file.size);
+            watch.advanced(tally);
+        }
+        load.finish().context("cannot make what was taken in durable")
+    })
+}
+
+fn read(file: &File, feed: Option<&str>) -> Loaded {
+    let opened = fs::File::open(&file.path);
+    let mut bytes = Vec::new();
+    // The size is looked at again while reading, because a file can grow.
+    let end = opened.and_then(|opened| opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+    match end {
+        Err(error) => Loaded::Unreadable(error),
+        Ok(size) if size as u64 > MAX_FILE_BYTES => Loaded::TooLarge,
+        Ok(_) => {
+            let feed = feed.map(str::to_owned);
+            let input = Input { name: file.name.clone(), feed, bytes };
+            Loaded::Read(Box::new(Read::new(input)))
+        }
+    }
+}
+
+fn too_large() -> Issue {
+    let message = format!(
+        "the file is larger than {} MiB; it is kept whole in the data directory's `oversize`; \
+         split it into smaller files",
+        MAX_FILE_BYTES >> 20
+    );
+    Issue::error(IssueCode::TooLong, "", message)
+}
+
+fn unreadable(error: &io::Error) -> Issue {
+    Issue::error(IssueCode::NotFound, "", format!("the file cannot be read: {error}"))
+}

@@ -1,0 +1,12 @@
+//! Text from outside on a terminal: control characters could move the cursor or hide a line.
+
+use std::fmt::{self, Write};
+
+/// Prints text with every control character replaced by U+FFFD.
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| f.write_char(if c.is_control() { '\u{fffd}' } else { c }))
+    }
+}
