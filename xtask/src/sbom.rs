@@ -1,5 +1,5 @@
 //! The bill of materials: what is compiled into the things this project ships,
-//! as CycloneDX 1.6 JSON (ECMA-424), the same bytes for the same lock file.
+//! as `CycloneDX` 1.6 JSON (ECMA-424), the same bytes for the same lock file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ fn document(metadata: &Metadata, checksums: &BTreeMap<(String, String), String>)
     }
     Ok(json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
+        "bomFormat": "`CycloneDX`",
         "specVersion": "1.6",
         "version": 1,
         "metadata": { "component": main },

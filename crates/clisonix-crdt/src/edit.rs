@@ -47,6 +47,9 @@ pub enum EditError {
     /// More than 65,536 equal elements in one list.
     #[error("a list holds too many equal elements")]
     TooManyAlike,
+    /// One edit holds two resources with one type and id.
+    #[error("the edit holds one entry twice")]
+    SameEntryTwice,
     /// The author is empty or too long.
     #[error("an edit needs an author of 1 to 512 bytes")]
     Author,

@@ -24,14 +24,19 @@ const NATURAL_KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// A FHIR id of 32 hexadecimal digits: a hash of the type and its business identifier, else its
-/// natural key, else its content. The same statement made at two sites is the same entry.
-pub(crate) fn derived_id(ty: TypeId, resource: &Object) -> String {
+/// natural key, else its content. The same statement made at two sites is the same entry;
+/// `occurrence` tells apart those that one edit holds several times.
+pub(crate) fn derived_id(ty: TypeId, resource: &Object, occurrence: u32) -> String {
     let mut hasher = Sha256::new();
     hasher.update(b"clisonix entry 1\0");
     hasher.update(ty.name());
     for part in meaning(ty.name(), resource) {
         hasher.update([0]);
         hasher.update(part);
+    }
+    if occurrence > 0 {
+        hasher.update([1]);
+        hasher.update(occurrence.to_be_bytes());
     }
     canonical::hex(hasher.finalize().get(..16).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! A record: one patient's compartment, or one shared resource, in which concurrent edits merge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clisonix_fhir::json::{Object, Value};
@@ -855,7 +855,7 @@ impl Feed {
         let all: Vec<ChangeNo> = self.changes(record).map(|(change, _)| change).collect();
         let within = |change| all.binary_search(&change).is_ok();
         let mut stated = record.log.replay(&record.id, &record.tables, within, only);
-        let mut newer = std::collections::BTreeSet::new();
+        let mut newer = BTreeSet::new();
         for (change, _) in self.changes(record).filter(|(_, key)| *key > own) {
             newer.extend(record.log.ops(&record.id, change).into_iter().map(|op| op.entry));
         }
@@ -868,17 +868,33 @@ fn presence_op(id: &EntryId, write: Write) -> Op {
     Op { entry: id.clone(), address: Path::default().address(Step::Presence), write }
 }
 
+/// Reads the resources of one edit. Two that say the same natural key without an id are two
+/// entries, told apart by their order; an id given twice is an error.
 fn all_wanted<'a>(resources: &[&'a Object]) -> Result<Vec<Wanted<'a>>, EditError> {
-    resources.iter().map(|resource| wanted(resource)).collect()
+    let mut all: Vec<Wanted<'a>> = Vec::with_capacity(resources.len());
+    let mut taken = BTreeSet::new();
+    for resource in resources {
+        let mut occurrence = 0;
+        let mut one = wanted(resource, occurrence)?;
+        while !taken.insert(one.id.clone()) {
+            if resource.contains_key("id") {
+                return Err(EditError::SameEntryTwice);
+            }
+            occurrence += 1;
+            one.id = wanted(resource, occurrence)?.id;
+        }
+        all.push(one);
+    }
+    Ok(all)
 }
 
 /// Reads a resource as the entry it wants to be.
-fn wanted(resource: &Object) -> Result<Wanted<'_>, EditError> {
+fn wanted(resource: &Object, occurrence: u32) -> Result<Wanted<'_>, EditError> {
     let ty = resource.get("resourceType").and_then(Value::as_str).and_then(resource_named);
     let ty = ty.ok_or(EditError::NotAResource)?;
     let id: Box<str> = match resource.get("id") {
         Some(id) => id.as_str().filter(|id| is_fhir_id(id)).ok_or(EditError::Id)?.into(),
-        None => crate::identity::derived_id(ty, resource).into(),
+        None => crate::identity::derived_id(ty, resource, occurrence).into(),
     };
     let tree = decompose(ty, resource)?;
     Ok(Wanted { id: EntryId { ty, id }, tree })

@@ -59,17 +59,16 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
 /// offset; `None` for anything else.
 pub(crate) fn instant(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T')?;
-    let (clock, offset_minutes) = match time.strip_suffix('Z') {
-        Some(clock) => (clock, 0),
-        None => {
-            let (clock, offset) = time.split_at_checked(time.len().checked_sub(6)?)?;
-            let (hours, minutes) = offset.get(1..)?.split_once(':')?;
-            let minutes = digits(hours, 2)? * 60 + digits(minutes, 2)?;
-            match offset.as_bytes().first()? {
-                b'+' => (clock, minutes),
-                b'-' => (clock, -minutes),
-                _ => return None,
-            }
+    let (clock, offset_minutes) = if let Some(clock) = time.strip_suffix('Z') {
+        (clock, 0)
+    } else {
+        let (clock, offset) = time.split_at_checked(time.len().checked_sub(6)?)?;
+        let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+        let minutes = digits(hours, 2)? * 60 + digits(minutes, 2)?;
+        match offset.as_bytes().first()? {
+            b'+' => (clock, minutes),
+            b'-' => (clock, -minutes),
+            _ => return None,
         }
     };
     let mut parts = date.split('-');

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::{ElementId, Scope};
-use clisonix_fhir::validate;
+use clisonix_fhir::validate::{self, BrokenRule};
 
 use crate::address::{Address, ElementKey, Step, Steps};
 use crate::agreement;
@@ -410,24 +410,21 @@ pub(crate) fn guard<'a>(
     if !equals_a_branch(entry, tables, policy, versions) {
         drop_narrative(id, &mut shown);
     }
-    let mut round = 0;
-    loop {
+    let mut given_up: Vec<&str> = Vec::new();
+    for round in 1..=MAX_GUARD_ROUNDS {
         let broken = validate::broken_rules(&resource_value(id, &shown.tree));
-        let Some(rule) = broken.iter().find(|rule| !given_up(rule.key, &shown)) else { break };
-        round += 1;
-        let whole = round > MAX_GUARD_ROUNDS;
+        let open = |rule: &&BrokenRule| {
+            !given_up.contains(&rule.key)
+                && !shown.substitutes.iter().any(|done| done.rule == Some(rule.key))
+        };
+        let Some(rule) = broken.iter().find(open) else { break };
+        let whole = round == MAX_GUARD_ROUNDS;
         if !mend(id, entry, rule, whole, &mut shown, (tables, policy, versions)) {
-            break;
-        }
-        if whole {
-            break;
+            // Every author's version breaks it too: nothing that the merge could keep.
+            given_up.push(rule.key);
         }
     }
     shown
-}
-
-fn given_up(key: &str, shown: &Shown<'_>) -> bool {
-    shown.substitutes.iter().any(|substitute| substitute.rule == Some(key))
 }
 
 /// Whether some head's author already saw everything that is shown now.
@@ -477,7 +474,7 @@ fn drop_narrative(id: &EntryId, shown: &mut Shown<'_>) {
 fn mend(
     id: &EntryId,
     entry: &Entry,
-    rule: &validate::BrokenRule,
+    rule: &BrokenRule,
     whole: bool,
     shown: &mut Shown<'_>,
     (tables, policy, versions): (&Tables, &Policy, &dyn Versions),

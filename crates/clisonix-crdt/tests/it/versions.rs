@@ -151,3 +151,28 @@ fn a_generated_narrative_that_fits_no_branch_is_dropped_and_stays_dropped() {
     a.set(P, "active", Some("true"));
     assert!(a.member(P, "text").is_none(), "a later edit does not bring it back");
 }
+
+#[test]
+fn two_equal_keys_in_one_edit_are_two_entries() {
+    let result = |value: u8| {
+        crate::site::object(&format!(
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"valueInteger":{value}}}"#
+        ))
+    };
+    let (one, two) = (result(1), result(2));
+    let mut a = Site::new(b'A');
+    let edit = |a: &mut Site| {
+        a.with(None, |record, origin, actors| {
+            record.edit(&[&one, &two], &Base::Assertion, origin, actors)
+        })
+    };
+    edit(&mut a).unwrap();
+    assert_eq!(a.record.view().entries().count(), 2);
+    edit(&mut a).unwrap();
+    assert_eq!(a.record.view().entries().count(), 2, "said again, they are the same two");
+    let id = crate::site::object(r#"{"resourceType":"Patient","id":"p"}"#);
+    let twice = a.with(None, |record, origin, actors| {
+        record.edit(&[&id, &id], &Base::Current, origin, actors)
+    });
+    assert_eq!(twice, Err(EditError::SameEntryTwice));
+}
