@@ -94,18 +94,49 @@ impl<'a> View<'a> {
         json::parse(self.resource_text(id)?.as_bytes()).ok()
     }
 
+    /// All entries that were ever written, removed ones included.
+    pub fn all_entries(&self) -> impl Iterator<Item = &'a EntryId> {
+        self.entries.keys()
+    }
+
+    /// The resource's text and the entry's open conflicts from one reading; `None` if it is gone.
+    pub fn face(&self, id: &EntryId) -> Option<(String, Vec<Conflict>)> {
+        let (id, entry) = self.entries.get_key_value(id)?;
+        let shown = self.shown(id, entry)?;
+        let conflicts = if entry.heads.len() < 2 && !has_disagreement(entry) {
+            Vec::new()
+        } else {
+            conflict::of_entry(self, id, entry, &shown)
+        };
+        Some((self.text(id, entry, &shown.tree), conflicts))
+    }
+
+    /// Whether an author removed the entry and the removal was not ended: only then does what is
+    /// shown of it depend on other entries.
+    pub fn is_marked(&self, id: &EntryId) -> bool {
+        self.entries.get(id).is_some_and(|entry| !marks(entry).is_empty())
+    }
+
     /// The record as a FHIR `Bundle` of type `collection`.
     pub fn bundle_text(&self) -> String {
+        let texts = self.entries.iter().filter_map(|(id, entry)| {
+            let shown = self.shown(id, entry)?;
+            Some(self.text(id, entry, &shown.tree))
+        });
+        self.bundle_of(texts)
+    }
+
+    /// [`Self::bundle_text`] from the texts of its resources, in order.
+    pub fn bundle_of<T: AsRef<str>>(&self, texts: impl Iterator<Item = T>) -> String {
         let mut out = String::from("{\"resourceType\":\"Bundle\",\"meta\":{\"versionId\":\"");
         out.push_str(&self.version_id());
         out.push_str("\"},\"type\":\"collection\"");
         let mut first = true;
-        for (id, entry) in self.entries {
-            let Some(shown) = self.shown(id, entry) else { continue };
+        for text in texts {
             out.push_str(if first { ",\"entry\":[" } else { "," });
             first = false;
             out.push_str("{\"resource\":");
-            out.push_str(&self.text(id, entry, &shown.tree));
+            out.push_str(text.as_ref());
             out.push('}');
         }
         out.push_str(if first { "}" } else { "]}" });
@@ -204,14 +235,7 @@ impl<'a> View<'a> {
 
     /// Whether a removed entry is referred to by a write that is concurrent with the removal.
     fn is_referred_to(&self, id: &EntryId, entry: &Entry) -> bool {
-        let marks: Vec<ChangeNo> = entry
-            .cells
-            .iter()
-            .filter(|(address, _)| address.steps().next() == Some(Step::Presence))
-            .flat_map(|(_, cell)| &cell.siblings)
-            .filter(|sibling| sibling.write == Write::Mark)
-            .map(|sibling| sibling.change)
-            .collect();
+        let marks = marks(entry);
         if marks.is_empty() {
             return false;
         }
@@ -241,6 +265,14 @@ impl<'a> View<'a> {
         };
         view::stamped_text(id, tree, &stamp)
     }
+}
+
+/// The changes that removed the entry and that nobody has superseded.
+fn marks(entry: &Entry) -> Vec<ChangeNo> {
+    let presence = entry.cells.first_key_value();
+    let presence = presence.filter(|(address, _)| address.steps().next() == Some(Step::Presence));
+    let siblings = presence.into_iter().flat_map(|(_, cell)| &cell.siblings);
+    siblings.filter(|sibling| sibling.write == Write::Mark).map(|sibling| sibling.change).collect()
 }
 
 fn has_disagreement(entry: &Entry) -> bool {

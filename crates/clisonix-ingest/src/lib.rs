@@ -17,7 +17,8 @@ pub mod terminology;
 pub mod timestamp;
 
 pub use intake::{
-    Extent, Hint, Intake, Kept, Outcome, RecordKey, RecordKind, Rejected, Stated, Statement, message_id,
+    Extent, Hint, Intake, Kept, Outcome, RecordKey, RecordKind, Rejected, Stated, Statement,
+    message_id,
 };
 pub use recognition::{Format, recognise};
 

@@ -11,6 +11,7 @@ use crate::load::{base_of, edit_time, entry_id, put_identifiers};
 use crate::node::{By, Node, access};
 use crate::outside::Actors;
 use crate::reading::parse_entry;
+use crate::records::Records;
 use crate::stored;
 
 /// What an edit did.
@@ -120,18 +121,40 @@ impl Node {
         let mut inside = self.inside();
         let inside = &mut *inside;
         let now = inside.outside.now_ms();
+        if inside.records.is_held(name) {
+            return Err(NodeError::Loading);
+        }
         let record = inside.records.record(&self.store, name)?;
         let origin = Origin { author: by.author, time: edit_time(record, now), source: None };
         let change = edit(record, &origin, &mut Actors(&mut *inside.outside))?;
         let Some(change) = change else { return Ok(Edited { record: name.to_owned(), change }) };
         let batch = change_batch(record, &change, access(by, action, now, Some(record))?);
-        let result = batch.and_then(|batch| Ok(self.store.write(batch)?));
-        if result.is_err() {
-            // Not durable: what is in memory must not be shown as if it were.
-            inside.records.forget(name);
-        }
-        result?;
+        self.make_durable(name, batch, &mut inside.records)?;
         Ok(Edited { record: name.to_owned(), change: Some(change) })
+    }
+}
+
+impl Node {
+    /// Adds the record's state to a batch of its changes and writes it. If that fails, what is in
+    /// memory must not be shown as if it were stored, so it is forgotten.
+    pub(crate) fn make_durable(
+        &self,
+        record: &str,
+        batch: Result<Batch, NodeError>,
+        records: &mut Records,
+    ) -> Result<(), NodeError> {
+        let state = records.state(record);
+        let result = batch.and_then(|mut batch| {
+            if let Some(state) = state {
+                batch.state(record, state.encode())?;
+            }
+            Ok(self.store.write(batch)?)
+        });
+        if result.is_err() {
+            records.forget(record);
+        }
+        records.shrink();
+        result.map(|_| ())
     }
 }
 
@@ -144,7 +167,6 @@ fn change_batch(
     let bytes = record.change(change).ok_or_else(|| NodeError::Damaged(record.id().to_owned()))?;
     batch.change(record.id(), bytes)?;
     index_change(&mut batch, record, change)?;
-    stored::put_state(&mut batch, record)?;
     batch.access(access)?;
     Ok(batch)
 }

@@ -36,6 +36,9 @@ pub enum NodeError {
     /// Stored bytes of a record cannot be read; the store is damaged.
     #[error("the stored record {0} cannot be read")]
     Damaged(String),
+    /// Checksums, rows or counts of the store are not as they were written.
+    #[error("the store is not as it was written; restore a backup into a new data directory")]
+    Unsound,
     /// The resource is not valid FHIR.
     #[error("the resource is not valid FHIR R4 ({} issues)", .0.len())]
     Invalid(Vec<Issue>),
@@ -45,6 +48,9 @@ pub enum NodeError {
     /// A name fits more than one record.
     #[error("the name fits {0} records; use the record's id")]
     Ambiguous(usize),
+    /// A load has changed the record and is not durable yet; the same call succeeds after it.
+    #[error("the record is being loaded; try again")]
+    Loading,
     /// An author identity is required to write.
     #[error("an author is required")]
     Author,

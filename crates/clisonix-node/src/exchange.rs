@@ -51,6 +51,9 @@ impl Node {
         let inside = &mut *inside;
         let now = inside.outside.now_ms();
         let name = record;
+        if inside.records.is_held(name) {
+            return Err(NodeError::Loading);
+        }
         let record = inside.records.record(&self.store, name)?;
         let before = record.change_count();
         record.receive(changes)?;
@@ -68,14 +71,8 @@ impl Node {
         if stored::read_key(key).is_some() {
             batch.record(name, key.to_vec())?;
         }
-        stored::put_state(&mut batch, record)?;
         batch.access(access(by, Action::Import, now, Some(record))?)?;
-        let result = self.store.write(batch);
-        if result.is_err() {
-            inside.records.forget(name);
-        }
-        result?;
-        inside.records.shrink();
+        self.make_durable(name, Ok(batch), &mut inside.records)?;
         Ok(fresh.len())
     }
 

@@ -17,7 +17,7 @@ use crate::quarantine;
 use crate::stored;
 
 /// A load becomes durable when its batch holds this many bytes.
-pub(crate) const FLUSH_BYTES: usize = 24 << 20;
+pub(crate) const FLUSH_BYTES: usize = 12 << 20;
 /// A load becomes durable when its batch holds this many accesses to records.
 const FLUSH_ACCESSES: usize = 2048;
 
@@ -142,9 +142,7 @@ impl Load<'_> {
             self.forget();
         }
         let taken = result?;
-        if self.batch.size_bytes() >= FLUSH_BYTES || self.accesses >= FLUSH_ACCESSES {
-            self.flush()?;
-        }
+        self.flush_if_full()?;
         Ok(taken)
     }
 
@@ -159,9 +157,7 @@ impl Load<'_> {
 
     fn apply(&mut self, read: &Read) -> Result<TakenIn, NodeError> {
         let mut taken = TakenIn::default();
-        let mut inside = self.node.inside();
-        let inside = &mut *inside;
-        let now = inside.outside.now_ms();
+        let now = self.node.inside().outside.now_ms();
         if self.node.store.snapshot()?.raw(read.message)?.is_none() {
             self.batch.raw(RawInput {
                 message: read.message,
@@ -174,7 +170,7 @@ impl Load<'_> {
         for outcome in &read.outcomes {
             match outcome {
                 Outcome::Taken(intake) => {
-                    self.apply_intake(intake, inside, &mut taken)?;
+                    self.apply_intake(intake, &mut taken)?;
                 }
                 Outcome::Rejected(rejected) => {
                     taken.rejected += 1;
@@ -188,15 +184,13 @@ impl Load<'_> {
         Ok(taken)
     }
 
-    fn apply_intake(
-        &mut self,
-        intake: &Intake,
-        inside: &mut Inside,
-        taken: &mut TakenIn,
-    ) -> Result<(), NodeError> {
+    fn apply_intake(&mut self, intake: &Intake, taken: &mut TakenIn) -> Result<(), NodeError> {
         let mut changed = false;
         for statement in &intake.statements {
-            let one = self.apply_statement(intake, statement, inside);
+            // One message can speak of more records than one batch may hold. Each record is whole
+            // in its batch, and taking in the message again completes the rest.
+            self.flush_if_full()?;
+            let one = self.apply_statement(intake, statement, &mut self.node.inside());
             match one {
                 Ok(one) => changed |= one,
                 Err(NodeError::Edit(error)) => {
@@ -264,8 +258,17 @@ impl Load<'_> {
         }
         self.batch.access(access(self.by, Action::Import, now, Some(record))?)?;
         self.accesses += 1;
-        self.dirty.insert(id);
+        if self.dirty.insert(id.clone()) {
+            inside.records.hold(&id);
+        }
         Ok(true)
+    }
+
+    fn flush_if_full(&mut self) -> Result<(), NodeError> {
+        if self.batch.size_bytes() >= FLUSH_BYTES || self.accesses >= FLUSH_ACCESSES {
+            self.flush()?;
+        }
+        Ok(())
     }
 
     /// Writes the states of the records changed since the last flush and hands the batch to the
@@ -306,9 +309,11 @@ impl Load<'_> {
             for id in &records {
                 inside.records.forget(id);
             }
-        } else if self.dirty.is_empty() {
-            inside.records.shrink();
         }
+        for id in &records {
+            inside.records.release(id);
+        }
+        inside.records.shrink();
         result?;
         Ok(())
     }
@@ -317,6 +322,7 @@ impl Load<'_> {
     fn forget(&mut self) {
         let mut inside = self.node.inside();
         for id in std::mem::take(&mut self.dirty) {
+            inside.records.release(&id);
             inside.records.forget(&id);
         }
         self.batch = Batch::new();
@@ -327,10 +333,8 @@ impl Load<'_> {
 impl Drop for Load<'_> {
     /// A load that is dropped without [`Load::finish`] leaves nothing half-applied in memory.
     fn drop(&mut self) {
-        if let Some((ticket, _)) = self.in_flight.take() {
-            // The batch is whole or absent; its records are read anew either way.
-            let _ = ticket.wait();
-        }
+        // A batch in flight is whole or absent; if it failed, its records are forgotten.
+        let _ = self.settle();
         self.forget();
     }
 }

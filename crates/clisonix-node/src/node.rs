@@ -4,12 +4,17 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clisonix_crdt::Record;
-use clisonix_store::{Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions};
+use clisonix_store::{
+    Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions, Ticket,
+};
 use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
 use crate::outside::Outside;
 use crate::records::Records;
+
+/// What the store may hold of its file in memory, in bytes; records have their own limit.
+const CACHE_BYTES: usize = 64 << 20;
 
 /// Who asks for an operation, and what for; both go to the access log.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +29,8 @@ pub struct By<'a> {
 pub struct Node {
     pub(crate) store: Store,
     pub(crate) inside: Mutex<Inside>,
+    /// The access entry of the last reading, on its way to the disk.
+    reading: Mutex<Option<Ticket>>,
 }
 
 /// What is behind the node's lock.
@@ -38,7 +45,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Open`]: held by another process, a newer format, damage.
     pub fn open(directory: &Path, mut outside: Box<dyn Outside>) -> Result<Self, NodeError> {
-        let options = StoreOptions::default();
+        let options = StoreOptions { cache_bytes: CACHE_BYTES, ..StoreOptions::default() };
         let store = match Store::open(directory, &options) {
             Err(clisonix_store::OpenError::Missing { .. }) => {
                 let mut incarnation: Incarnation = [0; 16];
@@ -48,7 +55,7 @@ impl Node {
             other => other?,
         };
         let inside = Inside { outside, records: Records::default() };
-        Ok(Self { store, inside: Mutex::new(inside) })
+        Ok(Self { store, inside: Mutex::new(inside), reading: Mutex::new(None) })
     }
 
     /// Writes a consistent copy of the store to one file, while running.
@@ -77,10 +84,13 @@ impl Node {
     /// Checks the store's structure and the chain of the access log; returns the log's length.
     ///
     /// # Errors
-    /// [`NodeError::AccessLog`] names the first broken link.
+    /// [`NodeError::AccessLog`] names the first broken link; [`NodeError::Unsound`].
     pub fn verify(&self) -> Result<u64, NodeError> {
-        self.store.check()?;
-        Ok(self.store.snapshot()?.verify_access_log()?.entries)
+        let entries = self.store.snapshot()?.verify_access_log()?.entries;
+        if !self.store.check()?.is_sound() {
+            return Err(NodeError::Unsound);
+        }
+        Ok(entries)
     }
 
     pub(crate) fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -90,6 +100,22 @@ impl Node {
             guard.records = Records::default();
             guard
         })
+    }
+
+    /// Logs a reading without waiting for the disk: at most the last reading before a crash is
+    /// missing from the log, and an error of the one before is told now.
+    pub(crate) fn log_reading(&self, by: By<'_>, record: &str) -> Result<(), NodeError> {
+        let now = self.inside().outside.now_ms();
+        let mut entry = access(by, Action::Read, now, None)?;
+        entry.record = Some(record.to_owned());
+        let mut batch = Batch::new();
+        batch.access(entry)?;
+        let ticket = self.store.submit(batch)?;
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        match reading.replace(ticket) {
+            Some(before) => before.wait().map(|_| ()).map_err(NodeError::from),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn log_access(
@@ -133,4 +159,15 @@ pub(crate) fn heads_digest(record: &Record) -> Hash {
         hasher.update(head.0);
     }
     hasher.finalize().into()
+}
+
+impl Drop for Node {
+    /// Waits for the last reading's access entry.
+    fn drop(&mut self) {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ticket) = reading.take() {
+            // There is nobody left to tell; the store reports damage when it is opened next.
+            let _ = ticket.wait();
+        }
+    }
 }

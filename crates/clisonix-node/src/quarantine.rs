@@ -10,6 +10,10 @@ use crate::error::NodeError;
 use crate::load::{Input, Read, TakenIn};
 use crate::node::{By, Node};
 
+/// Largest unpacked message that is kept by itself, in bytes: one value of the store, less what
+/// stands beside it.
+const MAX_MESSAGE_BYTES: usize = clisonix_store::limit::MAX_VALUE_BYTES - (1 << 20);
+
 /// A message in quarantine.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
@@ -32,8 +36,10 @@ pub(crate) fn put(
     rejected: &Rejected,
     now_ms: u64,
 ) -> Result<(), NodeError> {
-    let raw = read.raw(rejected);
     let input = read.input();
+    // Unpacked, a message can be larger than the store takes; then it stays packed as received.
+    let raw = read.raw(rejected);
+    let raw = if raw.len() > MAX_MESSAGE_BYTES { &input.bytes } else { raw };
     let reason = rejected.issues.first().map_or("unreadable", |issue| issue.message.as_str());
     let reason: String = reason.chars().take(200).collect();
     batch.quarantine(&clisonix_store::Quarantined {

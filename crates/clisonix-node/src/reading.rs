@@ -4,10 +4,10 @@ use clisonix_crdt::{ChangeId, ChangeInfo, EntryId, Record};
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::resource_named;
 use clisonix_ingest::RecordKind;
-use clisonix_store::{Action, Batch, Span, Table};
+use clisonix_store::{Action, Span, Table};
 
 use crate::error::NodeError;
-use crate::node::{By, Node, access};
+use crate::node::{By, Node};
 use crate::stored::{self, State};
 
 /// A patient's record, for lists.
@@ -235,17 +235,6 @@ impl Node {
         let result = read(inside.records.record(&self.store, record)?);
         inside.records.shrink();
         result
-    }
-
-    /// Logs that a record was read, and by whom.
-    fn log_reading(&self, by: By<'_>, record: &str) -> Result<(), NodeError> {
-        let now = self.inside().outside.now_ms();
-        let mut entry = access(by, Action::Read, now, None)?;
-        entry.record = Some(record.to_owned());
-        let mut batch = Batch::new();
-        batch.access(entry)?;
-        self.store.write(batch)?;
-        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@
 //! | aliases | identifier value, `0`, system, `0`, record | empty |
 //! | index | `e`, `0`, `Type/id` | record |
 
-use clisonix_crdt::{EntryId, Record};
+use std::collections::BTreeMap;
+
+use clisonix_crdt::{Conflict, EntryId, Record};
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_ingest::{RecordKey, RecordKind};
 use clisonix_store::{Batch, Row, Table};
@@ -20,12 +22,47 @@ pub(crate) struct State {
     pub(crate) bundle: String,
 }
 
+/// What was rendered of each entry, with the version it was rendered at.
+#[derive(Default)]
+pub(crate) struct Faces(BTreeMap<EntryId, Face>);
+
+struct Face {
+    version: String,
+    /// `None` for an entry that is gone.
+    shown: Option<(String, Vec<Value>)>,
+}
+
 impl State {
+    /// As [`Self::of`]; an entry whose version is the one in `faces` is not rendered again.
+    pub(crate) fn with_faces(record: &Record, faces: &mut Faces) -> Self {
+        let view = record.view();
+        for id in view.all_entries() {
+            let version = view.entry_version_id(id).unwrap_or_default();
+            let known = faces.0.get(id).is_some_and(|face| face.version == version);
+            if known && !view.is_marked(id) {
+                continue;
+            }
+            let shown = view.face(id).map(|(text, conflicts)| {
+                (text, conflicts.iter().map(Conflict::to_value).collect())
+            });
+            faces.0.insert(id.clone(), Face { version, shown });
+        }
+        let shown = || faces.0.values().filter_map(|face| face.shown.as_ref());
+        let conflicts: Value = shown().flat_map(|(_, conflicts)| conflicts).cloned().collect();
+        Self {
+            conflicts: conflicts.to_text(),
+            bundle: view.bundle_of(shown().map(|(text, _)| text)),
+        }
+    }
+
     pub(crate) fn of(record: &Record) -> Self {
         let view = record.view();
-        let conflicts: Value =
-            view.conflicts().iter().map(clisonix_crdt::Conflict::to_value).collect();
-        Self { conflicts: conflicts.to_text(), bundle: view.bundle_text() }
+        let (mut texts, mut conflicts) = (Vec::new(), Vec::new());
+        for (text, open) in view.all_entries().filter_map(|id| view.face(id)) {
+            texts.push(text);
+            conflicts.extend(open.iter().map(Conflict::to_value));
+        }
+        Self { conflicts: Value::Array(conflicts).to_text(), bundle: view.bundle_of(texts.iter()) }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 /// The options that every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Everywhere {
-    /// The data directory [default: $XDG_DATA_HOME/clisonix, else ~/.local/share/clisonix]
+    /// The data directory (else `clisonix` in `$XDG_DATA_HOME` or `~/.local/share`)
     #[arg(long, global = true, env = "CLISONIX_DATA", value_name = "DIR", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
     /// Who asks, for the access log and as the author of edits [default: $USER, else $LOGNAME]

@@ -34,9 +34,9 @@ impl Context {
 
     /// Who asks: the option, the environment, else the user of the operating system.
     pub(crate) fn author(&self) -> Result<String> {
-        let named = self.everywhere.author.clone();
+        let given = self.everywhere.author.clone();
         let users = ["USER", "LOGNAME"].into_iter().filter_map(|name| env::var(name).ok());
-        let mut names = named.into_iter().chain(users).map(|name| name.trim().to_owned());
+        let mut names = given.into_iter().chain(users).map(|name| name.trim().to_owned());
         let author = names.find(|name| !name.is_empty());
         author.ok_or_else(|| {
             Fault::usage("an author is needed: give --author or set CLISONIX_AUTHOR").into()
@@ -54,7 +54,8 @@ impl Context {
             return Ok(directory.clone());
         }
         // XDG Base Directory 0.8: a path that is not absolute is to be ignored.
-        let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let absolute =
+            |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let base = absolute("XDG_DATA_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local").join("share")));
         let base = base.ok_or_else(|| {

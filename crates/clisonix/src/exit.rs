@@ -88,6 +88,7 @@ fn of_node(error: &NodeError) -> Exit {
         | NodeError::Backup(BackupError::NewerFormat { .. }) => Exit::Unusable,
         NodeError::Backup(error) => of_backup(error),
         NodeError::Damaged(_)
+        | NodeError::Unsound
         | NodeError::Open(OpenError::Damaged { .. })
         | NodeError::AccessLog(
             AccessLogError::BrokenLink { .. }

@@ -56,7 +56,8 @@ fn walk(directory: &Path, depth: usize, found: &mut Vec<File>) -> Result<()> {
     for entry in entries {
         let path = entry.path();
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        let kind = entry.file_type().with_context(|| format!("cannot look at {}", path.display()))?;
+        let kind =
+            entry.file_type().with_context(|| format!("cannot look at {}", path.display()))?;
         if hidden {
             continue;
         }

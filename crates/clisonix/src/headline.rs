@@ -70,7 +70,9 @@ fn concept(value: &Value) -> Option<String> {
             .map(clip)
             .or_else(|| value.get("coding").and_then(concept))
             .or_else(|| person(value))
-            .or_else(|| ["display", "code", "reference", "value"].into_iter().find_map(text).map(clip)),
+            .or_else(|| {
+                ["display", "code", "reference", "value"].into_iter().find_map(text).map(clip)
+            }),
         _ => None,
     }
 }

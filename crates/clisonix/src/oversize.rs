@@ -36,7 +36,7 @@ impl Oversize {
     }
 
     /// Lets go of a file that was taken in after all.
-    pub(crate) fn release(&self, file: &File) -> Result<()> {
+    pub(crate) fn release(file: &File) -> Result<()> {
         fs::remove_file(&file.path).with_context(|| format!("cannot remove {}", file.name))
     }
 

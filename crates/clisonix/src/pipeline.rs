@@ -43,8 +43,9 @@ enum Loaded {
 ///
 /// An error ends it: what was durable before stays, and the same files can be taken in again.
 pub(crate) fn take_in(order: &Order<'_>, tally: &mut Tally, watch: &mut dyn Watch) -> Result<()> {
+    // One core is left to the applying.
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let readers = cores.min(MAX_READERS).min(order.files.len().max(1));
+    let readers = cores.saturating_sub(1).clamp(1, MAX_READERS);
     thread::scope(|scope| {
         let receivers: Vec<Receiver<Loaded>> = (0..readers)
             .map(|first| {

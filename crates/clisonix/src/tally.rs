@@ -152,8 +152,8 @@ impl Tally {
             ("messages_unchanged", Value::from(self.taken.unchanged)),
             ("messages_rejected", Value::from(self.taken.rejected)),
             ("resources", Value::from(self.taken.resources)),
-            ("resources_per_s", decimal(format!("{:.0}", self.resources_per_s()))),
-            ("seconds", decimal(format!("{:.3}", self.seconds()))),
+            ("resources_per_s", decimal(&format!("{:.0}", self.resources_per_s()))),
+            ("seconds", decimal(&format!("{:.3}", self.seconds()))),
             ("values_used", Value::from(self.taken.used)),
             ("values_kept", Value::from(self.taken.kept)),
             ("issues", Value::Object(issues)),
@@ -179,7 +179,8 @@ impl Tally {
         row("seconds", format!("{:.1}", self.seconds()))?;
         row("source values used", taken.used.to_string())?;
         row("source values kept", taken.kept.to_string())?;
-        let issues = format!("{fatal} fatal, {error} errors, {warning} warnings, {information} notes");
+        let issues =
+            format!("{fatal} fatal, {error} errors, {warning} warnings, {information} notes");
         row("issues", issues)?;
         row("in quarantine", self.quarantine.to_string())
     }
@@ -189,8 +190,8 @@ fn with_rejected(files: u64, rejected: u64) -> String {
     if rejected == 0 { files.to_string() } else { format!("{files} ({rejected} not taken in)") }
 }
 
-fn decimal(text: String) -> Value {
-    Number::from_text(&text).map_or(Value::Null, Value::from)
+fn decimal(text: &str) -> Value {
+    Number::from_text(text).map_or(Value::Null, Value::from)
 }
 
 /// An issue as `{file, severity, code, path, message, line, column}`.

@@ -176,7 +176,10 @@ fn patients_of_one_message_stay_apart() {
 
 #[test]
 fn what_cannot_be_read_is_rejected_with_its_place() {
-    let outcomes = take_in(b"junk\rMSH|^~\\&|A\rPID|1||1\rMSHx\rMSH|^~\\&|A|B\rPID|1||1|\\X4", &Hint::default());
+    let outcomes = take_in(
+        b"junk\rMSH|^~\\&|A\rPID|1||1\rMSHx\rMSH|^~\\&|A|B\rPID|1||1|\\X4",
+        &Hint::default(),
+    );
     let rejected: Vec<usize> = outcomes
         .iter()
         .filter_map(|o| match o {

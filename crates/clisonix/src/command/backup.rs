@@ -8,6 +8,7 @@ use clisonix_node::BackupReport;
 
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::plain::hexadecimal;
 use crate::results::Results;
 
 /// Options of `backup`.
@@ -32,7 +33,7 @@ impl Backup {
 
 /// Prints size, rows and digest of a backup.
 pub(crate) fn print(report: &BackupReport, results: &mut Results) -> std::io::Result<()> {
-    let digest: String = report.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hexadecimal(&report.digest);
     let rows: u64 = report.rows.iter().map(|(_, rows)| rows).sum();
     results.either(
         || {

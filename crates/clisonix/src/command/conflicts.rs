@@ -54,10 +54,8 @@ pub(crate) fn print(conflict: &Value, results: &mut Results) -> io::Result<()> {
         let text = |name| Plain(side.get(name).and_then(Value::as_str).unwrap_or_default());
         let removed = side.get("removed").and_then(Value::as_bool) == Some(true);
         let value = side.get("value").filter(|value| !value.is_null());
-        let value = value.map_or_else(
-            || if removed { "removed" } else { "emptied" }.to_owned(),
-            short,
-        );
+        let value =
+            value.map_or_else(|| if removed { "removed" } else { "emptied" }.to_owned(), short);
         let (author, time) = (text("author"), text("time"));
         results.line(format_args!("    {time}  {author}: {}", Plain(&value)))?;
     }

@@ -41,11 +41,9 @@ impl History {
 
 fn print(change: &ChangeInfo, results: &mut Results) -> io::Result<()> {
     let named = change.entries.iter().take(MAX_ENTRIES_NAMED).map(ToString::to_string);
-    let mut entries = named.collect::<Vec<_>>().join(", ");
     let more = change.entries.len().saturating_sub(MAX_ENTRIES_NAMED);
-    if more > 0 {
-        entries.push_str(&format!(" and {more} more"));
-    }
+    let more = (more > 0).then(|| format!("{more} more"));
+    let entries = named.chain(more).collect::<Vec<_>>().join(", ");
     results.line(format_args!("{}  {}", change.time, Plain(&change.author)))?;
     results.line(format_args!("    change   {}", change.id))?;
     results.line(format_args!("    entries  {}", Plain(&entries)))

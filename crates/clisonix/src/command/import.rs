@@ -50,7 +50,7 @@ impl Import {
             take_in(&order, &mut tally, &mut progress)?;
             // What fits now is in the store: applied, or in its quarantine.
             let fitting = held.iter().filter(|file| file.size <= MAX_FILE_BYTES);
-            fitting.into_iter().try_for_each(|file| oversize.release(file))?;
+            fitting.into_iter().try_for_each(Oversize::release)?;
         }
         let order = Order { node: &node, by, feed, files: &files, oversize: &oversize };
         take_in(&order, &mut tally, &mut progress)?;

@@ -3,14 +3,14 @@
 use std::io;
 
 use anyhow::Result;
-use clisonix_fhir::json::{Object, Value};
+use clisonix_fhir::json::{Number, Object, Value};
 use clisonix_node::Quarantined;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::files::File;
 use crate::oversize::Oversize;
-use crate::plain::Plain;
+use crate::plain::{Plain, hexadecimal};
 use crate::results::Results;
 
 /// Options of `quarantine`.
@@ -28,7 +28,8 @@ impl Quarantine {
             results.either(|| message_value(message), |results| print(message, results))?;
         }
         for file in &oversize {
-            let line = format!("{}\n    {} bytes, larger than the limit", Plain(&file.name), file.size);
+            let line =
+                format!("{}\n    {} bytes, larger than the limit", Plain(&file.name), file.size);
             results.either(|| file_value(file), |results| results.line(line))?;
         }
         if messages.is_empty() && oversize.is_empty() && !context.json() {
@@ -45,7 +46,7 @@ fn print(message: &Quarantined, results: &mut Results) -> io::Result<()> {
     results.line(format_args!("    {} bytes, tried {}x", message.size_bytes, message.attempts))?;
     for issue in message.issues.as_array().unwrap_or_default() {
         let text = |name| Plain(issue.get(name).and_then(Value::as_str).unwrap_or_default());
-        let line = issue.get("line").and_then(Value::as_number).map(|line| line.as_str());
+        let line = issue.get("line").and_then(Value::as_number).map(Number::as_str);
         let line = line.map(|line| format!("line {line}, ")).unwrap_or_default();
         results.line(format_args!(
             "    {}: {line}{} {} ({})",
@@ -79,5 +80,5 @@ fn file_value(file: &File) -> Value {
 }
 
 fn id(message: &Quarantined) -> String {
-    message.id.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&message.id)
 }

@@ -41,7 +41,8 @@ impl Show {
         if context.json() {
             results.line(&bundle)?;
         } else {
-            let bundle = json::parse(bundle.as_bytes()).context("the record does not read as JSON")?;
+            let bundle =
+                json::parse(bundle.as_bytes()).context("the record does not read as JSON")?;
             let open = json::parse(open.as_bytes()).context("the conflicts do not read as JSON")?;
             print(&record, &bundle, open.as_array().unwrap_or_default(), &mut results)?;
         }

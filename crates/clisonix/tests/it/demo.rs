@@ -27,7 +27,9 @@ fn kept_files_can_be_imported_again() {
     let report = site.object(0, arguments);
     let files = site.path("kept/files").to_string_lossy().into_owned();
     let summary = site.object(0, ["import", &files]);
-    assert_eq!(number(&summary, "messages_applied") + number(&summary, "messages_unchanged"),
-        number(&report, "messages"));
+    assert_eq!(
+        number(&summary, "messages_applied") + number(&summary, "messages_unchanged"),
+        number(&report, "messages")
+    );
     assert_eq!(site.run(arguments).code, Some(2), "a directory that is in use is refused");
 }

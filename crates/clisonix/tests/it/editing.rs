@@ -22,8 +22,7 @@ fn two_feeds_that_disagree_are_a_conflict_until_it_is_settled() {
     let refused = site.run(["resolve", "MRN-1", id, "--value", "{"]);
     assert_eq!(refused.code, Some(2));
     assert_eq!(site.run(["resolve", "MRN-1", id]).code, Some(2));
-    let settled =
-        site.object(0, ["resolve", "MRN-1", id, "--value", r#"{"criticality":"high"}"#]);
+    let settled = site.object(0, ["resolve", "MRN-1", id, "--value", r#"{"criticality":"high"}"#]);
     assert_eq!(text(&settled, "change").len(), 64);
     assert!(!site.json(0, ["conflicts", "MRN-1"]).iter().any(|it| text(it, "id") == id));
     assert_eq!(site.run(["resolve", "MRN-1", id, "--remove"]).code, Some(4));
