@@ -1,5 +1,8 @@
 //! The program from outside: what it prints, how it ends, and what is left after a crash.
 
+// A test that cannot go on panics; that is how it fails.
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod crash;
 mod demo;
 mod editing;
