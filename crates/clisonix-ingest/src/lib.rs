@@ -1,8 +1,8 @@
 //! HL7 v2, C-CDA and FHIR into statements about records.
 //!
 //! One walk: bytes are unpacked and recognised by their content ([`recognition`]), split into
-//! messages, each message is read into draft resources (by the mapping tables for HL7 v2 and
-//! C-CDA, directly for FHIR), and [`identity`] gives every draft an id derived from its meaning
+//! messages, each message is read into draft resources (by mapping tables for HL7 v2, by template
+//! for C-CDA, directly for FHIR), and [`identity`] gives every draft an id derived from its meaning
 //! and sorts the drafts into records. Each message ends in exactly one [`Outcome`]: taken in,
 //! taken in with kept leaves listed, or rejected.
 
