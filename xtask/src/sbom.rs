@@ -57,7 +57,7 @@ fn document(metadata: &Metadata, checksums: &BTreeMap<(String, String), String>)
     }
     Ok(json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "`CycloneDX`",
+        "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": { "component": main },

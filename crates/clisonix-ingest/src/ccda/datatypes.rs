@@ -14,6 +14,8 @@ use crate::terminology::{is_oid, is_uuid, uri_of_oid};
 const UCUM: &str = "http://unitsofmeasure.org";
 /// The system of identifiers that are URIs themselves.
 const RFC_3986: &str = "urn:ietf:rfc:3986";
+/// The system of identifiers whose root is neither an OID nor a UUID.
+const UNKNOWN_ROOT: &str = "urn:clisonix:root";
 
 /// The business key in an II: system and value as FHIR names them.
 pub(crate) fn key(id: Elem<'_>) -> Option<(String, String)> {
@@ -26,7 +28,8 @@ pub(crate) fn key(id: Elem<'_>) -> Option<(String, String)> {
         Some(extension) if is_uuid(root) => {
             Some((format!("urn:uuid:{}", root.to_ascii_lowercase()), extension.to_owned()))
         }
-        Some(extension) => Some((format!("urn:oid:{root}"), extension.to_owned())),
+        // A root that is neither OID nor UUID means something to its sender only.
+        Some(extension) => Some((UNKNOWN_ROOT.to_owned(), format!("{root}^{extension}"))),
         None if is_oid(root) => Some((RFC_3986.to_owned(), format!("urn:oid:{root}"))),
         None if is_uuid(root) => {
             let value = format!("urn:uuid:{}", root.to_ascii_lowercase());

@@ -55,7 +55,8 @@ fn an_admission() {
     assert_eq!(intake.event_time_ms, Some(1_767_319_200_000));
     assert_eq!(intake.statements.len(), 1);
     let record = &intake.statements[0].record;
-    assert_eq!((record.system.as_str(), record.value.as_str()), ("urn:oid:1.2.3", "12"));
+    // The enterprise's identifier (PI) names the record before the medical record number (MR).
+    assert_eq!((record.system.as_str(), record.value.as_str()), ("urn:oid:1.2.3", "77"));
     let patient = resources(&intake, "Patient")[0];
     assert_eq!(text(patient, "name.0.family"), "DOE");
     assert_eq!(text(patient, "name.0.use"), "official");
