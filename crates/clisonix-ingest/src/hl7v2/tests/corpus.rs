@@ -76,7 +76,7 @@ fn every_resource_is_valid() {
                     clisonix_fhir::validate::validate(&without_retractions(&stated.resource));
                 for issue in issues.iter().filter(|issue| issue.is_error()) {
                     let fault = format!("{ty} {} {}", issue.path, issue.message);
-                    println!("{}: {fault}", path.display());
+                    eprintln!("{}: {fault}", path.display());
                     *faults.entry(fault).or_insert(0) += 1;
                 }
             }
