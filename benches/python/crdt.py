@@ -52,11 +52,11 @@ def clisonix_run():
     from clisonix.crdt import DocumentMerge
 
     doc = DocumentMerge(document_id="bench")
-    doc.apply_edit(observation("0"))
+    doc.apply_edit({**observation("0"), "note": [{"text": "first"}]})
     patch = [
-        {"op": "add", "path": "/note/-", "value": {"text": f"value {i}"}} for i in range(EDITS)
+        {"op": "add", "path": "/Observation/o1/note/-", "value": {"text": f"value {i}"}}
+        for i in range(EDITS)
     ]
-    doc.apply_edit({**observation("1"), "note": [{"text": "first"}]})
     start = time.thread_time_ns()
     doc.apply_edit(patch)
     return time.thread_time_ns() - start
