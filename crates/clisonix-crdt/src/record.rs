@@ -324,10 +324,7 @@ impl Record {
     ) -> Result<Option<ChangeId>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
-        let mut ops = Vec::new();
-        for wanted in &wanted {
-            ops.extend(self.difference(plan.state(self), wanted, Coverage::Whole)?);
-        }
+        let ops = self.differences(plan.state(self), &wanted)?;
         self.commit(plan, ops, origin, actors)
     }
 
@@ -345,10 +342,7 @@ impl Record {
     ) -> Result<Option<ChangeId>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, self.entries.keys())?;
-        let mut ops = Vec::new();
-        for wanted in &wanted {
-            ops.extend(self.difference(plan.state(self), wanted, Coverage::Whole)?);
-        }
+        let mut ops = self.differences(plan.state(self), &wanted)?;
         for id in plan.state(self).entries() {
             if !wanted.iter().any(|wanted| wanted.id == *id) {
                 ops.push(presence_op(id, Write::Mark));
@@ -451,6 +445,15 @@ impl Record {
     pub fn has_message(&self, feed: &str, message: &[u8; 16]) -> bool {
         let feed = self.tables.feeds.find(feed);
         feed.is_some_and(|feed| self.tables.sources.contains(&(feed, *message)))
+    }
+
+    /// Operations that turn the entries as `state` shows them into what is wanted, whole.
+    fn differences(&self, state: View<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Op>, EditError> {
+        let mut ops = Vec::new();
+        for wanted in wanted {
+            ops.extend(self.difference(state, wanted, Coverage::Whole)?);
+        }
+        Ok(ops)
     }
 
     /// Operations that turn the entry as `state` shows it into what is wanted.

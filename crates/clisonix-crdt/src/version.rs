@@ -103,10 +103,10 @@ impl<'a> View<'a> {
     pub fn face(&self, id: &EntryId) -> Option<(String, Vec<Conflict>)> {
         let (id, entry) = self.entries.get_key_value(id)?;
         let shown = self.shown(id, entry)?;
-        let conflicts = if entry.heads.len() < 2 && !has_disagreement(entry) {
-            Vec::new()
-        } else {
+        let conflicts = if may_conflict(entry) {
             conflict::of_entry(self, id, entry, &shown)
+        } else {
+            Vec::new()
         };
         Some((self.text(id, entry, &shown.tree), conflicts))
     }
@@ -156,7 +156,7 @@ impl<'a> View<'a> {
     }
 
     fn conflicts_in(&self, id: &EntryId, entry: &Entry) -> Vec<Conflict> {
-        if entry.heads.len() < 2 && !has_disagreement(entry) {
+        if !may_conflict(entry) {
             return Vec::new();
         }
         match self.shown(id, entry) {
@@ -275,10 +275,12 @@ fn marks(entry: &Entry) -> Vec<ChangeNo> {
     siblings.filter(|sibling| sibling.write == Write::Mark).map(|sibling| sibling.change).collect()
 }
 
-fn has_disagreement(entry: &Entry) -> bool {
-    entry.cells.iter().any(|(address, cell)| {
-        cell.siblings.len() > 1 || (address.is_presence() && !cell.siblings.is_empty())
-    })
+/// Whether an entry can hold a conflict at all; one that cannot need not be rendered to know it.
+fn may_conflict(entry: &Entry) -> bool {
+    entry.heads.len() > 1
+        || entry.cells.iter().any(|(address, cell)| {
+            cell.siblings.len() > 1 || (address.is_presence() && !cell.siblings.is_empty())
+        })
 }
 
 /// Most heads that a version id spells out; more are hashed.
