@@ -1,6 +1,7 @@
 //! Actors: the single-threaded writers of changes, and the causal past they have seen.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Identity of one writer within one record; 16 bytes that never repeat.
 ///
@@ -45,6 +46,13 @@ impl fmt::Debug for ActorSecret {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clock(Vec<(u32, u32)>);
 
+impl FromIterator<(u32, u32)> for Clock {
+    /// From pairs in ascending order of actors.
+    fn from_iter<I: IntoIterator<Item = (u32, u32)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
 impl Clock {
     pub(crate) fn seq(&self, actor: u32) -> u32 {
         match self.0.binary_search_by_key(&actor, |&(a, _)| a) {
@@ -72,5 +80,30 @@ impl Clock {
         for &(actor, seq) in &other.0 {
             self.raise(actor, seq);
         }
+    }
+}
+
+/// The past of a change: its actor's earlier changes, and what they and the other dependencies had
+/// seen. Changes of one actor that depend on nothing else share the second part.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    pub(crate) actor: u32,
+    /// The actor's changes up to this one; 0 for none.
+    pub(crate) seq: u32,
+    /// What it says of the actor itself does not count.
+    pub(crate) others: Arc<Clock>,
+}
+
+impl Past {
+    pub(crate) fn covers(&self, actor: u32, seq: u32) -> bool {
+        if actor == self.actor { self.seq >= seq } else { self.others.covers(actor, seq) }
+    }
+
+    /// This past and the change itself.
+    pub(crate) fn with(&self, actor: u32, seq: u32) -> Clock {
+        let mut clock = Clock::clone(&self.others);
+        clock.raise(self.actor, self.seq);
+        clock.raise(actor, seq);
+        clock
     }
 }

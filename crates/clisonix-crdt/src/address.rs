@@ -96,21 +96,13 @@ impl Address {
         Ok(Self(bytes.into()))
     }
 
+    /// An address whose bytes were checked before.
+    pub(crate) fn trusted(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     pub(crate) fn steps(&self) -> Steps<'_> {
         Steps { rest: &self.0, in_list: false }
-    }
-
-    pub(crate) fn is_presence(&self) -> bool {
-        self.0.ends_with(&PRESENCE.to_be_bytes()) && self.steps().last() == Some(Step::Presence)
-    }
-
-    pub(crate) fn is_position(&self) -> bool {
-        self.0.ends_with(&POSITION.to_be_bytes()) && self.steps().last() == Some(Step::Position)
-    }
-
-    /// Number of things around the cell, the entry itself not counted.
-    pub(crate) fn thing_depth(&self) -> usize {
-        thing_depth(&self.0)
     }
 }
 
@@ -153,11 +145,16 @@ impl Path {
         result
     }
 
+    /// The path as the address of a cell.
+    pub(crate) fn whole(&mut self) -> Address {
+        Address(self.0.as_slice().into())
+    }
+
     pub(crate) fn address(&mut self, step: Step<'_>) -> Address {
         self.with(step, |path| Address(path.0.as_slice().into()))
     }
 
-    fn push(&mut self, step: Step<'_>) {
+    pub(crate) fn push(&mut self, step: Step<'_>) {
         match step {
             Step::Presence => self.0.extend_from_slice(&PRESENCE.to_be_bytes()),
             Step::Position => self.0.extend_from_slice(&POSITION.to_be_bytes()),
@@ -239,7 +236,7 @@ impl<'a> Iterator for Steps<'a> {
 }
 
 /// Checks that `bytes` are whole steps, that a special step ends them, and the depth.
-fn check(bytes: &[u8]) -> Result<(), DecodeError> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
     let mut steps = Steps { rest: bytes, in_list: false };
     let mut ended = false;
     let mut depth = 0;
@@ -265,6 +262,20 @@ fn check(bytes: &[u8]) -> Result<(), DecodeError> {
         return Err(DecodeError::Limit { what: "nesting", at: 0 });
     }
     Ok(())
+}
+
+/// Whether the cell says that the thing around it is there or removed.
+pub(crate) fn is_presence(address: &[u8]) -> bool {
+    ends_with(address, Step::Presence, PRESENCE)
+}
+
+/// Whether the cell says where a list element stands.
+pub(crate) fn is_position(address: &[u8]) -> bool {
+    ends_with(address, Step::Position, POSITION)
+}
+
+fn ends_with(address: &[u8], step: Step<'_>, number: u16) -> bool {
+    address.ends_with(&number.to_be_bytes()) && Steps::of(address, false).last() == Some(step)
 }
 
 /// Number of things named by `bytes` (a whole address or a thing's prefix).

@@ -7,7 +7,8 @@
 
 use clisonix_fhir::json::{self, Value};
 
-use crate::state::{Cell, Sibling};
+use crate::page::Cell;
+use crate::state::Sibling;
 use crate::tables::Tables;
 use crate::time;
 use crate::view::text_of;
@@ -31,11 +32,11 @@ const MUST_AGREE: &[&str] = &[
 ];
 
 /// The siblings that stand beside each other: without a feed's statement that another feed's holds.
-pub(crate) fn standing<'a>(cell: &'a Cell, tables: &Tables) -> Vec<&'a Sibling> {
-    let from_feed = |sibling: &&Sibling| {
-        tables.stamps.get(sibling.change as usize).is_some_and(|stamp| stamp.source > 0)
+pub(crate) fn standing<'c, 'a>(cell: &'c Cell<'a>, tables: &Tables) -> Vec<&'c Sibling<'a>> {
+    let from_feed = |sibling: &&Sibling<'_>| {
+        tables.stamps.get(sibling.change).is_some_and(|stamp| stamp.source > 0)
     };
-    let (mut stated, mut standing): (Vec<&Sibling>, Vec<&Sibling>) =
+    let (mut stated, mut standing): (Vec<&Sibling<'a>>, Vec<&Sibling<'a>>) =
         cell.siblings.iter().partition(from_feed);
     if stated.len() > 1 {
         // Of two that say exactly the same, the later one stands.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clisonix_fhir::json::Value;
+use clisonix_fhir::json::{MAX_DEPTH, Number, Value};
 
 /// Appends the canonical text of `value`; numbers keep their own text.
 pub(crate) fn write(value: &Value, out: &mut String) {
@@ -81,4 +81,300 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
     }
     out.push_str(text.get(plain..).unwrap_or_default());
     out.push('"');
+}
+
+/// Whether `text` is the canonical text of one JSON value, as [`write`] makes it, which may stand
+/// `depth` levels deep in a document.
+pub(crate) fn is_value(text: &str, depth: usize) -> bool {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    scan.value(depth).is_some() && scan.at == text.len()
+}
+
+/// The members of a run `"name":value,..` as written, names without quotes; `None` unless every
+/// name and value is canonical.
+pub(crate) fn members(text: &str, depth: usize) -> Option<Vec<(&str, &str)>> {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    let mut members = Vec::with_capacity(2);
+    loop {
+        let start = scan.at;
+        scan.string()?;
+        let name = text.get(start + 1..scan.at - 1)?;
+        scan.take(b':')?;
+        let start = scan.at;
+        scan.value(depth)?;
+        members.push((name, text.get(start..scan.at)?));
+        if scan.at == text.len() {
+            return Some(members);
+        }
+        scan.take(b',')?;
+    }
+}
+
+/// Canonical text with the value at `tokens` (of a JSON Pointer) replaced, or a member added;
+/// `None` if the way does not lead there, or a name would need escapes.
+pub(crate) fn replaced(text: &str, tokens: &[&str], value: &str) -> Option<String> {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    let mut range = 0..text.len();
+    let mut added: Option<(&str, bool)> = None;
+    for (token, is_last) in tokens.iter().zip((0..tokens.len()).rev().map(|left| left == 0)) {
+        scan.at = range.start;
+        match scan.member(text, token)? {
+            Found::There(there) => range = there,
+            Found::Missing { at, first } if is_last => {
+                added = Some((token, first));
+                range = at..at;
+            }
+            Found::Missing { .. } => return None,
+        }
+    }
+    let (head, tail) = (text.get(..range.start)?, text.get(range.end..)?);
+    let Some((name, first)) = added else { return Some([head, value, tail].concat()) };
+    let mut plain = name.bytes();
+    if plain.any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        return None;
+    }
+    // A member added at the end follows a comma; anywhere else one follows it.
+    let at_end = tail.starts_with('}');
+    let (before, after) = match (first, at_end) {
+        (true, true) => ("", ""),
+        (_, true) => (",", ""),
+        _ => ("", ","),
+    };
+    Some([head, before, "\"", name, "\":", value, after, tail].concat())
+}
+
+/// Where a member or element is, or where it would stand.
+enum Found {
+    There(std::ops::Range<usize>),
+    Missing { at: usize, first: bool },
+}
+
+/// A walk over canonical JSON text; every step gives `None` at the first deviation.
+struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Scan<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        self.bytes.get(self.at..)?.starts_with(word).then(|| self.at += word.len())
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string(),
+            b'{' if depth < MAX_DEPTH => self.object(depth + 1),
+            b'[' if depth < MAX_DEPTH => self.array(depth + 1),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            _ => self.number(),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Option<()> {
+        self.take(b'{')?;
+        let mut last: Option<(usize, usize)> = None;
+        while self.peek()? != b'}' {
+            if last.is_some() {
+                self.take(b',')?;
+            }
+            let start = self.at;
+            self.string()?;
+            let name = (start + 1, self.at - 1);
+            if let Some(last) = last {
+                let of = |(from, to): (usize, usize)| self.bytes.get(from..to);
+                let escaped = |name: &[u8]| name.contains(&b'\\');
+                let (before, now) = (of(last)?, of(name)?);
+                // Escapes are the only case in which the order of the spelling can differ.
+                let ascending = if escaped(before) || escaped(now) {
+                    unescaped(before)? < unescaped(now)?
+                } else {
+                    before < now
+                };
+                if !ascending {
+                    return None;
+                }
+            }
+            last = Some(name);
+            self.take(b':')?;
+            self.value(depth)?;
+        }
+        self.take(b'}')
+    }
+
+    /// Looks for a member or element of the value that begins here.
+    fn member(&mut self, text: &str, token: &str) -> Option<Found> {
+        let is_object = self.peek()? == b'{';
+        if !is_object && self.peek()? != b'[' {
+            return None;
+        }
+        let close = if is_object { b'}' } else { b']' };
+        self.at += 1;
+        for index in 0_usize.. {
+            let start = self.at;
+            if self.peek()? == close {
+                return is_object.then_some(Found::Missing { at: start, first: index == 0 });
+            }
+            if index > 0 {
+                self.take(b',')?;
+            }
+            let begin = self.at;
+            let is_it = if is_object {
+                self.string()?;
+                let name = text.get(begin + 1..self.at - 1)?;
+                if name > token {
+                    return Some(Found::Missing { at: begin, first: index == 0 });
+                }
+                self.take(b':')?;
+                name == token
+            } else {
+                token.parse() == Ok(index)
+            };
+            let start = self.at;
+            self.value(0)?;
+            if is_it {
+                return Some(Found::There(start..self.at));
+            }
+        }
+        None
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        self.take(b'[')?;
+        let mut first = true;
+        while self.peek()? != b']' {
+            if !first {
+                self.take(b',')?;
+            }
+            first = false;
+            self.value(depth)?;
+        }
+        self.take(b']')
+    }
+
+    /// Only the escapes that [`write_string`] makes. The text is UTF-8 already.
+    fn string(&mut self) -> Option<()> {
+        self.take(b'"')?;
+        loop {
+            let rest = self.bytes.get(self.at..)?;
+            let plain =
+                rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+            self.at += plain + 1;
+            match rest.get(plain)? {
+                b'"' => return Some(()),
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        let kind = self.peek()?;
+        self.at += 1;
+        match kind {
+            b'"' | b'\\' | b'n' | b'r' | b't' => Some(()),
+            b'u' => {
+                let digits = self.bytes.get(self.at..self.at + 4)?;
+                self.at += 4;
+                let lower = digits.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b));
+                let code = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+                (lower && code < 0x20 && !matches!(code, 9 | 10 | 13)).then_some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// RFC 8259, section 6; the text of a number is kept as it was written.
+    fn number(&mut self) -> Option<()> {
+        let rest = self.bytes.get(self.at..)?;
+        let part =
+            |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+        let len = rest.iter().position(|byte| !part(byte)).unwrap_or(rest.len());
+        let text = std::str::from_utf8(rest.get(..len)?).ok()?;
+        Number::from_text(text)?;
+        self.at += len;
+        Some(())
+    }
+}
+
+/// The characters of a string's inside.
+fn unescaped(inside: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(inside).ok()?;
+    clisonix_fhir::json::parse(format!("\"{text}\"").as_bytes()).ok()?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[ -~\u{0}-\u{1f}\u{e4}]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec(("[a-c\"\\\\\u{1}-\u{3}]{0,3}", inner), 0..4).prop_map(
+                    |members| {
+                        let members = members.into_iter();
+                        Value::Object(members.map(|(n, v)| (n.into_boxed_str(), v)).collect())
+                    }
+                ),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn scanning_agrees_with_parsing_and_writing(value in json(), at in any::<prop::sample::Index>(), with in 0..128_u8) {
+            let text = text(&value);
+            prop_assert!(is_value(&text, 0), "{}", text);
+            let mut bytes = text.into_bytes();
+            let index = at.index(bytes.len());
+            bytes[index] = with;
+            if let Ok(text) = String::from_utf8(bytes) {
+                let parsed = clisonix_fhir::json::parse(text.as_bytes());
+                prop_assert_eq!(is_value(&text, 0), parsed.is_ok_and(|v| super::text(&v) == text), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_replaced_and_members_added_in_order() {
+        let check = |tokens: &[&str], new: &str| {
+            replaced(r#"{"b":[1,{"c":2}],"d":"x"}"#, tokens, new).unwrap_or_default()
+        };
+        assert_eq!(check(&["d"], "7"), r#"{"b":[1,{"c":2}],"d":7}"#);
+        assert_eq!(check(&["b", "0"], "7"), r#"{"b":[7,{"c":2}],"d":"x"}"#);
+        assert_eq!(check(&["b", "1", "c"], "7"), r#"{"b":[1,{"c":7}],"d":"x"}"#);
+        assert_eq!(check(&["b", "1", "a"], "7"), r#"{"b":[1,{"a":7,"c":2}],"d":"x"}"#);
+        assert_eq!(check(&["c"], "7"), r#"{"b":[1,{"c":2}],"c":7,"d":"x"}"#);
+        assert_eq!(check(&["e"], "7"), r#"{"b":[1,{"c":2}],"d":"x","e":7}"#);
+        assert_eq!(check(&["b", "2"], "7"), "");
+        assert_eq!(check(&["b", "1", "c", "d"], "7"), "");
+        assert_eq!(replaced("{}", &["a"], "7"), Some(r#"{"a":7}"#.to_owned()));
+    }
+
+    #[test]
+    fn members_are_taken_apart() {
+        assert_eq!(
+            members(r#""a":1,"_a":{"id":"x"}"#, 0),
+            Some(vec![("a", "1"), ("_a", r#"{"id":"x"}"#)])
+        );
+        assert_eq!(members(r#""a": 1"#, 0), None);
+        assert_eq!(members("", 0), None);
+    }
 }

@@ -7,16 +7,17 @@
 
 use std::fmt;
 
-use clisonix_fhir::json::{self, Value};
-use clisonix_fhir::schema::{Scope, TypeId};
+use clisonix_fhir::json::Value;
+use clisonix_fhir::schema::{ElementId, Scope, TypeId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::actor::{ActorId, ActorSecret};
-use crate::address::{Address, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, Step};
+use crate::address::{self, Address, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, Step, Steps};
+use crate::canonical;
 use crate::layout;
 use crate::policy::Policy;
-use crate::state::EntryId;
+use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
 
@@ -30,10 +31,12 @@ pub const MAX_ENTRY_ID_BYTES: usize = 64;
 pub const MAX_NAME_BYTES: usize = 512;
 /// Most dependencies of one change.
 pub const MAX_DEPENDENCIES: usize = 4096;
+/// Latest event time, in milliseconds since the Unix epoch: hybrid times have 48 bits for it.
+pub const MAX_EVENT_TIME_MS: u64 = (1 << 48) - 1;
 /// Longest position of a list element, in bytes.
 pub const MAX_POSITION_BYTES: usize = 1024;
 
-const HEADER_DOMAIN: &[u8] = b"clisonix change 1\0";
+const HEADER_DOMAIN: &[u8] = b"clisonix change 2\0";
 
 /// SHA-256 of a change's header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,14 +88,15 @@ pub(crate) enum Write {
 }
 
 impl Write {
-    /// Eight bytes that tell different values apart, for ordering only.
-    pub(crate) fn digest(&self) -> [u8; 8] {
-        let bytes: &[u8] = match self {
-            Self::Set(text) => text.as_bytes(),
-            Self::Position(position) => position,
-            Self::Mark | Self::Keep | Self::Stated => &[],
-        };
-        crate::address::ElementKey::hash_of([bytes])
+    /// What the state holds of it; `None` for what leaves no trace there.
+    pub(crate) fn written(&self) -> Option<Written<'_>> {
+        match self {
+            Self::Set(text) => Some(Written::Set(text)),
+            Self::Position(position) => Some(Written::Position(position)),
+            Self::Mark => Some(Written::Mark),
+            Self::Keep => Some(Written::Keep),
+            Self::Stated => None,
+        }
     }
 }
 
@@ -115,26 +119,23 @@ pub struct Source {
     pub event_time_ms: u64,
 }
 
-/// A change as it travels: dependencies by (actor, sequence number).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Draft {
+/// What a change's id is the hash of, besides its dependencies and its content.
+pub(crate) struct Header<'a> {
+    pub(crate) record: &'a str,
     pub(crate) actor: ActorId,
     pub(crate) seq: u32,
-    /// Without the actor's own previous change, which is always a dependency.
-    pub(crate) deps: Vec<(ActorId, u32)>,
     pub(crate) time: HybridTime,
-    pub(crate) author: Box<str>,
-    pub(crate) source: Option<Source>,
-    pub(crate) ops: Box<[u8]>,
+    pub(crate) author: &'a str,
+    pub(crate) source: Option<&'a Source>,
 }
 
-impl Draft {
-    /// The change's id, given the ids of all its dependencies.
-    pub(crate) fn id(&self, record: &str, secret: &ActorSecret, deps: &mut [ChangeId]) -> ChangeId {
+impl Header<'_> {
+    /// The change's id, given the ids of all its dependencies and the commitment to its content.
+    pub(crate) fn id(&self, deps: &mut [ChangeId], commitment: &[u8; 32]) -> ChangeId {
         deps.sort_unstable();
         let mut header = Vec::with_capacity(160 + 32 * deps.len());
         header.extend_from_slice(HEADER_DOMAIN);
-        put_bytes(&mut header, record.as_bytes());
+        put_bytes(&mut header, self.record.as_bytes());
         header.extend_from_slice(&self.actor.0);
         put_u64(&mut header, u64::from(self.seq));
         put_u64(&mut header, deps.len() as u64);
@@ -143,7 +144,7 @@ impl Draft {
         }
         put_u64(&mut header, self.time.0);
         put_bytes(&mut header, self.author.as_bytes());
-        match &self.source {
+        match self.source {
             None => header.push(0),
             Some(source) => {
                 header.push(1);
@@ -152,16 +153,39 @@ impl Draft {
                 put_u64(&mut header, source.event_time_ms);
             }
         }
-        header.extend_from_slice(&commitment(secret, self.seq, &self.ops));
+        header.extend_from_slice(commitment);
         ChangeId(Sha256::digest(&header).into())
     }
 }
 
-/// HMAC-SHA-256 over the operations under the change's own secret, which is derived from the
-/// actor's: destroying one change's secret leaves the others' intact.
-fn commitment(secret: &ActorSecret, seq: u32, ops: &[u8]) -> [u8; 32] {
-    let own = hmac(&secret.0, &[b"clisonix commitment 1\0", &seq.to_be_bytes()]);
-    hmac(&own, &[ops])
+/// The commitment to a change's content: SHA-256 over one commitment for each operation, which is an
+/// HMAC under a key of its own. The keys are derived from the actor's secret, so that each of them
+/// can be destroyed without the others.
+pub(crate) fn commitment(secret: &ActorSecret, seq: u32, ops: &[u8]) -> [u8; 32] {
+    let own = hmac(&secret.0, &[b"clisonix commitment 2\0", &seq.to_be_bytes()]);
+    let mut all = Sha256::new();
+    for (op, index) in raw_ops(ops).zip(0_u32..) {
+        all.update(op.commitment(&hmac(&own, &[&index.to_be_bytes()])));
+    }
+    all.finalize().into()
+}
+
+impl RawOp<'_> {
+    fn commitment(&self, key: &[u8; 32]) -> [u8; 32] {
+        let mut bytes = Vec::with_capacity(64);
+        put_bytes(&mut bytes, self.entry.0.name().as_bytes());
+        put_bytes(&mut bytes, self.entry.1.as_bytes());
+        put_bytes(&mut bytes, self.address);
+        let (tag, value) = match self.write {
+            Some(Written::Set(text)) => (SET, text.as_bytes()),
+            Some(Written::Position(position)) => (POSITION, position),
+            Some(Written::Mark) => (MARK, &[][..]),
+            Some(Written::Keep) => (KEEP, &[][..]),
+            None => (STATED, &[][..]),
+        };
+        bytes.push(tag);
+        hmac(key, &[&bytes, value])
+    }
 }
 
 fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
@@ -174,170 +198,135 @@ fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 const SET: u8 = 0;
-const SET_NAMED: u8 = 1;
-const POSITION: u8 = 2;
-const MARK: u8 = 3;
-const KEEP: u8 = 4;
-const STATED: u8 = 5;
+const POSITION: u8 = 1;
+const MARK: u8 = 2;
+const KEEP: u8 = 3;
+const STATED: u8 = 4;
 const SAME_ENTRY: u8 = 8;
-const ID_IS_RECORD: u8 = 16;
 
-/// Appends the canonical bytes of `ops` for a change to `record`.
-pub(crate) fn encode_ops(record: &str, ops: &[Op]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ops.len() * 32);
+/// Appends the canonical bytes of `ops`.
+pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ops.len() * 48 + 2);
     put_u64(&mut out, ops.len() as u64);
-    let mut before: Option<&Op> = None;
+    let mut before: Option<&EntryId> = None;
     for op in ops {
-        let same = before.is_some_and(|before| before.entry == op.entry);
-        let by_record = !same && *op.entry.id == *record;
+        let same = before == Some(&op.entry);
         let (tag, value): (u8, &[u8]) = match &op.write {
-            Write::Set(text) => match named_value(&op.address, text) {
-                Some(value) => (SET_NAMED, value.as_bytes()),
-                None => (SET, text.as_bytes()),
-            },
+            Write::Set(text) => (SET, text.as_bytes()),
             Write::Position(position) => (POSITION, position),
             Write::Mark => (MARK, &[]),
             Write::Keep => (KEEP, &[]),
             Write::Stated => (STATED, &[]),
         };
-        let flags = u8::from(same) * SAME_ENTRY + u8::from(by_record) * ID_IS_RECORD;
-        out.push(tag | flags);
+        out.push(tag | u8::from(same) * SAME_ENTRY);
         if !same {
             put_u64(&mut out, u64::from(op.entry.ty.0));
-            if !by_record {
-                put_bytes(&mut out, op.entry.id.as_bytes());
-            }
+            put_bytes(&mut out, op.entry.id.as_bytes());
         }
-        let address = op.address.as_bytes();
-        let last = before.filter(|_| same).map_or(&[][..], |before| before.address.as_bytes());
-        let shared = address.iter().zip(last).take_while(|(a, b)| a == b).count();
-        put_u64(&mut out, shared as u64);
-        put_bytes(&mut out, address.get(shared..).unwrap_or_default());
+        put_bytes(&mut out, op.address.as_bytes());
         if tag <= POSITION {
             put_bytes(&mut out, value);
         }
-        before = Some(op);
+        before = Some(&op.entry);
     }
     out
 }
 
-/// The value of a text `"name":value` whose name follows from the address.
-fn named_value<'a>(address: &Address, text: &'a str) -> Option<&'a str> {
-    let name = plain_name(address)?;
-    let value = text.strip_prefix('"')?.strip_prefix(name)?.strip_prefix("\":")?;
-    // `"name":value,"_name":..` must not lose its second member, so only lone members qualify.
-    is_one_value(value).then_some(value)
+/// One operation of checked canonical bytes, borrowed from them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawOp<'a> {
+    pub(crate) entry: (TypeId, &'a str),
+    pub(crate) address: &'a [u8],
+    /// `None` for what no state holds.
+    pub(crate) write: Option<Written<'a>>,
+}
+
+/// Walks canonical bytes; ends early where they are not such.
+pub(crate) fn raw_ops(bytes: &[u8]) -> impl Iterator<Item = RawOp<'_>> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.u64().unwrap_or_default();
+    let mut entry = None;
+    (0..count).map_while(move |_| {
+        let op = read_raw(&mut reader, entry).ok()?;
+        entry = Some(op.entry);
+        Some(op)
+    })
+}
+
+fn read_raw<'a>(
+    reader: &mut Reader<'a>,
+    before: Option<(TypeId, &'a str)>,
+) -> Result<RawOp<'a>, DecodeError> {
+    let at = reader.at();
+    let wrong = DecodeError::Meaningless { what: "operation", at };
+    let tag = reader.byte()?;
+    let entry = if tag & SAME_ENTRY == 0 {
+        let ty = u16::try_from(reader.u64()?).ok().and_then(TypeId::checked).ok_or(wrong)?;
+        (ty, reader.str(MAX_ENTRY_ID_BYTES, "entry id")?)
+    } else {
+        before.ok_or(wrong)?
+    };
+    let address = reader.bytes(MAX_ADDRESS_BYTES, "address length")?;
+    let write = match tag & !SAME_ENTRY {
+        SET => Some(Written::Set(reader.str(MAX_VALUE_BYTES, "cell text")?)),
+        POSITION => Some(Written::Position(reader.bytes(MAX_POSITION_BYTES, "position length")?)),
+        MARK => Some(Written::Mark),
+        KEEP => Some(Written::Keep),
+        STATED => None,
+        _ => return Err(wrong),
+    };
+    Ok(RawOp { entry, address, write })
+}
+
+/// Reads canonical bytes that were checked before.
+pub(crate) fn decode_ops(bytes: &[u8]) -> Vec<Op> {
+    let own = |op: RawOp<'_>| Op {
+        entry: EntryId { ty: op.entry.0, id: op.entry.1.into() },
+        address: Address::trusted(op.address),
+        write: match op.write {
+            Some(Written::Set(text)) => Write::Set(text.into()),
+            Some(Written::Position(position)) => Write::Position(position.into()),
+            Some(Written::Mark) => Write::Mark,
+            Some(Written::Keep) => Write::Keep,
+            None => Write::Stated,
+        },
+    };
+    raw_ops(bytes).map(own).collect()
+}
+
+/// Whether a write from outside fits the cell at `address`.
+pub(crate) fn fits(address: &[u8], write: &Write) -> bool {
+    match write {
+        Write::Set(text) => {
+            !address::is_presence(address)
+                && !address::is_position(address)
+                && text.len() <= MAX_VALUE_BYTES
+                && check_text(address, text).is_some()
+        }
+        // A trailing zero would be a second spelling of the same fraction.
+        Write::Position(position) => {
+            address::is_position(address)
+                && position.len() <= MAX_POSITION_BYTES
+                && position.last().is_some_and(|&last| last != 0)
+        }
+        Write::Mark | Write::Keep | Write::Stated => address::is_presence(address),
+    }
 }
 
 /// The JSON name of a cell that is one element without choice of type.
-fn plain_name(address: &Address) -> Option<&'static str> {
-    match address.steps().last()? {
+pub(crate) fn plain_name(address: &[u8]) -> Option<&'static str> {
+    match Steps::of(address, false).last()? {
         Step::Element(element) if !element.element().choice => Some(element.element().name),
         _ => None,
     }
 }
 
-/// Whether canonical JSON `text` is a single value, not a value and further members.
-fn is_one_value(text: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_u32, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' if depth == 0 => return false,
-            _ => {}
-        }
-    }
-    !text.is_empty()
-}
-
-/// Reads and checks operations; every address, name and value is known to be usable afterwards.
-pub(crate) fn decode_ops(record: &str, bytes: &[u8]) -> Result<Vec<Op>, DecodeError> {
-    let mut reader = Reader::new(bytes);
-    let count = reader.count("operations")?;
-    if count > MAX_OPS {
-        return Err(DecodeError::Limit { what: "operations", at: 0 });
-    }
-    let mut ops: Vec<Op> = Vec::with_capacity(count.min(1024));
-    for _ in 0..count {
-        let op = decode_op(record, &mut reader, ops.last())?;
-        ops.push(op);
-    }
-    reader.end()?;
-    Ok(ops)
-}
-
-fn decode_op(
-    record: &str,
-    reader: &mut Reader<'_>,
-    before: Option<&Op>,
-) -> Result<Op, DecodeError> {
-    let at = reader.at();
-    let tag = reader.byte()?;
-    let wrong = |what| DecodeError::Meaningless { what, at };
-    let same = tag & SAME_ENTRY != 0;
-    let entry = match before {
-        Some(before) if same => before.entry.clone(),
-        None if same => return Err(wrong("operation")),
-        _ => decode_entry(record, reader, tag & ID_IS_RECORD != 0)?,
-    };
-    let last = before.filter(|_| same).map_or(&[][..], |before| before.address.as_bytes());
-    let shared = reader.u64()? as usize;
-    let mut address = last.get(..shared).ok_or(wrong("address"))?.to_vec();
-    address.extend_from_slice(reader.bytes(MAX_ADDRESS_BYTES, "address length")?);
-    let address = Address::from_bytes(&address)?;
-    belongs(&entry, &address).ok_or(wrong("address"))?;
-    let write = match tag & 7 {
-        SET => {
-            let text = reader.str(MAX_VALUE_BYTES, "cell text")?;
-            check_text(&address, text).ok_or(wrong("cell text"))?;
-            Write::Set(text.into())
-        }
-        SET_NAMED => {
-            let name = plain_name(&address).ok_or(wrong("cell text"))?;
-            let text = format!("\"{name}\":{}", reader.str(MAX_VALUE_BYTES, "cell text")?);
-            check_text(&address, &text).ok_or(wrong("cell text"))?;
-            Write::Set(text.into())
-        }
-        POSITION => {
-            let position = reader.bytes(MAX_POSITION_BYTES, "position length")?;
-            // A trailing zero would be a second spelling of the same fraction.
-            if position.last().is_none_or(|&last| last == 0) {
-                return Err(wrong("position"));
-            }
-            Write::Position(position.into())
-        }
-        MARK => Write::Mark,
-        KEEP => Write::Keep,
-        STATED => Write::Stated,
-        _ => return Err(wrong("operation")),
-    };
-    let fits = match write {
-        Write::Set(_) => !address.is_presence() && !address.is_position(),
-        Write::Position(_) => address.is_position(),
-        Write::Mark | Write::Keep | Write::Stated => address.is_presence(),
-    };
-    if fits { Ok(Op { entry, address, write }) } else { Err(wrong("operation")) }
-}
-
-fn decode_entry(
-    record: &str,
-    reader: &mut Reader<'_>,
-    by_record: bool,
-) -> Result<EntryId, DecodeError> {
-    let at = reader.at();
-    let ty = u16::try_from(reader.u64()?).ok().and_then(TypeId::checked);
-    let ty = ty.filter(|ty| clisonix_fhir::schema::resource_named(ty.name()).is_some());
-    let ty = ty.ok_or(DecodeError::Meaningless { what: "resource type", at })?;
-    let id = if by_record { record } else { reader.str(MAX_ENTRY_ID_BYTES, "entry id")? };
-    if !is_fhir_id(id) {
-        return Err(DecodeError::Meaningless { what: "entry id", at });
-    }
-    Ok(EntryId { ty, id: id.into() })
+/// The value of a text `"name":value` whose name follows from the address.
+pub(crate) fn named_value<'a>(address: &[u8], text: &'a str) -> Option<&'a str> {
+    let name = plain_name(address)?;
+    let value = text.strip_prefix('"')?.strip_prefix(name)?.strip_prefix("\":")?;
+    // `"name":value,"_name":..` must not lose its second member, so only lone members qualify.
+    canonical::is_value(value, 0).then_some(value)
 }
 
 /// FHIR R4 2.24.0.1 `id`: 1 to 64 of `A-Z a-z 0-9 - .`
@@ -346,9 +335,13 @@ pub(crate) fn is_fhir_id(id: &str) -> bool {
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
-/// Checks that `address` is one that a diff can make: every element is a member of the thing it
-/// stands in, and the last step fits what stands there.
-fn belongs(entry: &EntryId, address: &Address) -> Option<()> {
+/// Whether `address` is one that a diff can make: every element is a member of the thing it stands
+/// in, and the last step fits what stands there.
+pub(crate) fn belongs(entry: &EntryId, address: &Address) -> bool {
+    walk_address(entry, address).is_some()
+}
+
+fn walk_address(entry: &EntryId, address: &Address) -> Option<()> {
     let mut scope = Some(Scope::Type(entry.ty));
     let mut depth = 0;
     // Set while the walk stands on a list element (true) or in a thing (false) that may be marked.
@@ -384,26 +377,27 @@ fn belongs(entry: &EntryId, address: &Address) -> Option<()> {
 
 /// Checks that `text` is JSON of the members that the cell at `address` covers, so that a resource
 /// can be written by joining texts.
-fn check_text(address: &Address, text: &str) -> Option<()> {
+fn check_text(address: &[u8], text: &str) -> Option<()> {
     if text.is_empty() {
         return Some(());
     }
-    match address.steps().last()? {
-        Step::Content => {
-            let value = json::parse(text.as_bytes()).ok()?;
-            (canonical(&value) == text).then_some(())
-        }
+    // Every thing around the cell is an object in a list at most.
+    let depth = 2 * address::thing_depth(address) + 1;
+    match Steps::of(address, false).last()? {
+        Step::Content => canonical::is_value(text, depth).then_some(()),
         Step::Unknown(name) => {
-            let members = parse_members(text)?;
-            (members.len() == 1 && members.contains_key(name)).then_some(())
+            let mut members = canonical::members(text, depth)?.into_iter();
+            let (only, _) = members.next().filter(|_| members.next().is_none())?;
+            let mut spelled = String::with_capacity(name.len() + 2);
+            canonical::write_string(name, &mut spelled);
+            (spelled.get(1..spelled.len() - 1) == Some(only)).then_some(())
         }
         Step::Element(leader) => {
             let policy = Policy::r4();
-            let members = parse_members(text)?;
-            let known = members
-                .keys()
-                .all(|member| policy.members(leader).any(|element| names(element, member)));
-            (known && !members.is_empty()).then_some(())
+            let members = canonical::members(text, depth)?;
+            let places = members.iter().map(|(name, _)| order_in_cell(policy, leader, name));
+            let places: Option<Vec<(usize, bool)>> = places.collect();
+            places?.is_sorted_by(|a, b| a < b).then_some(())
         }
         _ => None,
     }
@@ -411,21 +405,24 @@ fn check_text(address: &Address, text: &str) -> Option<()> {
 
 /// The text of a cell that holds `value`; `None` if the value does not fit the cell.
 pub(crate) fn cell_text(address: &Address, value: &Value) -> Option<String> {
-    let text = canonical(value);
-    let text = if address.steps().last()? == Step::Content {
-        text
+    let address = address.as_bytes();
+    let last = Steps::of(address, false).last()?;
+    let text = if last == Step::Content {
+        canonical::text(value)
     } else {
         let object = value.as_object().filter(|object| !object.is_empty())?;
         let mut members: Vec<(&str, &Value)> = object.iter().collect();
-        members.sort_by_key(|(name, _)| order_in_cell(address, name));
+        if let Step::Element(leader) = last {
+            members.sort_by_key(|(name, _)| order_in_cell(Policy::r4(), leader, name));
+        }
         let mut text = String::new();
         for (name, value) in members {
             if !text.is_empty() {
                 text.push(',');
             }
-            crate::canonical::write_string(name, &mut text);
+            canonical::write_string(name, &mut text);
             text.push(':');
-            crate::canonical::write(value, &mut text);
+            canonical::write(value, &mut text);
         }
         text
     };
@@ -433,46 +430,20 @@ pub(crate) fn cell_text(address: &Address, value: &Value) -> Option<String> {
     Some(text)
 }
 
-/// Members of a cell stand in definition order, a value before its extensions.
-fn order_in_cell(address: &Address, member: &str) -> (usize, bool) {
-    let elements = match address.steps().last() {
-        Some(Step::Element(leader)) => Policy::r4().members(leader).collect(),
-        _ => Vec::new(),
-    };
-    let index = elements.iter().position(|&element| names(element, member));
-    (index.unwrap_or(usize::MAX), member.starts_with('_'))
-}
-
-fn canonical(value: &Value) -> String {
-    crate::canonical::text(value)
+/// Members of a cell stand in definition order, a value before its extensions; `None` if the
+/// member does not belong to the cell.
+fn order_in_cell(policy: &Policy, leader: ElementId, member: &str) -> Option<(usize, bool)> {
+    let index = policy.members(leader).position(|element| names(element, member))?;
+    Some((index, member.starts_with('_')))
 }
 
 /// Whether `member` is a JSON name of `element`: its name, with a type for a choice, with `_`.
-fn names(element: clisonix_fhir::schema::ElementId, member: &str) -> bool {
+fn names(element: ElementId, member: &str) -> bool {
     let definition = element.element();
     let member = member.strip_prefix('_').unwrap_or(member);
     match member.strip_prefix(definition.name) {
         Some("") => !definition.choice,
         Some(_) => definition.choice,
         None => false,
-    }
-}
-
-/// Reads `text` as members without braces; `None` unless it is canonical.
-pub(crate) fn parse_members(text: &str) -> Option<json::Object> {
-    match json::parse(format!("{{{text}}}").as_bytes()).ok()? {
-        Value::Object(object) => {
-            let mut again = String::with_capacity(text.len());
-            for (name, value) in &object {
-                if !again.is_empty() {
-                    again.push(',');
-                }
-                crate::canonical::write_string(name, &mut again);
-                again.push(':');
-                crate::canonical::write(value, &mut again);
-            }
-            (again == text).then_some(object)
-        }
-        _ => None,
     }
 }

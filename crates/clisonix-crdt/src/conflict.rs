@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::ElementId;
 
-use crate::address::{Address, ElementKey, Step};
+use crate::address::{self, Address, ElementKey, Step, Steps};
 use crate::agreement;
-use crate::change::{ChangeId, Source, Write};
+use crate::change::{ChangeId, Source};
+use crate::page::Cell;
 use crate::policy::ConflictSeverity;
-use crate::state::{Cell, Entry, EntryId, Sibling};
+use crate::state::{Entry, EntryId, Sibling, Written};
 use crate::tables::{DisplayOrder, Tables};
 use crate::time::HybridTime;
 use crate::tree::{Content, Item, Node, Place, Thing};
@@ -88,15 +89,15 @@ pub(crate) fn of_entry(
     shown: &Shown<'_>,
 ) -> Vec<Conflict> {
     let mut found = Vec::new();
-    for (address, cell) in &entry.cells {
-        if address.is_position() || is_substituted(address, shown) {
+    for (address, cell) in entry.cells() {
+        if address::is_position(address) || is_substituted(address, shown) {
             continue;
         }
         let Some(path) = path_of(id, address, &shown.tree) else { continue };
-        if address.is_presence() {
-            found.extend(removal(view, id, entry, address, cell, path));
-        } else if disagree(cell, view.tables) {
-            found.push(value_conflict(view, id, address, cell, path));
+        if address::is_presence(address) {
+            found.extend(removal(view, id, entry, address, &cell, path));
+        } else if disagree(&cell, view.tables) {
+            found.push(value_conflict(view, id, address, &cell, path));
         }
     }
     for substitute in &shown.substitutes {
@@ -106,12 +107,12 @@ pub(crate) fn of_entry(
 }
 
 /// Whether the guard shows something else here; it is told as one conflict of its own.
-fn is_substituted(address: &Address, shown: &Shown<'_>) -> bool {
-    let first = address.steps().next();
+fn is_substituted(address: &[u8], shown: &Shown<'_>) -> bool {
+    let first = Steps::of(address, false).next();
     shown.substitutes.iter().any(|substitute| first == Some(Step::Element(substitute.element)))
 }
 
-fn disagree(cell: &Cell, tables: &Tables) -> bool {
+fn disagree(cell: &Cell<'_>, tables: &Tables) -> bool {
     if cell.siblings.len() < 2 {
         return false;
     }
@@ -124,8 +125,8 @@ fn disagree(cell: &Cell, tables: &Tables) -> bool {
 fn value_conflict(
     view: &View<'_>,
     id: &EntryId,
-    address: &Address,
-    cell: &Cell,
+    address: &[u8],
+    cell: &Cell<'_>,
     path: String,
 ) -> Conflict {
     let leader = view::leader_of(address);
@@ -142,7 +143,7 @@ fn value_conflict(
     Conflict {
         entry: id.clone(),
         path,
-        address: address.clone(),
+        address: Address::trusted(address),
         kind: ConflictKind::Value,
         severity: leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader)),
         shown: shown.and_then(|sibling| cell_value(view::text_of(sibling))),
@@ -161,25 +162,24 @@ fn removal(
     view: &View<'_>,
     id: &EntryId,
     entry: &Entry,
-    address: &Address,
-    cell: &Cell,
+    address: &[u8],
+    cell: &Cell<'_>,
     path: String,
 ) -> Option<Conflict> {
-    let marks: Vec<&Sibling> = cell.siblings.iter().filter(|s| s.write == Write::Mark).collect();
-    if marks.is_empty() {
+    let marks = cell.siblings.iter().filter(|sibling| sibling.write == Written::Mark);
+    let mut involved: Vec<Sibling<'_>> = marks.cloned().collect();
+    if involved.is_empty() {
         return None;
     }
-    let bytes = address.as_bytes();
-    let prefix = bytes.get(..bytes.len() - 2)?;
-    let depth = address.thing_depth();
-    let mut involved: Vec<Sibling> = marks.into_iter().cloned().collect();
+    let prefix = address.get(..address.len() - 2)?;
+    let depth = address::thing_depth(address);
     let mut kept = false;
     for (other, cell) in entry.under(prefix) {
-        if other.is_position() {
+        if address::is_position(other) {
             continue;
         }
         for sibling in &cell.siblings {
-            if sibling.write != Write::Mark && sibling.covered & (1 << depth.min(31)) == 0 {
+            if sibling.write != Written::Mark && sibling.covered & (1 << depth.min(31)) == 0 {
                 kept = true;
                 involved.push(sibling.clone());
             }
@@ -193,7 +193,7 @@ fn removal(
     Some(Conflict {
         entry: id.clone(),
         path,
-        address: address.clone(),
+        address: Address::trusted(address),
         kind,
         severity: ConflictSeverity::High,
         shown: None,
@@ -212,10 +212,11 @@ fn guarded(
     let rule = substitute.rule?;
     let mut address = None;
     let mut involved = Vec::new();
-    for (at, cell) in &entry.cells {
-        if at.steps().next() == Some(Step::Element(substitute.element)) && !at.is_position() {
-            address.get_or_insert_with(|| at.clone());
-            involved.extend(cell.siblings.iter().filter(|s| s.write != Write::Mark).cloned());
+    for (at, cell) in entry.cells() {
+        let first = Steps::of(at, false).next();
+        if first == Some(Step::Element(substitute.element)) && !address::is_position(at) {
+            address.get_or_insert_with(|| Address::trusted(at));
+            involved.extend(cell.siblings.into_iter().filter(|s| s.write != Written::Mark));
         }
     }
     let mut text = String::new();
@@ -234,30 +235,32 @@ fn guarded(
             "the merged members would break {rule}; shown as change {} left them",
             substitute
                 .from
-                .and_then(|from| view.log.get(from))
-                .map_or_else(String::new, |c| c.id.to_string())
+                .and_then(|from| view.id_of(from))
+                .map_or_else(String::new, |id| id.to_string())
         ),
         sides: sides(view, &involved),
     })
 }
 
-fn sides<'s>(view: &View<'_>, siblings: impl IntoIterator<Item = &'s Sibling>) -> Vec<Side> {
-    let mut ordered: Vec<&Sibling> = siblings.into_iter().collect();
+fn sides<'s, 'a: 's>(
+    view: &View<'_>,
+    siblings: impl IntoIterator<Item = &'s Sibling<'a>>,
+) -> Vec<Side> {
+    let mut ordered: Vec<&Sibling<'_>> = siblings.into_iter().collect();
     ordered.sort_by_key(|sibling| std::cmp::Reverse(view.tables.order(sibling)));
     ordered.into_iter().filter_map(|sibling| side(view, sibling)).collect()
 }
 
-fn side(view: &View<'_>, sibling: &Sibling) -> Option<Side> {
+fn side(view: &View<'_>, sibling: &Sibling<'_>) -> Option<Side> {
     let change = view.writer(sibling);
-    let logged = view.log.get(change)?;
-    let stamp = view.tables.stamps.get(change as usize)?;
+    let stamp = view.tables.stamps.get(change)?;
     Some(Side {
         value: cell_value(view::text_of(sibling)),
-        removed: sibling.write == Write::Mark,
-        change: logged.id,
-        author: view.tables.authors.name(logged.author).into(),
+        removed: sibling.write == Written::Mark,
+        change: view.id_of(change)?,
+        author: view.tables.authors.name(stamp.author).into(),
         time: HybridTime(stamp.said),
-        source: view.source_of(change),
+        source: view.tables.source_of(stamp),
     })
 }
 
@@ -270,11 +273,11 @@ pub(crate) fn cell_value(text: &str) -> Option<Value> {
 }
 
 /// Where an address is shown; `None` if something around it is gone.
-pub(crate) fn path_of(id: &EntryId, address: &Address, tree: &Thing<'_>) -> Option<String> {
+pub(crate) fn path_of(id: &EntryId, address: &[u8], tree: &Thing<'_>) -> Option<String> {
     let mut path = id.ty.name().to_owned();
     let mut thing = Some(tree);
     let mut list: Option<&Vec<Item<'_>>> = None;
-    let mut steps = address.steps();
+    let mut steps = Steps::of(address, false);
     while let Some(step) = steps.next() {
         match step {
             Step::Element(element) => {

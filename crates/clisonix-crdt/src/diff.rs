@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, ElementKey, Path, Step, Steps};
+use crate::address::{Address, ElementKey, Path, Step, Steps, is_position, is_presence};
 use crate::change::{Op, Write};
 use crate::edit::EditError;
 use crate::layout::{Shape, shape};
@@ -184,7 +184,9 @@ impl Differ<'_> {
         }
         let prefix = path.as_bytes().to_vec();
         let old: Vec<Address> = match self.cells {
-            Some(cells) => cells.under(&prefix).map(|(address, _)| address.clone()).collect(),
+            Some(cells) => {
+                cells.under(&prefix).map(|(address, _)| Address::trusted(address)).collect()
+            }
             None => Vec::new(),
         };
         if old.is_empty() {
@@ -205,7 +207,8 @@ impl Differ<'_> {
     fn empty_rest(&mut self, prefix: &[u8], old: &[Address], written: &BTreeSet<Address>) {
         let mut removed: BTreeSet<Vec<u8>> = BTreeSet::new();
         for address in old {
-            if address.is_position() || address.is_presence() || written.contains(address) {
+            let at = address.as_bytes();
+            if is_position(at) || is_presence(at) || written.contains(address) {
                 continue;
             }
             let inner = inner_thing(address.as_bytes(), prefix.len());
@@ -296,7 +299,7 @@ impl Differ<'_> {
             let with_hash = [prefix.as_slice(), &hash].concat();
             let used = cells.into_iter().flat_map(|cells| cells.under(&with_hash));
             let occurrences = used.filter_map(|(address, _)| {
-                let rest = address.as_bytes().get(prefix.len()..)?;
+                let rest = address.get(prefix.len()..)?;
                 match Steps::of(rest, true).next()? {
                     Step::Key(key) => Some(u32::from(key.occurrence) + 1),
                     _ => None,

@@ -1,8 +1,8 @@
 //! The canonical bytes of a state: equal for equal sets of changes, at every site.
 
-use crate::change::Write;
+use crate::page::Cell;
 use crate::record::Record;
-use crate::state::{Cell, ChangeNo, Sibling};
+use crate::state::{ChangeNo, Sibling, Written};
 use crate::wire::{put_bytes, put_u64};
 
 impl Record {
@@ -16,10 +16,10 @@ impl Record {
             put_bytes(&mut out, id.ty.name().as_bytes());
             put_bytes(&mut out, id.id.as_bytes());
             self.put_changes(&entry.heads, &mut out);
-            put_u64(&mut out, entry.cells.len() as u64);
-            for (address, cell) in &entry.cells {
-                put_bytes(&mut out, address.as_bytes());
-                self.put_cell(cell, &mut out);
+            put_u64(&mut out, entry.cells().count() as u64);
+            for (address, cell) in entry.cells() {
+                put_bytes(&mut out, address);
+                self.put_cell(&cell, &mut out);
             }
         }
         out
@@ -27,7 +27,7 @@ impl Record {
 
     fn put_changes(&self, changes: &[ChangeNo], out: &mut Vec<u8>) {
         let mut ids: Vec<[u8; 32]> =
-            changes.iter().filter_map(|&change| Some(self.log.get(change)?.id.0)).collect();
+            changes.iter().filter_map(|&change| Some(self.id_of(change)?.0)).collect();
         ids.sort_unstable();
         put_u64(out, ids.len() as u64);
         for id in &ids {
@@ -35,7 +35,7 @@ impl Record {
         }
     }
 
-    fn put_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
+    fn put_cell(&self, cell: &Cell<'_>, out: &mut Vec<u8>) {
         let mut siblings: Vec<Vec<u8>> =
             cell.siblings.iter().map(|sibling| self.sibling_bytes(sibling)).collect();
         siblings.sort_unstable();
@@ -55,16 +55,15 @@ impl Record {
         }
     }
 
-    fn sibling_bytes(&self, sibling: &Sibling) -> Vec<u8> {
+    fn sibling_bytes(&self, sibling: &Sibling<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         self.put_changes(&sibling.changes().collect::<Vec<_>>(), &mut out);
         put_u64(&mut out, u64::from(sibling.covered));
-        let (tag, bytes): (u8, &[u8]) = match &sibling.write {
-            Write::Set(text) => (0, text.as_bytes()),
-            Write::Position(position) => (1, position),
-            Write::Mark => (2, &[]),
-            Write::Keep => (3, &[]),
-            Write::Stated => (4, &[]),
+        let (tag, bytes): (u8, &[u8]) = match sibling.write {
+            Written::Set(text) => (0, text.as_bytes()),
+            Written::Position(position) => (1, position),
+            Written::Mark => (2, &[]),
+            Written::Keep => (3, &[]),
         };
         out.push(tag);
         put_bytes(&mut out, bytes);

@@ -19,39 +19,52 @@ mod batch;
 mod canonical;
 mod change;
 mod conflict;
+mod deflate;
 mod diff;
 mod digest;
 mod edit;
+mod exchange;
 mod face;
+mod feed;
 mod identity;
 mod layout;
+mod link;
 mod log;
+mod page;
 pub mod patch;
+mod pointer;
 mod policy;
 mod position;
 mod record;
+mod saved;
+mod stamp;
 mod state;
 mod tables;
 mod time;
+mod travel;
 mod tree;
 mod version;
 mod view;
 mod wire;
+mod writing;
 
 pub use actor::{ActorId, ActorSecret, ActorSource};
 pub use address::{
     Address, ElementKey, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES,
 };
-pub use batch::{BATCH_VERSION, MAX_BATCH_CHANGES};
+pub use batch::{BATCH_VERSION, MAX_BATCH_BYTES, MAX_BATCH_CHANGES};
 pub use change::{
-    ChangeId, MAX_DEPENDENCIES, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_OPS, MAX_POSITION_BYTES,
-    MAX_VALUE_BYTES, Source,
+    ChangeId, MAX_DEPENDENCIES, MAX_ENTRY_ID_BYTES, MAX_EVENT_TIME_MS, MAX_NAME_BYTES, MAX_OPS,
+    MAX_POSITION_BYTES, MAX_VALUE_BYTES, Source,
 };
 pub use conflict::{Conflict, ConflictKind, Side};
 pub use diff::Coverage;
 pub use edit::{Base, EditError, Origin};
+pub use exchange::{MAX_WAITING, ReceiveError, Received, Refusal, RefusalReason};
+pub use link::{Link, LinkError, LinkMessage, MAX_LINK_RECORDS};
 pub use policy::{ConflictSeverity, Policy, PolicyError};
-pub use record::{ChangeInfo, MAX_WAITING, ReceiveError, Received, Record, Refusal, RefusalReason};
+pub use record::{ChangeInfo, Record};
+pub use saved::{MAX_RECORD_BYTES, RECORD_VERSION};
 pub use state::EntryId;
 pub use time::HybridTime;
 pub use version::{Blame, Version, View};

@@ -1,175 +1,324 @@
 //! The log of a record: every change with its place in the graph of dependencies.
+//!
+//! The older part of the log may stand packed in the bytes that the record was loaded from. It is
+//! unpacked when something asks for it: a concurrent merge, an old version, the history. Reading
+//! the record does not.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::actor::Clock;
-use crate::change::{ChangeId, Op, decode_ops};
+use smallvec::SmallVec;
+
+use crate::actor::{Clock, Past};
+use crate::change::{ChangeId, Op, Write, decode_ops};
+use crate::saved::PackedLog;
+use crate::stamp::Stamp;
 use crate::state::{ChangeNo, Context, Entry, EntryId};
 use crate::tables::Tables;
-use crate::time::HybridTime;
 
-/// One applied change. Actor and source stand in the change's stamp.
+/// One applied change.
 #[derive(Clone, Debug)]
 pub(crate) struct Logged {
-    pub(crate) id: ChangeId,
-    pub(crate) deps: Vec<ChangeNo>,
-    pub(crate) time: HybridTime,
-    pub(crate) author: u32,
-    pub(crate) event_time_ms: u64,
+    pub(crate) stamp: Stamp,
+    /// Ascending; the actor's previous change is one of them.
+    pub(crate) deps: SmallVec<[ChangeNo; 2]>,
+    /// All its ancestors, itself not included.
+    pub(crate) past: Past,
+    /// The operations' canonical bytes.
     pub(crate) ops: Box<[u8]>,
-    /// The change's past: all its ancestors, itself not included.
-    pub(crate) past: Arc<Clock>,
+    /// For each operation the change whose write it overwrites, or [`NO_BASE`]; empty if there is
+    /// none at all.
+    pub(crate) bases: Box<[ChangeNo]>,
+    /// Computed when first asked for.
+    id: OnceLock<ChangeId>,
 }
+
+impl Logged {
+    pub(crate) fn new(
+        stamp: Stamp,
+        deps: SmallVec<[ChangeNo; 2]>,
+        past: Past,
+        ops: Box<[u8]>,
+    ) -> Self {
+        Self { stamp, deps, past, ops, bases: Box::default(), id: OnceLock::new() }
+    }
+}
+
+/// In place of a base.
+pub(crate) const NO_BASE: ChangeNo = ChangeNo::MAX;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
-    pub(crate) changes: Vec<Logged>,
-    ids: BTreeMap<ChangeId, ChangeNo>,
-    /// By actor number: its changes in sequence, the first at index 0.
-    by_actor: Vec<Vec<ChangeNo>>,
+    older: Option<Older>,
+    newer: Vec<Logged>,
+    /// By actor: its changes in `newer`, ascending.
+    chains: BTreeMap<u32, Vec<ChangeNo>>,
+    /// Ids of packed changes that are heads of something, so that a version can be named without
+    /// unpacking.
+    known: BTreeMap<ChangeNo, ChangeId>,
+}
+
+/// The part of the log that was loaded packed.
+#[derive(Clone, Debug)]
+struct Older {
+    packed: PackedLog,
+    opened: Arc<OnceLock<Opened>>,
+}
+
+#[derive(Debug, Default)]
+struct Opened {
+    rows: Vec<Logged>,
+    chains: BTreeMap<u32, Vec<ChangeNo>>,
 }
 
 /// Entries by id: a state, present or past.
 pub(crate) type Entries = BTreeMap<EntryId, Entry>;
 
 impl Log {
+    /// A log whose changes so far stand packed; `known` was told of ids before.
+    pub(crate) fn packed(packed: PackedLog, known: Self) -> Self {
+        let older = Older { packed, opened: Arc::default() };
+        Self { older: Some(older), ..known }
+    }
+
+    /// Takes in ids of changes in the packed part.
+    pub(crate) fn know(&mut self, ids: BTreeMap<ChangeNo, ChangeId>) {
+        self.known = ids;
+    }
+
+    /// The changes that were pushed.
+    pub(crate) fn into_rows(self) -> Vec<Logged> {
+        self.newer
+    }
+
+    fn older_len(&self) -> u32 {
+        self.older.as_ref().map_or(0, |older| older.packed.count)
+    }
+
     pub(crate) fn len(&self) -> u32 {
-        self.changes.len() as u32
+        self.older_len() + self.newer.len() as u32
+    }
+
+    /// Bytes of all operations since the record was loaded, and of the packed part.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let older = self.older.as_ref().map_or(0, |older| match older.opened.get() {
+            Some(opened) => opened.rows.iter().map(|row| row.ops.len() + 96).sum(),
+            None => older.packed.size_bytes(),
+        });
+        older + self.newer.iter().map(|row| row.ops.len() + 96).sum::<usize>()
+    }
+
+    fn opened(&self) -> Option<&Opened> {
+        let older = self.older.as_ref()?;
+        Some(older.opened.get_or_init(|| {
+            // The bytes were checked against their digest when the record was loaded.
+            let rows = older.packed.unpack().unwrap_or_default();
+            let mut chains: BTreeMap<u32, Vec<ChangeNo>> = BTreeMap::new();
+            for (row, number) in rows.iter().zip(0..) {
+                chains.entry(row.stamp.actor).or_default().push(number);
+            }
+            Opened { rows, chains }
+        }))
+    }
+
+    /// Whether a change came since the record was loaded.
+    pub(crate) fn is_newer(&self, change: ChangeNo) -> bool {
+        change >= self.older_len()
     }
 
     pub(crate) fn get(&self, change: ChangeNo) -> Option<&Logged> {
-        self.changes.get(change as usize)
-    }
-
-    pub(crate) fn number(&self, id: &ChangeId) -> Option<ChangeNo> {
-        self.ids.get(id).copied()
-    }
-
-    /// The change whose id begins with these eight bytes.
-    pub(crate) fn by_prefix(&self, prefix: [u8; 8]) -> Option<ChangeNo> {
-        let mut low = [0; 32];
-        for (to, from) in low.iter_mut().zip(prefix) {
-            *to = from;
+        match change.checked_sub(self.older_len()) {
+            Some(at) => self.newer.get(at as usize),
+            None => self.opened()?.rows.get(change as usize),
         }
-        let (id, &number) = self.ids.range(ChangeId(low)..).next()?;
-        id.0.starts_with(&prefix).then_some(number)
     }
 
-    pub(crate) fn of_actor(&self, actor: u32, seq: u32) -> Option<ChangeNo> {
-        let changes = self.by_actor.get(actor as usize)?;
-        changes.get(seq.checked_sub(1)? as usize).copied()
+    /// All changes with their numbers, in order of application.
+    pub(crate) fn rows(&self) -> impl DoubleEndedIterator<Item = (ChangeNo, &Logged)> {
+        let older = self.opened().map_or(&[][..], |opened| opened.rows.as_slice());
+        let numbered = older.iter().enumerate().map(|(at, row)| (at as ChangeNo, row));
+        let start = self.older_len();
+        let newer = self.newer.iter().enumerate();
+        numbered.chain(newer.map(move |(at, row)| (start + at as ChangeNo, row)))
     }
 
-    pub(crate) fn last_of_actor(&self, actor: u32) -> Option<ChangeNo> {
-        self.by_actor.get(actor as usize)?.last().copied()
+    /// The changes from number `first` on.
+    pub(crate) fn rows_from(
+        &self,
+        first: ChangeNo,
+    ) -> impl Iterator<Item = (ChangeNo, &Logged)> + '_ {
+        (first..self.len()).filter_map(|change| Some((change, self.get(change)?)))
     }
 
-    pub(crate) fn push(&mut self, actor: u32, logged: Logged) -> ChangeNo {
+    pub(crate) fn of_actor(&self, actor: u32, seq: u32, tables: &Tables) -> Option<ChangeNo> {
+        let (last, change) = tables.actors.get(actor as usize)?.last;
+        let back = last.checked_sub(seq)? as usize;
+        if back == 0 {
+            return (seq > 0).then_some(change);
+        }
+        let newer = self.chains.get(&actor).map_or(&[][..], Vec::as_slice);
+        if let Some(at) = newer.len().checked_sub(back + 1) {
+            return newer.get(at).copied();
+        }
+        let seq = seq.checked_sub(1)? as usize;
+        self.opened()?.chains.get(&actor)?.get(seq).copied()
+    }
+
+    pub(crate) fn push(&mut self, logged: Logged) -> ChangeNo {
         let number = self.len();
-        self.ids.insert(logged.id, number);
-        let actor = actor as usize;
-        if self.by_actor.len() <= actor {
-            self.by_actor.resize(actor + 1, Vec::new());
-        }
-        if let Some(changes) = self.by_actor.get_mut(actor) {
-            changes.push(number);
-        }
-        self.changes.push(logged);
+        self.chains.entry(logged.stamp.actor).or_default().push(number);
+        self.newer.push(logged);
         number
     }
 
     /// The joint past of `changes`, themselves included.
-    pub(crate) fn clock_of(&self, changes: &[ChangeNo], tables: &Tables) -> Arc<Clock> {
-        if let [only] = changes
-            && let (Some(logged), Some(stamp)) =
-                (self.get(*only), tables.stamps.get(*only as usize))
-        {
-            let mut clock = Arc::clone(&logged.past);
-            Arc::make_mut(&mut clock).raise(stamp.actor, stamp.seq);
-            return clock;
+    pub(crate) fn clock_of(&self, changes: &[ChangeNo]) -> Clock {
+        let mut rows = changes.iter().filter_map(|&change| self.get(change));
+        let Some(first) = rows.next() else { return Clock::default() };
+        let mut clock = first.past.with(first.stamp.actor, first.stamp.seq);
+        for row in rows {
+            clock.join(&row.past.others);
+            clock.raise(row.stamp.actor, row.stamp.seq);
         }
-        let mut clock = Clock::default();
-        for &change in changes {
-            if let (Some(logged), Some(stamp)) =
-                (self.get(change), tables.stamps.get(change as usize))
-            {
-                clock.join(&logged.past);
-                clock.raise(stamp.actor, stamp.seq);
-            }
-        }
-        Arc::new(clock)
+        clock
     }
 
     /// Whether `ancestor` is `change` or in its past.
-    pub(crate) fn is_before(&self, ancestor: ChangeNo, change: ChangeNo, tables: &Tables) -> bool {
+    pub(crate) fn is_before(&self, ancestor: ChangeNo, change: ChangeNo) -> bool {
         ancestor == change
-            || match (self.get(change), tables.stamps.get(ancestor as usize)) {
-                (Some(logged), Some(stamp)) => logged.past.covers(stamp.actor, stamp.seq),
-                _ => false,
-            }
+            || ancestor < change
+                && match (self.get(change), self.get(ancestor)) {
+                    (Some(row), Some(old)) => row.past.covers(old.stamp.actor, old.stamp.seq),
+                    _ => false,
+                }
     }
 
     /// Takes out of `changes` what is in the past of another one.
-    pub(crate) fn maximal(&self, changes: &mut Vec<ChangeNo>, tables: &Tables) {
+    pub(crate) fn maximal(&self, changes: &mut Vec<ChangeNo>) {
         changes.sort_unstable();
         changes.dedup();
         let all = changes.clone();
         changes.retain(|&change| {
-            !all.iter().any(|&other| other != change && self.is_before(change, other, tables))
+            !all.iter().any(|&other| other != change && self.is_before(change, other))
         });
     }
 
-    /// The operations of a change; they were checked when it was applied.
-    pub(crate) fn ops(&self, record: &str, change: ChangeNo) -> Vec<Op> {
-        let bytes = self.get(change).map_or(&[][..], |logged| &logged.ops);
-        decode_ops(record, bytes).unwrap_or_default()
+    fn known_id(&self, change: ChangeNo) -> Option<ChangeId> {
+        if change < self.older_len() {
+            if let Some(id) = self.known.get(&change) {
+                return Some(*id);
+            }
+            let opened = self.older.as_ref()?.opened.get()?;
+            return opened.rows.get(change as usize)?.id.get().copied();
+        }
+        self.get(change)?.id.get().copied()
+    }
+
+    /// The id of a change. It is a hash over the ids of the dependencies, so those are made first.
+    pub(crate) fn id(&self, record: &str, tables: &Tables, change: ChangeNo) -> Option<ChangeId> {
+        let mut wanted = vec![change];
+        while let Some(&next) = wanted.last() {
+            if self.known_id(next).is_some() {
+                wanted.pop();
+                continue;
+            }
+            let row = self.get(next)?;
+            let before = wanted.len();
+            wanted.extend(row.deps.iter().filter(|&&dep| self.known_id(dep).is_none()));
+            if wanted.len() == before {
+                let deps = row.deps.iter().filter_map(|&dep| self.known_id(dep));
+                row.id.get_or_init(|| {
+                    tables.change_id(record, row, &mut deps.collect::<SmallVec<[_; 2]>>())
+                });
+                wanted.pop();
+            }
+        }
+        self.known_id(change)
+    }
+
+    /// The latest change with an id for which `wanted` holds.
+    pub(crate) fn find(
+        &self,
+        record: &str,
+        tables: &Tables,
+        wanted: impl Fn(&ChangeId) -> bool,
+    ) -> Option<ChangeNo> {
+        if let Some((change, _)) = self.known.iter().find(|(_, id)| wanted(id)) {
+            return Some(*change);
+        }
+        (0..self.len())
+            .rev()
+            .find(|&change| self.id(record, tables, change).is_some_and(|id| wanted(&id)))
     }
 
     /// The state after exactly the changes that `wanted` accepts, which must hold their ancestors
     /// too; of one entry only, if `entry` names it.
     pub(crate) fn replay(
         &self,
-        record: &str,
         tables: &Tables,
-        wanted: impl Fn(ChangeNo) -> bool,
+        wanted: impl Fn(ChangeNo, &Logged) -> bool,
         entry: Option<&EntryId>,
-    ) -> Entries {
-        let mut entries = Entries::new();
-        for change in (0..self.len()).filter(|&change| wanted(change)) {
-            let mut ops = self.ops(record, change);
+    ) -> Replayed {
+        let mut replayed = Replayed { entries: Entries::new(), tables: tables.without_stamps() };
+        for (change, row) in self.rows().filter(|(change, row)| wanted(*change, row)) {
+            let mut ops = decode_ops(&row.ops);
             if let Some(entry) = entry {
                 ops.retain(|op| op.entry == *entry);
             }
-            if let Some(logged) = self.get(change) {
-                apply(&mut entries, ops, change, &logged.past, tables);
-            }
+            apply(&mut replayed.entries, &ops, change, row, &replayed.tables);
+            replayed.tables.stamps.push(change, row.stamp);
         }
-        entries
+        replayed
     }
 }
 
-/// Applies a change's operations to a state.
+/// A state made from the log, with the stamps of the changes that made it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replayed {
+    pub(crate) entries: Entries,
+    pub(crate) tables: Tables,
+}
+
+/// Applies a change's operations to a state. Returns for each operation the change whose write it
+/// overwrites, or [`NO_BASE`]; nothing if there is none at all.
 pub(crate) fn apply(
     entries: &mut Entries,
-    ops: Vec<Op>,
+    ops: &[Op],
     change: ChangeNo,
-    past: &Clock,
+    row: &Logged,
     tables: &Tables,
-) {
-    let context = Context { change, past, stamps: &tables.stamps, sources: &tables.sources };
-    let mut ops = ops.into_iter().peekable();
-    while let Some(op) = ops.next() {
-        let id = op.entry.clone();
-        if op.write == crate::change::Write::Stated {
+) -> Vec<ChangeNo> {
+    let context = Context {
+        change,
+        stamp: &row.stamp,
+        past: &row.past,
+        stamps: &tables.stamps,
+        sources: &tables.sources,
+    };
+    let mut bases = Vec::new();
+    let mut rest = ops;
+    while let Some(first) = rest.first() {
+        let len = rest.iter().take_while(|op| op.entry == first.entry).count();
+        let (of_entry, after) = rest.split_at(len);
+        let start = ops.len() - rest.len();
+        rest = after;
+        if of_entry.iter().all(|op| op.write == Write::Stated) {
             continue;
         }
-        let entry = entries.entry(id).or_default();
+        if !entries.contains_key(&first.entry) {
+            entries.insert(first.entry.clone(), Entry::default());
+        }
+        let Some(entry) = entries.get_mut(&first.entry) else { continue };
         entry.touch(&context);
-        let of = op.entry.clone();
-        entry.apply(op, &context);
-        while let Some(op) = ops.next_if(|op| op.entry == of) {
-            entry.apply(op, &context);
+        if entry.begin(of_entry, change) {
+            continue;
+        }
+        for (index, op) in of_entry.iter().enumerate() {
+            if let Some(base) = entry.apply(op, &context) {
+                bases.resize(start + index, NO_BASE);
+                bases.push(base);
+            }
         }
     }
+    bases
 }

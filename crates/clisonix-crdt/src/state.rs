@@ -11,15 +11,14 @@
 //! * A mark covers the writes under its thing that are in its causal past. The thing is gone when
 //!   all its writes are covered; otherwise it stays, whole.
 
-use std::borrow::Borrow;
-use std::collections::BTreeMap;
-use std::ops::Bound;
-
 use clisonix_fhir::schema::TypeId;
+use smallvec::SmallVec;
 
-use crate::actor::Clock;
-use crate::address::Address;
+use crate::actor::Past;
+use crate::address;
 use crate::change::{Op, Write};
+use crate::page::{self, Cell, Cells, Pages};
+use crate::stamp::{Stamp, Stamps};
 
 /// An entry's place in its record: resource type and logical id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,28 +38,42 @@ impl std::fmt::Display for EntryId {
 /// Number of a change in this replica, in order of application.
 pub(crate) type ChangeNo = u32;
 
-/// What the state must know of a change while one of its writes is live.
+/// What a live write says, borrowed from the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) actor: u32,
-    pub(crate) seq: u32,
-    /// Hybrid time of the statement: the source's event time if there is one, else the change's.
-    pub(crate) said: u64,
-    /// Source number + 1; 0 for an edit that came from no feed.
-    pub(crate) source: u32,
+pub(crate) enum Written<'a> {
+    /// The cell's text; empty text is *explicitly empty*.
+    Set(&'a str),
+    /// Where a list element stands.
+    Position(&'a [u8]),
+    /// The thing is removed.
+    Mark,
+    /// The thing stays.
+    Keep,
+}
+
+impl Written<'_> {
+    /// Eight bytes that tell different values apart, for ordering only.
+    fn digest(self) -> [u8; 8] {
+        let bytes: &[u8] = match self {
+            Self::Set(text) => text.as_bytes(),
+            Self::Position(position) => position,
+            Self::Mark | Self::Keep => &[],
+        };
+        crate::address::ElementKey::hash_of([bytes])
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sibling {
+pub(crate) struct Sibling<'a> {
     pub(crate) change: ChangeNo,
     /// Further changes that made the same write (same source message and value).
     pub(crate) same: Vec<ChangeNo>,
-    pub(crate) write: Write,
+    pub(crate) write: Written<'a>,
     /// Bit d: a mark on the thing at depth d has this write in its past.
     pub(crate) covered: u32,
 }
 
-impl Sibling {
+impl Sibling<'_> {
     pub(crate) fn changes(&self) -> impl Iterator<Item = ChangeNo> + '_ {
         std::iter::once(self.change).chain(self.same.iter().copied())
     }
@@ -82,111 +95,146 @@ pub(crate) struct StatementKey {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cell {
-    pub(crate) siblings: Vec<Sibling>,
-    pub(crate) superseded: Vec<Superseded>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) cells: BTreeMap<Address, Cell>,
+    pub(crate) pages: Pages,
     /// The changes to this entry that no other change to it has in its past.
-    pub(crate) heads: Vec<ChangeNo>,
+    pub(crate) heads: SmallVec<[ChangeNo; 2]>,
 }
 
 /// What a change's past and origin are, for applying its operations.
 pub(crate) struct Context<'a> {
     pub(crate) change: ChangeNo,
-    pub(crate) past: &'a Clock,
-    pub(crate) stamps: &'a [Stamp],
+    pub(crate) stamp: &'a Stamp,
+    pub(crate) past: &'a Past,
+    pub(crate) stamps: &'a Stamps,
     /// Feed and message of each source.
     pub(crate) sources: &'a [(u32, [u8; 16])],
 }
 
 impl Context<'_> {
     fn stamp(&self, change: ChangeNo) -> Option<&Stamp> {
-        self.stamps.get(change as usize)
+        if change == self.change { Some(self.stamp) } else { self.stamps.get(change) }
     }
 
     fn in_past(&self, change: ChangeNo) -> bool {
-        self.stamp(change).is_some_and(|stamp| self.past.covers(stamp.actor, stamp.seq))
+        self.stamps.get(change).is_some_and(|stamp| self.past.covers(stamp.actor, stamp.seq))
     }
 
-    fn any_in_past(&self, sibling: &Sibling) -> bool {
+    fn any_in_past(&self, sibling: &Sibling<'_>) -> bool {
         sibling.changes().any(|change| self.in_past(change))
     }
 
     /// Feed and order of a write, if it came from a feed.
-    fn statement(&self, change: ChangeNo, write: &Write) -> Option<(u32, StatementKey)> {
+    fn statement(&self, change: ChangeNo, write: Written<'_>) -> Option<(u32, StatementKey)> {
         let stamp = self.stamp(change)?;
         let &(feed, message) = self.sources.get(stamp.source.checked_sub(1)? as usize)?;
         Some((feed, StatementKey { time: stamp.said, message, value: write.digest() }))
     }
 }
 
-impl Borrow<[u8]> for Address {
-    fn borrow(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
-
 impl Entry {
-    pub(crate) fn apply(&mut self, op: Op, context: &Context<'_>) {
-        match op.write {
-            Write::Stated => return,
-            Write::Mark => self.cover(&op.address, context),
-            Write::Set(_) | Write::Position(_) | Write::Keep => {}
-        }
-        self.cells.entry(op.address).or_default().write(op.write, context);
-    }
-
-    /// Marks every write under the mark's thing that the mark has in its past.
-    fn cover(&mut self, mark: &Address, context: &Context<'_>) {
-        let bytes = mark.as_bytes();
-        let prefix = bytes.get(..bytes.len().saturating_sub(2)).unwrap_or_default();
-        let bit = 1_u32 << mark.thing_depth().min(31);
-        for (address, cell) in under_mut(&mut self.cells, prefix) {
-            if address.is_position() {
-                continue;
-            }
-            for sibling in &mut cell.siblings {
-                if sibling.write != Write::Mark && context.any_in_past(sibling) {
-                    sibling.covered |= bit;
-                }
-            }
-        }
-    }
-
-    pub(crate) fn touch(&mut self, context: &Context<'_>) {
-        if self.heads.last() != Some(&context.change) {
-            self.heads.retain(|&head| !context.in_past(head));
-            self.heads.push(context.change);
-        }
+    pub(crate) fn cells(&self) -> Cells<'_> {
+        self.pages.cells()
     }
 
     /// The cells whose address begins with `prefix`, in address order.
     pub(crate) fn under<'a>(
         &'a self,
         prefix: &'a [u8],
-    ) -> impl Iterator<Item = (&'a Address, &'a Cell)> + 'a {
-        self.cells
-            .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
-            .take_while(move |(address, _)| address.as_bytes().starts_with(prefix))
+    ) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> + 'a {
+        self.pages.under(prefix)
+    }
+
+    /// Applies the operations of a change that writes the entry for the first time; `false` if they
+    /// must be applied one by one.
+    pub(crate) fn begin(&mut self, ops: &[Op], change: ChangeNo) -> bool {
+        if !self.pages.is_empty() || ops.iter().any(|op| op.write == Write::Mark) {
+            return false;
+        }
+        let mut order: Vec<(&[u8], Written<'_>)> = Vec::with_capacity(ops.len());
+        for op in ops {
+            order.extend(op.write.written().map(|write| (op.address.as_bytes(), write)));
+        }
+        order.sort_unstable_by_key(|(address, _)| *address);
+        if order.windows(2).any(|pair| pair.first().map(|p| p.0) == pair.last().map(|p| p.0)) {
+            return false;
+        }
+        let (mut scratch, mut encoded) = (Vec::with_capacity(128), Vec::with_capacity(128));
+        for (address, write) in order {
+            let sibling = Sibling { change, same: Vec::new(), write, covered: 0 };
+            let cell = Cell { siblings: SmallVec::from_buf([sibling]), superseded: Vec::new() };
+            encoded.clear();
+            page::encode(address, &cell, &mut scratch, &mut encoded);
+            self.pages.push(&encoded);
+        }
+        true
+    }
+
+    /// Returns the change whose value the operation overwrites.
+    pub(crate) fn apply(&mut self, op: &Op, context: &Context<'_>) -> Option<ChangeNo> {
+        let address = op.address.as_bytes();
+        let write = op.write.written()?;
+        if write == Written::Mark {
+            self.cover(address, context);
+        }
+        let mut cell = self.pages.cell(address).unwrap_or_default();
+        let base = match write {
+            Written::Set(_) => cell.base(context),
+            _ => None,
+        };
+        cell.write(write, context);
+        let (mut scratch, mut encoded) = (Vec::with_capacity(64), Vec::with_capacity(64));
+        page::encode(address, &cell, &mut scratch, &mut encoded);
+        drop(cell);
+        self.pages.put(address, &encoded);
+        base
+    }
+
+    /// Marks every write under the mark's thing that the mark has in its past.
+    fn cover(&mut self, mark: &[u8], context: &Context<'_>) {
+        let prefix = mark.get(..mark.len().saturating_sub(2)).unwrap_or_default();
+        let bit = 1_u32 << address::thing_depth(mark).min(31);
+        let (mut scratch, mut changed) = (Vec::new(), Vec::new());
+        for (at, mut cell) in self.pages.under(prefix) {
+            if address::is_position(at) {
+                continue;
+            }
+            let mut touched = false;
+            for sibling in &mut cell.siblings {
+                let newly = sibling.covered & bit == 0 && sibling.write != Written::Mark;
+                if newly && context.any_in_past(sibling) {
+                    sibling.covered |= bit;
+                    touched = true;
+                }
+            }
+            if touched {
+                let mut encoded = Vec::new();
+                page::encode(at, &cell, &mut scratch, &mut encoded);
+                changed.push((at.to_vec(), encoded));
+            }
+        }
+        for (at, encoded) in changed {
+            self.pages.put(&at, &encoded);
+        }
+    }
+
+    pub(crate) fn touch(&mut self, context: &Context<'_>) {
+        if self.heads.last() != Some(&context.change) {
+            self.heads.retain(|&mut head| !context.in_past(head));
+            self.heads.push(context.change);
+        }
     }
 }
 
-fn under_mut<'a>(
-    cells: &'a mut BTreeMap<Address, Cell>,
-    prefix: &'a [u8],
-) -> impl Iterator<Item = (&'a Address, &'a mut Cell)> {
-    cells
-        .range_mut::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
-        .take_while(move |(address, _)| address.as_bytes().starts_with(prefix))
-}
+impl<'a> Cell<'a> {
+    /// The latest change in the past whose value is live here.
+    fn base(&self, context: &Context<'_>) -> Option<ChangeNo> {
+        let values = self.siblings.iter().filter(|s| matches!(s.write, Written::Set(_)));
+        values.map(|sibling| sibling.change).filter(|&change| context.in_past(change)).max()
+    }
 
-impl Cell {
-    fn write(&mut self, write: Write, context: &Context<'_>) {
-        let own = context.statement(context.change, &write);
+    fn write(&mut self, write: Written<'a>, context: &Context<'_>) {
+        let own = context.statement(context.change, write);
         self.supersede(own.as_ref(), context);
         let mut sibling = Sibling { change: context.change, same: Vec::new(), write, covered: 0 };
         if let Some((feed, key)) = own
@@ -208,7 +256,7 @@ impl Cell {
             if !context.any_in_past(sibling) {
                 return true;
             }
-            let Some((feed, key)) = context.statement(sibling.change, &sibling.write) else {
+            let Some((feed, key)) = context.statement(sibling.change, sibling.write) else {
                 return false;
             };
             if own.is_some_and(|(own_feed, _)| *own_feed == feed) {
@@ -225,7 +273,7 @@ impl Cell {
         &mut self,
         feed: u32,
         key: StatementKey,
-        sibling: &mut Sibling,
+        sibling: &mut Sibling<'a>,
         context: &Context<'_>,
     ) -> bool {
         if let Some(at) = self.superseded.iter().position(|old| old.feed == feed) {
@@ -235,11 +283,11 @@ impl Cell {
             self.superseded.swap_remove(at);
         }
         let live = self.siblings.iter().position(|other| {
-            context.statement(other.change, &other.write).is_some_and(|(of, _)| of == feed)
+            context.statement(other.change, other.write).is_some_and(|(of, _)| of == feed)
         });
         let Some(at) = live else { return true };
         let Some(other) = self.siblings.get_mut(at) else { return true };
-        let other_key = context.statement(other.change, &other.write).map(|(_, key)| key);
+        let other_key = context.statement(other.change, other.write).map(|(_, key)| key);
         if other_key == Some(key) {
             other.same.push(sibling.change);
             return false;

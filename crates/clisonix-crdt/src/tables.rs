@@ -1,7 +1,11 @@
 //! What the numbers in a state stand for: actors, authors, feeds, messages and change stamps.
 
-use crate::actor::{ActorId, ActorSecret};
-use crate::state::{ChangeNo, Sibling, Stamp};
+use crate::actor::{ActorId, ActorSecret, Clock};
+use crate::change::{ChangeId, Header, Source, commitment};
+use crate::log::Logged;
+use crate::stamp::{Stamp, Stamps};
+use crate::state::{ChangeNo, Sibling};
+use crate::time::HybridTime;
 
 /// A list of distinct names, numbered in order of arrival.
 #[derive(Clone, Debug, Default)]
@@ -20,29 +24,84 @@ impl Names {
         self.0.iter().position(|have| **have == *name).map(|at| at as u32)
     }
 
+    /// Adds a name without looking whether it is there.
+    pub(crate) fn push(&mut self, name: &str) {
+        self.0.push(name.into());
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+
     pub(crate) fn name(&self, number: u32) -> &str {
         self.0.get(number as usize).map_or("", |name| name)
     }
 }
 
+/// One actor whose changes are here.
+#[derive(Clone, Debug)]
+pub(crate) struct Actor {
+    pub(crate) id: ActorId,
+    pub(crate) secret: ActorSecret,
+    /// Its last change: sequence number and number here.
+    pub(crate) last: (u32, ChangeNo),
+}
+
 /// The numbering of one replica of a record; not part of the state's canonical bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) actors: Vec<(ActorId, ActorSecret)>,
+    pub(crate) actors: Vec<Actor>,
     pub(crate) authors: Names,
     pub(crate) feeds: Names,
     /// Feed number and message of each source.
     pub(crate) sources: Vec<(u32, [u8; 16])>,
-    pub(crate) stamps: Vec<Stamp>,
+    pub(crate) stamps: Stamps,
 }
 
 impl Tables {
+    /// The same numbering with room for the stamps of another state.
+    pub(crate) fn without_stamps(&self) -> Self {
+        Self {
+            actors: self.actors.clone(),
+            authors: self.authors.clone(),
+            feeds: self.feeds.clone(),
+            sources: self.sources.clone(),
+            stamps: Stamps::default(),
+        }
+    }
+
+    /// The id of a change, given the ids of its dependencies.
+    pub(crate) fn change_id(&self, record: &str, row: &Logged, deps: &mut [ChangeId]) -> ChangeId {
+        let stamp = &row.stamp;
+        let source = self.source_of(stamp);
+        let Some(actor) = self.actors.get(stamp.actor as usize) else { return ChangeId([0; 32]) };
+        let header = Header {
+            record,
+            actor: actor.id,
+            seq: stamp.seq,
+            time: HybridTime(stamp.time),
+            author: self.authors.name(stamp.author),
+            source: source.as_ref(),
+        };
+        header.id(deps, &commitment(&actor.secret, stamp.seq, &row.ops))
+    }
+
     pub(crate) fn actor(&self, number: u32) -> ActorId {
-        self.actors.get(number as usize).map_or(ActorId([0; 16]), |(id, _)| *id)
+        self.actors.get(number as usize).map_or(ActorId([0; 16]), |actor| actor.id)
     }
 
     pub(crate) fn actor_number(&self, id: ActorId) -> Option<u32> {
-        self.actors.iter().position(|(have, _)| *have == id).map(|at| at as u32)
+        self.actors.iter().position(|actor| actor.id == id).map(|at| at as u32)
+    }
+
+    /// The last sequence number of an actor; 0 if it has written nothing.
+    pub(crate) fn last_seq(&self, actor: u32) -> u32 {
+        self.actors.get(actor as usize).map_or(0, |actor| actor.last.0)
+    }
+
+    /// Everything that is here, as a clock.
+    pub(crate) fn clock(&self) -> Clock {
+        self.actors.iter().zip(0..).map(|(actor, number)| (number, actor.last.0)).collect()
     }
 
     pub(crate) fn source_number(&mut self, feed: &str, message: [u8; 16]) -> u32 {
@@ -56,17 +115,24 @@ impl Tables {
 
     /// Display order of writes, the same at every site: time of the statement, then the message and
     /// its feed, or the actor and the sequence number.
-    pub(crate) fn order(&self, sibling: &Sibling) -> DisplayOrder<'_> {
+    pub(crate) fn order(&self, sibling: &Sibling<'_>) -> DisplayOrder<'_> {
         self.stamp_order(sibling.change)
     }
 
     pub(crate) fn stamp_order(&self, change: ChangeNo) -> DisplayOrder<'_> {
-        let Some(stamp) = self.stamps.get(change as usize) else { return (0, [0; 16], 0, "") };
+        let Some(stamp) = self.stamps.get(change) else { return (0, [0; 16], 0, "") };
         let source = stamp.source.checked_sub(1).and_then(|s| self.sources.get(s as usize));
         match source {
             Some(&(feed, message)) => (stamp.said, message, 0, self.feeds.name(feed)),
             None => (stamp.said, self.actor(stamp.actor).0, stamp.seq, ""),
         }
+    }
+
+    /// Which message of which feed a change came from.
+    pub(crate) fn source_of(&self, stamp: &Stamp) -> Option<Source> {
+        let &(feed, message) = self.sources.get(stamp.source.checked_sub(1)? as usize)?;
+        let event_time_ms = HybridTime(stamp.said).millis();
+        Some(Source { feed: self.feeds.name(feed).into(), message, event_time_ms })
     }
 }
 

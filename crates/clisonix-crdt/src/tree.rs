@@ -331,7 +331,7 @@ fn shape_error(path: &str, name: &str) -> EditError {
     EditError::Shape { path: format!("{path}.{name}") }
 }
 
-fn skipped(scope: Scope, depth: usize, name: &str) -> bool {
+pub(crate) fn skipped(scope: Scope, depth: usize, name: &str) -> bool {
     match (depth, name) {
         (0, "resourceType" | "id") => true,
         (1, "versionId" | "lastUpdated") => {

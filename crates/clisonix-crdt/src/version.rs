@@ -4,12 +4,13 @@ use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::Scope;
 use sha2::{Digest, Sha256};
 
-use crate::address::Step;
-use crate::change::{ChangeId, Source, Write};
+use crate::address::{self, Step, Steps};
+use crate::change::{ChangeId, Source};
 use crate::conflict::{self, Conflict};
-use crate::log::{Entries, Log};
+use crate::log::{Entries, Log, Logged, Replayed};
 use crate::policy::Policy;
-use crate::state::{ChangeNo, Entry, EntryId, Sibling};
+use crate::record::Record;
+use crate::state::{ChangeNo, Entry, EntryId, Sibling, Written};
 use crate::tables::Tables;
 use crate::time::HybridTime;
 use crate::tree::{Place, Thing};
@@ -18,7 +19,7 @@ use crate::view::{self, Shown, Versions};
 /// A state that was read from the log: the record at some heads.
 #[derive(Clone, Debug)]
 pub struct Version {
-    pub(crate) entries: Entries,
+    pub(crate) state: Replayed,
     pub(crate) heads: Vec<ChangeNo>,
 }
 
@@ -51,25 +52,22 @@ pub struct Blame {
 impl Versions for (View<'_>, &EntryId) {
     fn version(&self, change: ChangeNo) -> Option<Thing<'static>> {
         let (view, id) = *self;
-        let past = view.log.clock_of(&[change], view.tables);
-        let within = |number: ChangeNo| {
-            let stamp = view.tables.stamps.get(number as usize);
-            stamp.is_some_and(|stamp| past.covers(stamp.actor, stamp.seq))
-        };
-        let entries = view.log.replay(view.record, view.tables, within, Some(id));
-        let entry = entries.get(id)?;
-        view::tree(entry, view.tables, view.policy, false).map(Thing::into_owned)
+        let past = view.log.clock_of(&[change]);
+        let within = |_, row: &Logged| past.covers(row.stamp.actor, row.stamp.seq);
+        let state = view.log.replay(view.tables, within, Some(id));
+        let entry = state.entries.get(id)?;
+        view::tree(entry, &state.tables, view.policy, false).map(Thing::into_owned)
     }
 
     fn is_before(&self, ancestor: ChangeNo, change: ChangeNo) -> bool {
-        self.0.log.is_before(ancestor, change, self.0.tables)
+        self.0.log.is_before(ancestor, change)
     }
 }
 
 impl<'a> View<'a> {
     /// The heads of this version, in order.
     pub fn heads(&self) -> Vec<ChangeId> {
-        let ids = self.heads.iter().filter_map(|&head| Some(self.log.get(head)?.id));
+        let ids = self.heads.iter().filter_map(|&head| self.id_of(head));
         let mut ids: Vec<ChangeId> = ids.collect();
         ids.sort_unstable();
         ids
@@ -169,25 +167,24 @@ impl<'a> View<'a> {
     pub fn blame(&self, id: &EntryId) -> Vec<Blame> {
         let Some((id, entry)) = self.entries.get_key_value(id) else { return Vec::new() };
         let Some(shown) = self.shown(id, entry) else { return Vec::new() };
-        let cells = entry.cells.iter().filter_map(|(address, cell)| {
-            if address.is_position() || address.is_presence() {
+        let cells = entry.cells().filter_map(|(address, cell)| {
+            if address::is_position(address) || address::is_presence(address) {
                 return None;
             }
             let path = conflict::path_of(id, address, &shown.tree)?;
             let leader = view::leader_of(address);
-            let sibling = view::shown_sibling(cell, leader, self.tables, self.policy)?;
+            let sibling = view::shown_sibling(&cell, leader, self.tables, self.policy)?;
             if view::text_of(sibling).is_empty() {
                 return None;
             }
             let change = self.writer(sibling);
-            let logged = self.log.get(change)?;
-            let stamp = self.tables.stamps.get(change as usize)?;
+            let stamp = self.tables.stamps.get(change)?;
             Some(Blame {
                 path,
-                change: logged.id,
-                author: self.tables.authors.name(logged.author).into(),
+                change: self.id_of(change)?,
+                author: self.tables.authors.name(stamp.author).into(),
                 time: HybridTime(stamp.said),
-                source: self.source_of(change),
+                source: self.tables.source_of(stamp),
             })
         });
         cells.collect()
@@ -195,26 +192,27 @@ impl<'a> View<'a> {
 
     /// The version of the whole record: a FHIR id derived from its heads and the policy.
     pub fn version_id(&self) -> String {
-        version_of(self.heads, self.log, self.policy)
+        version_of(self.heads, self)
     }
 
     /// The version of one entry, as in its `meta.versionId`.
     pub fn entry_version_id(&self, id: &EntryId) -> Option<String> {
-        Some(version_of(&self.entries.get(id)?.heads, self.log, self.policy))
+        Some(version_of(&self.entries.get(id)?.heads, self))
     }
 
     /// The change that stands for a write that several changes made: the one with the least id, so
     /// that every site names the same.
-    pub(crate) fn writer(&self, sibling: &Sibling) -> ChangeNo {
+    pub(crate) fn writer(&self, sibling: &Sibling<'_>) -> ChangeNo {
+        if sibling.same.is_empty() {
+            return sibling.change;
+        }
         let changes = sibling.changes();
-        changes.min_by_key(|&change| self.log.get(change).map(|c| c.id)).unwrap_or(sibling.change)
+        changes.min_by_key(|&change| self.id_of(change)).unwrap_or(sibling.change)
     }
 
-    pub(crate) fn source_of(&self, change: ChangeNo) -> Option<Source> {
-        let stamp = self.tables.stamps.get(change as usize)?;
-        let &(feed, message) = self.tables.sources.get(stamp.source.checked_sub(1)? as usize)?;
-        let event_time_ms = self.log.get(change)?.event_time_ms;
-        Some(Source { feed: self.tables.feeds.name(feed).into(), message, event_time_ms })
+    /// The id of a change by its number here.
+    pub(crate) fn id_of(&self, change: ChangeNo) -> Option<ChangeId> {
+        self.log.id(self.record, self.tables, change)
     }
 
     /// The entry as shown, guarded; `None` if it is gone.
@@ -241,13 +239,12 @@ impl<'a> View<'a> {
         }
         let reference = format!("\"reference\":\"{id}\"");
         self.entries.iter().filter(|(other, _)| *other != id).any(|(_, other)| {
-            let siblings = other.cells.values().flat_map(|cell| &cell.siblings);
+            let siblings = other.cells().flat_map(|(_, cell)| cell.siblings);
             let mut referring = siblings.filter(|s| view::text_of(s).contains(&reference));
             referring.any(|sibling| {
                 marks.iter().all(|&mark| {
                     sibling.changes().all(|write| {
-                        !self.log.is_before(write, mark, self.tables)
-                            && !self.log.is_before(mark, write, self.tables)
+                        !self.log.is_before(write, mark) && !self.log.is_before(mark, write)
                     })
                 })
             })
@@ -255,31 +252,32 @@ impl<'a> View<'a> {
     }
 
     fn text(&self, id: &EntryId, entry: &Entry, tree: &Thing<'_>) -> String {
-        let times = entry.heads.iter().filter_map(|&head| Some(self.log.get(head)?.time));
-        let updated = times.max().unwrap_or_default();
+        let times = entry.heads.iter().filter_map(|&head| Some(self.tables.stamps.get(head)?.time));
+        let updated = HybridTime(times.max().unwrap_or_default());
         let meta = Scope::Type(id.ty).member("meta").map(|member| Place::Element(member.element));
-        let stamp = view::MetaStamp {
-            place: meta,
-            version: &version_of(&entry.heads, self.log, self.policy),
-            updated,
-        };
+        let stamp =
+            view::MetaStamp { place: meta, version: &version_of(&entry.heads, self), updated };
         view::stamped_text(id, tree, &stamp)
     }
 }
 
 /// The changes that removed the entry and that nobody has superseded.
 fn marks(entry: &Entry) -> Vec<ChangeNo> {
-    let presence = entry.cells.first_key_value();
-    let presence = presence.filter(|(address, _)| address.steps().next() == Some(Step::Presence));
-    let siblings = presence.into_iter().flat_map(|(_, cell)| &cell.siblings);
-    siblings.filter(|sibling| sibling.write == Write::Mark).map(|sibling| sibling.change).collect()
+    let presence = entry.cells().next();
+    let presence =
+        presence.filter(|(address, _)| Steps::of(address, false).next() == Some(Step::Presence));
+    let siblings = presence.into_iter().flat_map(|(_, cell)| cell.siblings);
+    siblings
+        .filter(|sibling| sibling.write == Written::Mark)
+        .map(|sibling| sibling.change)
+        .collect()
 }
 
 /// Whether an entry can hold a conflict at all; one that cannot need not be rendered to know it.
 fn may_conflict(entry: &Entry) -> bool {
     entry.heads.len() > 1
-        || entry.cells.iter().any(|(address, cell)| {
-            cell.siblings.len() > 1 || (address.is_presence() && !cell.siblings.is_empty())
+        || entry.cells().any(|(address, cell)| {
+            cell.siblings.len() > 1 || (!cell.siblings.is_empty() && address::is_presence(address))
         })
 }
 
@@ -290,10 +288,10 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// A version id: `v`, then policy and heads in base 64 with FHIR's id characters; with more than
 /// five heads `h` and their hash.
-pub(crate) fn version_of(heads: &[ChangeNo], log: &Log, policy: &Policy) -> String {
-    let mut ids: Vec<ChangeId> = heads.iter().filter_map(|&h| Some(log.get(h)?.id)).collect();
+pub(crate) fn version_of(heads: &[ChangeNo], view: &View<'_>) -> String {
+    let mut ids: Vec<ChangeId> = heads.iter().filter_map(|&head| view.id_of(head)).collect();
     ids.sort_unstable();
-    let mut bytes: Vec<u8> = policy.digest().iter().copied().take(3).collect();
+    let mut bytes: Vec<u8> = view.policy.digest().iter().copied().take(3).collect();
     if ids.len() <= MAX_SPELLED_HEADS {
         for id in &ids {
             bytes.extend(id.0.iter().take(8));
@@ -323,7 +321,7 @@ fn spell(kind: char, bytes: &[u8]) -> String {
 }
 
 /// The heads that a spelled version id names, if all are known.
-pub(crate) fn read_version(version: &str, log: &Log) -> Option<Vec<ChangeNo>> {
+pub(crate) fn read_version(version: &str, record: &Record) -> Option<Vec<ChangeNo>> {
     let digits = version.strip_prefix('v')?;
     let mut bits = 0_u32;
     let mut count = 0;
@@ -338,5 +336,11 @@ pub(crate) fn read_version(version: &str, log: &Log) -> Option<Vec<ChangeNo>> {
         }
     }
     let heads = bytes.get(3..)?;
-    heads.chunks(8).map(|prefix| log.by_prefix(prefix.try_into().ok()?)).collect()
+    let known = |prefix: &[u8]| {
+        let is_it = |id: &ChangeId| id.0.starts_with(prefix);
+        let mut heads = record.heads.iter().copied();
+        let head = heads.find(|&head| record.id_of(head).as_ref().is_some_and(is_it));
+        head.or_else(|| record.log.find(&record.id, &record.tables, is_it))
+    };
+    heads.chunks(8).map(|prefix| if prefix.len() == 8 { known(prefix) } else { None }).collect()
 }

@@ -7,11 +7,11 @@ use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::{ElementId, Scope};
 use clisonix_fhir::validate::{self, BrokenRule};
 
-use crate::address::{Address, ElementKey, Step, Steps};
+use crate::address::{self, ElementKey, Step, Steps};
 use crate::agreement;
-use crate::change::Write;
+use crate::page::Cell;
 use crate::policy::Policy;
-use crate::state::{Cell, ChangeNo, Entry, EntryId, Sibling};
+use crate::state::{ChangeNo, Entry, EntryId, Sibling, Written};
 use crate::tables::Tables;
 use crate::time::HybridTime;
 use crate::tree::{Content, Item, Node, Place, Thing, write_nodes};
@@ -44,8 +44,7 @@ pub(crate) fn tree<'a>(
     policy: &Policy,
     kept: bool,
 ) -> Option<Thing<'a>> {
-    let cells: Vec<(&[u8], &Cell)> =
-        entry.cells.iter().map(|(address, cell)| (address.as_bytes(), cell)).collect();
+    let cells: Vec<(&[u8], Cell<'_>)> = entry.cells().collect();
     let builder = Builder { tables, policy };
     let mut presence = Presence::default();
     let thing = builder.thing(&cells, 0, 0, &mut presence);
@@ -55,8 +54,8 @@ pub(crate) fn tree<'a>(
 /// Whether some write of the entry is not covered by a mark.
 pub(crate) fn is_present(entry: &Entry) -> bool {
     let mut presence = Presence::default();
-    let written = entry.cells.iter().filter(|(address, _)| !address.is_position());
-    written.flat_map(|(_, cell)| &cell.siblings).for_each(|sibling| presence.add(sibling));
+    let written = entry.cells().filter(|(address, _)| !address::is_position(address));
+    written.for_each(|(_, cell)| cell.siblings.iter().for_each(|sibling| presence.add(sibling)));
     presence.is_present(0)
 }
 
@@ -68,8 +67,8 @@ struct Presence {
 }
 
 impl Presence {
-    fn add(&mut self, sibling: &Sibling) {
-        if sibling.write != Write::Mark {
+    fn add(&mut self, sibling: &Sibling<'_>) {
+        if sibling.write != Written::Mark {
             self.any = true;
             self.uncovered |= !sibling.covered;
         }
@@ -91,7 +90,7 @@ struct Builder<'t> {
     policy: &'t Policy,
 }
 
-type Cells<'a> = [(&'a [u8], &'a Cell)];
+type Cells<'a> = [(&'a [u8], Cell<'a>)];
 
 impl Builder<'_> {
     /// Builds the thing whose address is the first `at` bytes of every address in `cells`.
@@ -104,7 +103,8 @@ impl Builder<'_> {
     ) -> Thing<'a> {
         let mut nodes = Vec::new();
         let mut rest = cells;
-        while let Some(&(address, cell)) = rest.first() {
+        while let Some((address, cell)) = rest.first() {
+            let address = *address;
             let mut steps = Steps::of(address.get(at..).unwrap_or_default(), false);
             let step = steps.next();
             let len = address.len() - steps.rest().len();
@@ -146,7 +146,7 @@ impl Builder<'_> {
         &self,
         place: Place<'a>,
         leader: Option<ElementId>,
-        cell: &'a Cell,
+        cell: &Cell<'a>,
         presence: &mut Presence,
         nodes: &mut Vec<(Place<'a>, Node<'a>)>,
     ) {
@@ -226,9 +226,12 @@ impl Builder<'_> {
             Steps::of(address.get(at..).unwrap_or_default(), false).next() == Some(Step::Position)
         });
         let siblings = cell.map_or(&[][..], |(_, cell)| cell.siblings.as_slice());
-        let latest = siblings.iter().max_by_key(|sibling| self.tables.order(sibling));
-        match latest.map(|sibling| &sibling.write) {
-            Some(Write::Position(position)) => position,
+        let latest = match siblings {
+            [only] => Some(only),
+            _ => siblings.iter().max_by_key(|sibling| self.tables.order(sibling)),
+        };
+        match latest.map(|sibling| sibling.write) {
+            Some(Written::Position(position)) => position,
             _ => &[],
         }
     }
@@ -265,7 +268,7 @@ fn show_once(items: &mut Vec<Item<'_>>) {
 /// The text shown for a cell: the only value, else the safest by policy, a value before emptiness,
 /// the latest.
 fn shown_text<'a>(
-    cell: &'a Cell,
+    cell: &Cell<'a>,
     leader: Option<ElementId>,
     tables: &Tables,
     policy: &Policy,
@@ -278,19 +281,19 @@ fn shown_text<'a>(
             (rank, text.is_empty(), std::cmp::Reverse(tables.order(sibling)))
         })?,
     };
-    match &sibling.write {
-        Write::Set(text) => Some(text),
+    match sibling.write {
+        Written::Set(text) => Some(text),
         _ => None,
     }
 }
 
 /// The sibling that is shown, for telling who wrote it.
-pub(crate) fn shown_sibling<'a>(
-    cell: &'a Cell,
+pub(crate) fn shown_sibling<'c, 'a>(
+    cell: &'c Cell<'a>,
     leader: Option<ElementId>,
     tables: &Tables,
     policy: &Policy,
-) -> Option<&'a Sibling> {
+) -> Option<&'c Sibling<'a>> {
     let text = shown_text(cell, leader, tables, policy)?;
     let same = cell.siblings.iter().filter(|sibling| text_of(sibling) == text);
     same.max_by_key(|sibling| tables.order(sibling))
@@ -298,21 +301,21 @@ pub(crate) fn shown_sibling<'a>(
 
 /// Whether policy alone chose `shown`: every differing value ranks below it.
 pub(crate) fn is_safest(
-    cell: &Cell,
-    shown: &Sibling,
+    cell: &Cell<'_>,
+    shown: &Sibling<'_>,
     leader: Option<ElementId>,
     policy: &Policy,
 ) -> bool {
     let Some(leader) = leader else { return false };
-    let rank = |sibling: &Sibling| policy.rank(leader, &members(leader, text_of(sibling)));
+    let rank = |sibling: &Sibling<'_>| policy.rank(leader, &members(leader, text_of(sibling)));
     let best = rank(shown);
     let mut others = cell.siblings.iter().filter(|other| text_of(other) != text_of(shown));
     others.all(|other| rank(other) > best)
 }
 
-pub(crate) fn text_of(sibling: &Sibling) -> &str {
-    match &sibling.write {
-        Write::Set(text) => text,
+pub(crate) fn text_of<'a>(sibling: &Sibling<'a>) -> &'a str {
+    match sibling.write {
+        Written::Set(text) => text,
         _ => "",
     }
 }
@@ -435,9 +438,9 @@ fn equals_a_branch(
     versions: &dyn Versions,
 ) -> bool {
     entry.heads.iter().any(|&head| {
-        entry.cells.iter().all(|(address, cell)| {
+        entry.cells().all(|(address, cell)| {
             let leader = leader_of(address);
-            match shown_sibling(cell, leader, tables, policy) {
+            match shown_sibling(&cell, leader, tables, policy) {
                 Some(sibling) => sibling.changes().any(|change| versions.is_before(change, head)),
                 None => true,
             }
@@ -445,9 +448,9 @@ fn equals_a_branch(
     })
 }
 
-pub(crate) fn leader_of(address: &Address) -> Option<ElementId> {
+pub(crate) fn leader_of(address: &[u8]) -> Option<ElementId> {
     let mut leader = None;
-    for step in address.steps() {
+    for step in Steps::of(address, false) {
         match step {
             Step::Element(element) => leader = Some(element),
             Step::Unknown(_) => leader = None,
@@ -531,10 +534,10 @@ fn mend(
 /// all heads if the rule's content has one author only.
 fn authors_of(entry: &Entry, places: &[ElementId], versions: &dyn Versions) -> Vec<ChangeNo> {
     let mut writers: Vec<ChangeNo> = Vec::new();
-    for (address, cell) in &entry.cells {
-        let first = address.steps().next();
+    for (address, cell) in entry.cells() {
+        let first = Steps::of(address, false).next();
         if matches!(first, Some(Step::Element(element)) if places.contains(&element)) {
-            writers.extend(cell.siblings.iter().flat_map(Sibling::changes));
+            writers.extend(cell.siblings.iter().flat_map(|sibling| sibling.changes()));
         }
     }
     writers.sort_unstable();

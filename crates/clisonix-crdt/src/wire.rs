@@ -79,6 +79,11 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     pub(crate) fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -94,6 +99,13 @@ impl<'a> Reader<'a> {
         let slice = self.bytes.get(self.at..end).ok_or(DecodeError::Truncated(self.at))?;
         self.at = end;
         Ok(slice)
+    }
+
+    /// A reader of the next `len` bytes, whose offsets go on counting.
+    pub(crate) fn within(&mut self, len: usize) -> Result<Self, DecodeError> {
+        let start = self.at;
+        self.take(len)?;
+        Ok(Self { bytes: self.bytes.get(..self.at).unwrap_or_default(), at: start })
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {

@@ -1,8 +1,12 @@
 //! This project's merge layer, through its public interface: a Patient is a
 //! record with one entry, a Bundle a record with several.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
-use clisonix_crdt::{ActorId, ActorSecret, Base, ChangeId, EntryId, HybridTime, Origin, Record};
+use clisonix_crdt::{
+    ActorId, ActorSecret, Base, ChangeId, EntryId, HybridTime, Link, Origin, Record,
+};
 use clisonix_fhir::json::{self, Object, Value as Tree};
 use serde_json::Value;
 
@@ -18,6 +22,18 @@ pub struct Replica {
     site: u64,
     /// Actors handed out so far.
     actors: u64,
+    /// What this site says to all others.
+    out: Link,
+    /// What the others say, by site.
+    into: BTreeMap<u8, Link>,
+    /// The Patient, once it was looked for.
+    patient: Option<EntryId>,
+}
+
+impl Replica {
+    fn new(record: Record, site: u64) -> Self {
+        Self { record, site, actors: 0, out: Link::new(), into: BTreeMap::new(), patient: None }
+    }
 }
 
 impl Engine for Clisonix {
@@ -30,7 +46,7 @@ impl Engine for Clisonix {
     const ERASABLE: bool = false;
 
     fn create(text: &str, site: u64) -> Result<Replica> {
-        let mut replica = Replica { record: Record::new("bench"), site, actors: 0 };
+        let mut replica = Replica::new(Record::new("bench"), site);
         let tree = json::parse(text.as_bytes())?;
         let resources = resources(&tree)?;
         replica.write(|record, origin, actors| {
@@ -40,7 +56,7 @@ impl Engine for Clisonix {
     }
 
     fn load(bytes: &[u8], site: u64) -> Result<Replica> {
-        Ok(Replica { record: Record::load(bytes)?, site, actors: 0 })
+        Ok(Replica::new(Record::load(bytes)?, site))
     }
 
     fn save(replica: &mut Replica) -> Result<Vec<u8>> {
@@ -59,18 +75,14 @@ impl Engine for Clisonix {
     }
 
     fn apply(replica: &mut Replica, ops: &[Op]) -> Result<Vec<u8>> {
-        let view = replica.record.view();
-        let id = view.entries().find(|id| is_patient(id)).context("no Patient")?;
-        let mut tree = view.resource(id).context("no resource")?;
+        let first = replica.record.change_count();
         for op in ops {
-            set(&mut tree, op)?;
+            replica.set(op)?;
         }
-        let resource = tree.as_object().context("no object")?;
-        let change = replica.write(|record, origin, actors| {
-            Ok(record.edit(&[resource], &Base::Current, origin, actors)?)
-        })?;
-        let change = change.context("no change was made")?;
-        replica.record.change(&change).context("no such change")
+        // The sender's number stands for the connection that the message comes over.
+        let mut message = vec![replica.site as u8];
+        message.extend(replica.out.write(&replica.record, first));
+        Ok(message)
     }
 
     fn mark(replica: &mut Replica) -> Vec<ChangeId> {
@@ -82,7 +94,13 @@ impl Engine for Clisonix {
     }
 
     fn merge(replica: &mut Replica, message: &[u8]) -> Result<()> {
-        let received = replica.record.receive(message)?;
+        if message.starts_with(b"CXB") {
+            let received = replica.record.receive(message)?;
+            return if received.refused.is_empty() { Ok(()) } else { bail!("a change was refused") };
+        }
+        let (site, message) = message.split_first().context("an empty message")?;
+        let message = replica.into.entry(*site).or_default().read(message)?;
+        let received = replica.record.receive_message(message)?;
         if received.refused.is_empty() { Ok(()) } else { bail!("a change was refused") }
     }
 
@@ -103,6 +121,33 @@ impl Engine for Clisonix {
 type Actors<'a> = dyn FnMut() -> (ActorId, ActorSecret) + 'a;
 
 impl Replica {
+    fn set(&mut self, op: &Op) -> Result<()> {
+        let Op::Set(path, value) = op else { bail!("edits of a Patient set members") };
+        let mut pointer = String::new();
+        for step in path {
+            pointer.push('/');
+            match step {
+                Step::Key(key) => pointer.push_str(key),
+                Step::Index(index) => pointer.push_str(&index.to_string()),
+            }
+        }
+        let value = match value {
+            Value::String(text) => Tree::from(text.as_str()),
+            Value::Bool(bool) => Tree::from(*bool),
+            other => json::parse(other.to_string().as_bytes())?,
+        };
+        let id = match &self.patient {
+            Some(id) => id.clone(),
+            None => {
+                let view = self.record.view();
+                view.entries().find(|id| is_patient(id)).context("no Patient")?.clone()
+            }
+        };
+        self.write(|record, origin, actors| Ok(record.set(&id, &pointer, &value, origin, actors)?))?;
+        self.patient = Some(id);
+        Ok(())
+    }
+
     fn write<T>(
         &mut self,
         edit: impl FnOnce(&mut Record, &Origin<'_>, &mut &mut Actors<'_>) -> Result<T>,
@@ -136,21 +181,4 @@ fn resources(tree: &Tree) -> Result<Vec<&Object>> {
     };
     let objects = entries.into_iter().map(|entry| entry.and_then(Tree::as_object));
     objects.collect::<Option<_>>().context("an entry without a resource")
-}
-
-fn set(tree: &mut Tree, op: &Op) -> Result<()> {
-    let Op::Set(path, value) = op else { bail!("edits of a Patient set members") };
-    let (last, above) = path.split_last().context("an empty path")?;
-    let mut at = tree;
-    for step in above {
-        at = match step {
-            Step::Key(key) => at.get_mut(key),
-            Step::Index(index) => at.at_mut(*index),
-        }
-        .context("no such place")?;
-    }
-    let Step::Key(key) = last else { bail!("edits of a Patient set members") };
-    let value = json::parse(value.to_string().as_bytes())?;
-    at.as_object_mut().context("no object")?.insert(key.as_str(), value);
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Bytes from outside: damaged, reordered, early, forged.
 
-use clisonix_crdt::{ReceiveError, Record, RefusalReason};
+use clisonix_crdt::{Link, ReceiveError, Record, RefusalReason};
 use proptest::prelude::*;
 
 use crate::site::Site;
@@ -43,7 +43,8 @@ fn an_actor_that_says_two_things_under_one_number_is_refused() {
 #[test]
 fn changes_of_another_record_are_refused() {
     let mut other = Record::new("patient-124");
-    assert_eq!(other.receive(&sample().record.save()), Err(ReceiveError::OtherRecord));
+    let batch = sample().record.changes_since(&[]);
+    assert_eq!(other.receive(&batch), Err(ReceiveError::OtherRecord));
 }
 
 proptest! {
@@ -51,10 +52,17 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut record = Record::new("patient-123");
         let _ = Record::load(&bytes);
-        let mut with_magic = b"CXB\x01\x0bpatient-123".to_vec();
-        with_magic.extend(bytes);
-        let _ = Record::load(&with_magic);
+        let _ = record.receive(&bytes);
+        let _ = Link::new().read(&bytes);
+        for flags in 0..4 {
+            let mut batch = b"CXB\x02".to_vec();
+            batch.push(flags);
+            batch.extend(b"\x0bpatient-123");
+            batch.extend(&bytes);
+            let _ = record.receive(&batch);
+        }
     }
 
     #[test]
@@ -72,10 +80,39 @@ proptest! {
         let _ = a.record.receive(&bytes);
         let version = a.record.at(&heads).expect("its own heads are still known");
         prop_assert_eq!(a.record.view_of(&version).heads(), heads);
-        if let Ok(loaded) = Record::load(&bytes) {
-            let text = loaded.view().bundle_text();
+        let mut fresh = Record::new("patient-123");
+        if fresh.receive(&bytes).is_ok() {
+            let text = fresh.view().bundle_text();
             prop_assert!(clisonix_fhir::json::parse(text.as_bytes()).is_ok(), "{}", text);
-            let _ = loaded.view().conflicts();
+            let _ = fresh.view().conflicts();
+            let _ = fresh.history(None);
+        }
+    }
+
+    #[test]
+    fn a_damaged_saved_record_is_refused(at in any::<prop::sample::Index>(), with in 1_u8..) {
+        let mut bytes = sample().record.save();
+        let index = at.index(bytes.len());
+        bytes[index] ^= with;
+        prop_assert!(Record::load(&bytes).is_err());
+    }
+
+    /// Damage that keeps the checksum, as somebody who forges would.
+    #[test]
+    fn a_forged_saved_record_never_panics(at in any::<prop::sample::Index>(), with in 1_u8..) {
+        let mut bytes = sample().record.save();
+        let index = 8 + at.index(bytes.len() - 8);
+        bytes[index] ^= with;
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[8..]);
+        bytes[4..8].copy_from_slice(&crc.sum().to_be_bytes());
+        if let Ok(mut record) = Record::load(&bytes) {
+            let _ = record.view().bundle_text();
+            let _ = record.view().conflicts();
+            let _ = record.history(None);
+            let _ = record.is_sound();
+            let _ = record.receive(&sample().record.changes_since(&[]));
+            let _ = record.save();
         }
     }
 }

@@ -18,6 +18,7 @@ enum Act {
     Feed { site: usize, feed: u8, message: u8, gender: u8, phones: Vec<u8> },
     Resolve { site: usize, keep: bool },
     Pull { to: usize, from: usize },
+    Reload { site: usize },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -33,6 +34,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (site.clone(), 0..2_u8, 0..5_u8, 0..3_u8, list())
             .prop_map(|(site, feed, message, gender, phones)| Act::Feed { site, feed, message, gender, phones }),
         1 => (site.clone(), any::<bool>()).prop_map(|(site, keep)| Act::Resolve { site, keep }),
+        1 => site.clone().prop_map(|site| Act::Reload { site }),
         3 => (site.clone(), site).prop_map(|(to, from)| Act::Pull { to, from }),
     ]
 }
@@ -108,6 +110,12 @@ fn run(sites: &mut [Site; 3], act: &Act) {
             })
             .unwrap();
         }
+        Act::Reload { site } => {
+            let record = &mut sites[*site].record;
+            let before = record.state_bytes();
+            *record = Record::load(&record.save()).unwrap();
+            assert_eq!(record.state_bytes(), before);
+        }
         Act::Pull { to, from } => {
             if to != from {
                 let bytes = sites[*from].record.changes_since(&sites[*to].record.view().heads());
@@ -134,7 +142,8 @@ proptest! {
         for act in &acts {
             run(&mut sites, act);
         }
-        let all: Vec<Vec<u8>> = sites.iter().map(|site| site.record.save()).collect();
+        let all: Vec<Vec<u8>> =
+            sites.iter().map(|site| site.record.changes_since(&[])).collect();
         let mut singles: Vec<Vec<u8>> = Vec::new();
         for site in &sites {
             for change in site.record.history(None) {
@@ -167,8 +176,13 @@ proptest! {
             }
         }
         prop_assert_eq!(fresh.waiting_count(), 0);
-        prop_assert_eq!(fresh.state_bytes(), expected);
+        prop_assert_eq!(&fresh.state_bytes(), &expected);
         prop_assert_eq!(fresh.view().bundle_text(), shown);
+        for site in &sites {
+            let loaded = Record::load(&site.record.save()).unwrap();
+            prop_assert_eq!(&loaded.state_bytes(), &expected);
+            prop_assert!(loaded.is_sound());
+        }
         // The state at the present heads is the state.
         let heads: Vec<ChangeId> = fresh.view().heads();
         let version = fresh.at(&heads).unwrap();

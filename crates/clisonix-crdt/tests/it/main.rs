@@ -16,6 +16,7 @@ mod hostile;
 mod laws;
 mod lists;
 mod removal;
+mod saved;
 mod site;
 mod six_cases;
 mod valid;

@@ -1,0 +1,51 @@
+//! Compression of stored records and of batches: raw DEFLATE (RFC 1951) with a preset dictionary.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::wire::DecodeError;
+
+/// Texts that FHIR resources share; part of the format.
+pub(crate) const FHIR_TEXTS: &[u8] = include_bytes!("deflate/dictionary.txt");
+/// DEFLATE looks back this far.
+const WINDOW_BYTES: usize = 32 << 10;
+
+/// Compresses `bytes`, which may refer back to `dictionary`.
+pub(crate) fn deflate(bytes: &[u8], dictionary: &[u8]) -> Vec<u8> {
+    let mut compress = Compress::new(Compression::best(), false);
+    // Only a stream that has begun refuses a dictionary.
+    let _ = compress.set_dictionary(last_window(dictionary));
+    let mut out = Vec::with_capacity(bytes.len() / 2 + 64);
+    loop {
+        let done = compress.total_in() as usize;
+        let rest = bytes.get(done..).unwrap_or_default();
+        match compress.compress_vec(rest, &mut out, FlushCompress::Finish) {
+            Ok(Status::StreamEnd) | Err(_) => return out,
+            Ok(_) => out.reserve(out.len().max(64)),
+        }
+    }
+}
+
+/// Undoes [`deflate`]; `len` is what comes out, and no more is ever written.
+pub(crate) fn inflate(bytes: &[u8], len: usize, dictionary: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let wrong = DecodeError::Meaningless { what: "compressed bytes", at: 0 };
+    let mut decompress = Decompress::new(false);
+    decompress.set_dictionary(last_window(dictionary)).map_err(|_| wrong)?;
+    // A hostile length costs memory only as far as the bytes can fill it (1,032 to 1 at most).
+    if len > bytes.len().saturating_mul(1_040) + 64 {
+        return Err(wrong);
+    }
+    let mut out = Vec::with_capacity(len);
+    let status = decompress.decompress_vec(bytes, &mut out, FlushDecompress::Finish);
+    match status {
+        Ok(Status::StreamEnd)
+            if out.len() == len && decompress.total_in() as usize == bytes.len() =>
+        {
+            Ok(out)
+        }
+        _ => Err(wrong),
+    }
+}
+
+fn last_window(dictionary: &[u8]) -> &[u8] {
+    dictionary.get(dictionary.len().saturating_sub(WINDOW_BYTES)..).unwrap_or(dictionary)
+}

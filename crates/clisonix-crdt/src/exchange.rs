@@ -1,0 +1,459 @@
+//! Changes between replicas: applying, waiting, refusing, and giving them out.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use thiserror::Error;
+
+use crate::actor::{ActorId, Past};
+use crate::address::Address;
+use crate::batch;
+use crate::change::{ChangeId, Op, Write, belongs, encode_ops, fits, raw_ops};
+use crate::link::LinkMessage;
+use crate::log::{Logged, NO_BASE, apply};
+use crate::record::Record;
+use crate::stamp::Stamp;
+use crate::state::{ChangeNo, EntryId, Written};
+use crate::tables::Actor;
+use crate::time::HybridTime;
+use crate::travel::{
+    BaseOp, Incoming, IncomingOp, Numbering, OpPlace, Outgoing, Run, RunWriter, WireOp, complete,
+};
+use crate::wire::DecodeError;
+
+/// Most changes that wait for their dependencies.
+pub const MAX_WAITING: usize = 100_000;
+
+/// What became of the changes in a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Changes applied now, those that had waited included.
+    pub applied: usize,
+    /// Changes that were known already.
+    pub known: usize,
+    /// Changes that wait for others now.
+    pub waiting: usize,
+    /// Changes that cannot be applied, ever.
+    pub refused: Vec<Refusal>,
+}
+
+/// A change that was not applied, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its actor.
+    pub actor: ActorId,
+    /// Its sequence number.
+    pub seq: u32,
+    /// The reason.
+    pub reason: RefusalReason,
+}
+
+/// Why a change can never be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RefusalReason {
+    /// The actor made another change with the same sequence number: two stores write as one actor,
+    /// or somebody forges.
+    #[error("another change with this actor and sequence number is known")]
+    Equivocation,
+    /// Its dependencies already hold a later change of its own actor.
+    #[error("the change depends on a later one of its own actor")]
+    Order,
+    /// The secret for the actor's commitments did not come with its first change.
+    #[error("the actor's secret is missing")]
+    Secret,
+    /// An operation has an address or a value that FHIR R4 does not allow there.
+    #[error("an operation does not fit the entry")]
+    Operation,
+    /// The operation that an operation overwrites has no content here; the whole form is needed.
+    #[error("the operation that this one overwrites has no content here")]
+    Base,
+    /// Too many changes wait.
+    #[error("too many changes wait for their dependencies")]
+    TooManyWaiting,
+}
+
+/// Why a batch was not taken in; the record is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// The bytes are damaged or something else.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The batch belongs to another record.
+    #[error("the changes belong to another record")]
+    OtherRecord,
+}
+
+/// A change's dependencies, by number here.
+pub(crate) type Deps = SmallVec<[ChangeNo; 2]>;
+
+impl Record {
+    /// Takes in a batch from another replica, in any order, with any duplicates. What lacks its
+    /// dependencies waits, visibly.
+    ///
+    /// # Errors
+    /// [`ReceiveError`] if the bytes as a whole cannot be read; the record is unchanged.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<Received, ReceiveError> {
+        let (record, run) = batch::decode(bytes)?;
+        if *record != *self.id {
+            return Err(ReceiveError::OtherRecord);
+        }
+        Ok(self.receive_run(run))
+    }
+
+    /// As [`Self::receive`], of a message that came over a [`crate::Link`].
+    ///
+    /// # Errors
+    /// [`ReceiveError::OtherRecord`]; the record is unchanged.
+    pub fn receive_message(&mut self, message: LinkMessage) -> Result<Received, ReceiveError> {
+        if message.record != self.id {
+            return Err(ReceiveError::OtherRecord);
+        }
+        Ok(self.receive_run(message.run))
+    }
+
+    fn receive_run(&mut self, run: Run) -> Received {
+        for (actor, secret) in run.secrets {
+            if self.tables.actor_number(actor).is_none() {
+                self.secrets.entry(actor).or_insert(secret);
+            }
+        }
+        let mut received = Received::default();
+        for change in run.changes {
+            self.take(change, &mut received);
+        }
+        received.waiting = self.waiting_count();
+        received
+    }
+
+    fn take(&mut self, change: Incoming, received: &mut Received) {
+        let mut ready = vec![change];
+        while let Some(change) = ready.pop() {
+            let key = (change.actor, change.seq);
+            let refuse = |reason| Refusal { actor: key.0, seq: key.1, reason };
+            if let Some(there) = self.known(key) {
+                match self.is_same(&change, there) {
+                    true => received.known += 1,
+                    false => received.refused.push(refuse(RefusalReason::Equivocation)),
+                }
+                continue;
+            }
+            if let Some(missing) = self.missing(&change) {
+                match self.wait(change, missing) {
+                    Ok(true) => {}
+                    Ok(false) => received.known += 1,
+                    Err(reason) => received.refused.push(refuse(reason)),
+                }
+                continue;
+            }
+            match self.take_in(change) {
+                Ok(()) => {
+                    received.applied += 1;
+                    let freed = self.waiting_for.remove(&key).unwrap_or_default();
+                    let freed = freed.into_iter().filter_map(|key| self.waiting.remove(&key));
+                    ready.extend(freed.flatten());
+                }
+                Err(reason) => received.refused.push(refuse(reason)),
+            }
+        }
+    }
+
+    /// The number of a change that is here.
+    fn known(&self, (actor, seq): (ActorId, u32)) -> Option<ChangeNo> {
+        self.log.of_actor(self.tables.actor_number(actor)?, seq, &self.tables)
+    }
+
+    fn is_here(&self, (actor, seq): (ActorId, u32)) -> bool {
+        let number = self.tables.actor_number(actor);
+        number.is_some_and(|actor| self.tables.last_seq(actor) >= seq)
+    }
+
+    /// The first change that must come before this one and is not here.
+    fn missing(&self, change: &Incoming) -> Option<(ActorId, u32)> {
+        let previous = (change.seq > 1).then(|| (change.actor, change.seq - 1));
+        let mut all = previous.into_iter().chain(change.deps.iter().copied());
+        all.find(|&dep| !self.is_here(dep))
+    }
+
+    /// Puts a change aside; `false` if it waits already.
+    fn wait(&mut self, change: Incoming, missing: (ActorId, u32)) -> Result<bool, RefusalReason> {
+        let key = (change.actor, change.seq);
+        if self.waiting_count() >= MAX_WAITING {
+            return Err(RefusalReason::TooManyWaiting);
+        }
+        let there = self.waiting.entry(key).or_default();
+        if there.contains(&change) {
+            return Ok(false);
+        }
+        there.push(change);
+        let list = self.waiting_for.entry(missing).or_default();
+        if !list.contains(&key) {
+            list.push(key);
+        }
+        Ok(true)
+    }
+
+    fn is_same(&self, change: &Incoming, there: ChangeNo) -> bool {
+        let (Some(row), Some(deps)) = (self.log.get(there), self.dependencies(change)) else {
+            return false;
+        };
+        let Ok((ops, _)) = self.complete(&change.ops, &row.past) else { return false };
+        deps == row.deps
+            && change.time.0 == row.stamp.time
+            && *change.author == *self.tables.authors.name(row.stamp.author)
+            && change.source == self.tables.source_of(&row.stamp)
+            && encode_ops(&ops) == *row.ops
+    }
+
+    /// The changes that a change depends on, its actor's previous one included, ascending; `None`
+    /// while one is missing.
+    fn dependencies(&self, change: &Incoming) -> Option<Deps> {
+        let mut deps = Deps::new();
+        if change.seq > 1 {
+            deps.push(self.known((change.actor, change.seq - 1))?);
+        }
+        for &dep in &change.deps {
+            deps.push(self.known(dep)?);
+        }
+        deps.sort_unstable();
+        Some(deps)
+    }
+
+    /// Applies a change whose dependencies are all here.
+    fn take_in(&mut self, change: Incoming) -> Result<(), RefusalReason> {
+        let actor = self.actor_of(change.actor)?;
+        let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
+        let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
+        let (ops, _) = self.complete(&change.ops, &past)?;
+        let stamp = self.stamp(actor, &change);
+        self.append(stamp, deps, past, &ops);
+        Ok(())
+    }
+
+    /// As [`Self::take_in`] for a change from this record's own packed log: only the log is made.
+    pub(crate) fn relog(&mut self, change: Incoming) -> Option<()> {
+        let actor = self.tables.actor_number(change.actor)?;
+        let deps = self.dependencies(&change)?;
+        let past = self.past(actor, change.seq, &deps)?;
+        let (ops, bases) = self.complete(&change.ops, &past).ok()?;
+        let stamp = self.stamp(actor, &change);
+        let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
+        row.bases = bases;
+        self.log_row(row);
+        Some(())
+    }
+
+    fn stamp(&mut self, actor: u32, change: &Incoming) -> Stamp {
+        let author = self.tables.authors.number(&change.author);
+        let (said, source) = match &change.source {
+            None => (change.time.0, 0),
+            Some(source) => {
+                let number = self.tables.source_number(&source.feed, source.message);
+                (HybridTime::from_millis(source.event_time_ms).0, number + 1)
+            }
+        };
+        Stamp { actor, seq: change.seq, time: change.time.0, said, source, author }
+    }
+
+    /// The number of an actor; a new one needs its secret.
+    fn actor_of(&mut self, id: ActorId) -> Result<u32, RefusalReason> {
+        if let Some(number) = self.tables.actor_number(id) {
+            return Ok(number);
+        }
+        let secret = self.secrets.remove(&id).ok_or(RefusalReason::Secret)?;
+        self.tables.actors.push(Actor { id, secret, last: (0, 0) });
+        Ok(self.tables.actors.len() as u32 - 1)
+    }
+
+    /// The past of an actor's change with these dependencies; `None` if they hold a later change of
+    /// the same actor.
+    pub(crate) fn past(&self, actor: u32, seq: u32, deps: &[ChangeNo]) -> Option<Past> {
+        let previous = seq.checked_sub(1)?;
+        let others = match deps {
+            [only] if previous > 0 && self.log.is_newer(*only) => {
+                Arc::clone(&self.log.get(*only)?.past.others)
+            }
+            _ if self.heads.iter().all(|head| deps.contains(head)) => Arc::new(self.tables.clock()),
+            _ => Arc::new(self.log.clock_of(deps)),
+        };
+        (others.seq(actor) <= previous).then_some(Past { actor, seq: previous, others })
+    }
+
+    /// Completes and checks operations from outside, given the past of their change.
+    fn complete(
+        &self,
+        ops: &[IncomingOp],
+        past: &Past,
+    ) -> Result<(Vec<Op>, Box<[ChangeNo]>), RefusalReason> {
+        let mut all = Vec::with_capacity(ops.len());
+        let mut bases = Vec::new();
+        for op in ops {
+            let (op, base) = self.complete_op(op, past)?;
+            if let Some(base) = base {
+                bases.resize(all.len(), NO_BASE);
+                bases.push(base);
+            }
+            all.push(op);
+        }
+        if !bases.is_empty() {
+            bases.resize(all.len(), NO_BASE);
+        }
+        Ok((all, bases.into()))
+    }
+
+    fn complete_op(
+        &self,
+        op: &IncomingOp,
+        past: &Past,
+    ) -> Result<(Op, Option<ChangeNo>), RefusalReason> {
+        let wrong = RefusalReason::Operation;
+        match &op.place {
+            OpPlace::New { entry, address } => {
+                let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
+                let known = self.entries.get(entry);
+                let known = known.is_some_and(|entry| entry.pages.contains(address.as_bytes()));
+                if !known && !belongs(entry, address) || !fits(address.as_bytes(), &write) {
+                    return Err(wrong);
+                }
+                Ok((Op { entry: entry.clone(), address: address.clone(), write }, None))
+            }
+            OpPlace::Base { actor, seq, op: index } => {
+                let number = self.tables.actor_number(*actor).ok_or(wrong)?;
+                if !past.covers(number, *seq) {
+                    return Err(wrong);
+                }
+                let base = self.log.of_actor(number, *seq, &self.tables).ok_or(wrong)?;
+                let row = self.log.get(base).ok_or(wrong)?;
+                let there = raw_ops(&row.ops).nth(*index as usize).ok_or(RefusalReason::Base)?;
+                let text = match there.write {
+                    Some(Written::Set(text)) => text,
+                    _ => return Err(RefusalReason::Base),
+                };
+                let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
+                if !matches!(write, Write::Set(_)) || !fits(there.address, &write) {
+                    return Err(wrong);
+                }
+                let entry = EntryId { ty: there.entry.0, id: there.entry.1.into() };
+                Ok((Op { entry, address: Address::trusted(there.address), write }, Some(base)))
+            }
+        }
+    }
+
+    /// Puts a change into state and log; everything about it was checked.
+    pub(crate) fn append(&mut self, stamp: Stamp, deps: Deps, past: Past, ops: &[Op]) -> ChangeNo {
+        let mut row = Logged::new(stamp, deps, past, encode_ops(ops).into());
+        let change = self.log.len();
+        row.bases = apply(&mut self.entries, ops, change, &row, &self.tables).into();
+        self.tables.stamps.push(change, stamp);
+        self.latest = self.latest.max(HybridTime(stamp.time));
+        self.log_row(row);
+        change
+    }
+
+    fn log_row(&mut self, row: Logged) {
+        let change = self.log.len();
+        self.heads.retain(|head| !row.deps.contains(head));
+        self.heads.push(change);
+        if let Some(actor) = self.tables.actors.get_mut(row.stamp.actor as usize) {
+            actor.last = (row.stamp.seq, change);
+        }
+        self.log.push(row);
+    }
+
+    /// Everything that a replica with `heads` lacks, as a batch; `[]` gives all. Heads that are not
+    /// known here are passed over, so that too much may be sent, never too little.
+    pub fn changes_since(&self, heads: &[ChangeId]) -> Vec<u8> {
+        let known: Vec<ChangeNo> = heads.iter().filter_map(|head| self.number_of(head)).collect();
+        let seen = self.log.clock_of(&known);
+        let missing = self.log.rows().map(|(_, row)| row);
+        let missing = missing.filter(|row| !seen.covers(row.stamp.actor, row.stamp.seq));
+        batch::encode(&self.id, missing.map(|row| self.outgoing(row, true)))
+    }
+
+    /// One change as a batch of its own.
+    pub fn change(&self, id: &ChangeId) -> Option<Vec<u8>> {
+        let row = self.log.get(self.number_of(id)?)?;
+        Some(batch::encode(&self.id, std::iter::once(self.outgoing(row, true))))
+    }
+
+    /// The changes that wait, as a batch; empty if none does.
+    pub(crate) fn waiting_batch(&self) -> Vec<u8> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let changes = self.waiting.values().flatten();
+        let secret = |change: &Incoming| self.secrets.get(&change.actor).copied();
+        batch::encode(&self.id, changes.map(|change| change.outgoing(secret(change))))
+    }
+
+    /// Writes the changes from number `first` on.
+    pub(crate) fn write_run(
+        &self,
+        first: usize,
+        numbering: &mut Numbering,
+        in_columns: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let mut run = RunWriter::new(numbering, &self.id, in_columns);
+        for (_, row) in self.log.rows_from(first as ChangeNo) {
+            run.push(&self.outgoing(row, true));
+        }
+        run.finish(out);
+    }
+
+    /// A change as it travels; `with_secret`: an actor's first change carries its secret.
+    pub(crate) fn outgoing<'a>(&'a self, row: &'a Logged, with_secret: bool) -> Outgoing<'a> {
+        let stamp = &row.stamp;
+        let actor = self.tables.actors.get(stamp.actor as usize);
+        let secret = actor.filter(|_| with_secret && stamp.seq == 1).map(|actor| actor.secret);
+        let dots = row.deps.iter().filter_map(|&dep| self.dot(dep));
+        let mut deps: Vec<(ActorId, u32)> = dots
+            .filter(|(dep, _)| *dep != stamp.actor)
+            .map(|(a, s)| (self.tables.actor(a), s))
+            .collect();
+        deps.sort_unstable();
+        let source = stamp.source.checked_sub(1).and_then(|s| self.tables.sources.get(s as usize));
+        let bases = row.bases.iter().copied().chain(std::iter::repeat(NO_BASE));
+        let ops = raw_ops(&row.ops).zip(bases).map(|(op, base)| {
+            let base = (base != NO_BASE).then(|| self.base_op(base, &op)).flatten();
+            WireOp::spell(&op, base.as_ref())
+        });
+        Outgoing {
+            actor: self.tables.actor(stamp.actor),
+            secret,
+            seq: stamp.seq,
+            deps,
+            time: HybridTime(stamp.time),
+            author: self.tables.authors.name(stamp.author),
+            source: source.map(|&(feed, message)| {
+                (self.tables.feeds.name(feed), message, HybridTime(stamp.said).millis())
+            }),
+            ops: ops.collect(),
+        }
+    }
+
+    /// Actor and sequence number of a change, without the log if it is some actor's last.
+    fn dot(&self, change: ChangeNo) -> Option<(u32, u32)> {
+        let stamp = match self.tables.stamps.get(change) {
+            Some(stamp) => stamp,
+            None => &self.log.get(change)?.stamp,
+        };
+        Some((stamp.actor, stamp.seq))
+    }
+
+    /// The operation of `change` whose cell `op` overwrites.
+    fn base_op<'a>(
+        &'a self,
+        change: ChangeNo,
+        op: &crate::change::RawOp<'_>,
+    ) -> Option<BaseOp<'a>> {
+        let row = self.log.get(change)?;
+        let mut ops = raw_ops(&row.ops).zip(0_u32..);
+        let (there, index) =
+            ops.find(|(there, _)| there.address == op.address && there.entry == op.entry)?;
+        let Some(Written::Set(text)) = there.write else { return None };
+        let (actor, seq) = (self.tables.actor(row.stamp.actor), row.stamp.seq);
+        Some(BaseOp { actor, seq, op: index, text })
+    }
+}

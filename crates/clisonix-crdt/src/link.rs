@@ -1,0 +1,115 @@
+//! Links: what two replicas that stay in contact need not say twice.
+//!
+//! Each direction of a link numbers records, actors and names as they come up. A message is
+//! understood only by a link that has read all messages before it, in order; that is the
+//! transport's duty. Normative: `docs/formats/change.md`.
+
+use thiserror::Error;
+
+use crate::batch::{put_run, read_flagged};
+use crate::change::MAX_NAME_BYTES;
+use crate::record::Record;
+use crate::travel::{Numbering, Run};
+use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
+
+/// Most records that one link may speak of before it must be made anew.
+pub const MAX_LINK_RECORDS: usize = 1 << 20;
+
+/// One end of a link between two replicas: one direction for sending, one for receiving.
+#[derive(Clone, Debug, Default)]
+pub struct Link {
+    sent: Direction,
+    read: Direction,
+    broken: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Direction {
+    numbering: Numbering,
+    records: Vec<Box<str>>,
+}
+
+/// A message that was read and belongs to one record.
+pub struct LinkMessage {
+    pub(crate) record: Box<str>,
+    pub(crate) run: Run,
+}
+
+impl LinkMessage {
+    /// The record that it belongs to.
+    pub fn record(&self) -> &str {
+        &self.record
+    }
+}
+
+/// Why a message could not be read. The link cannot be used any more: both ends make a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The bytes are damaged, or a message before them is missing.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// An earlier message could not be read.
+    #[error("the link is broken since an earlier message; both ends must make a new one")]
+    Broken,
+}
+
+impl Link {
+    /// A link that nothing was said on yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The message that carries the record's changes from the `first`-th on, in order of their
+    /// arrival here (see [`Record::change_count`]).
+    pub fn write(&mut self, record: &Record, first: usize) -> Vec<u8> {
+        let count = record.change_count().saturating_sub(first);
+        let in_columns = count > 4;
+        let records = &mut self.sent.records;
+        let known = records.iter().position(|name| **name == *record.id);
+        let mut run = Vec::with_capacity(48);
+        record.write_run(first, &mut self.sent.numbering, in_columns, &mut run);
+        let mut body = Vec::with_capacity(run.len() + 2);
+        let flags = put_run(&run, in_columns, &mut body);
+        let mut out = Vec::with_capacity(body.len() + 4);
+        let index = known.unwrap_or(records.len()) as u64;
+        put_u64(&mut out, index << 2 | u64::from(flags));
+        if known.is_none() {
+            put_bytes(&mut out, record.id.as_bytes());
+            records.push(record.id.clone());
+        }
+        out.extend_from_slice(&body);
+        out
+    }
+
+    /// Reads the next message of the other end.
+    ///
+    /// # Errors
+    /// [`LinkError`]; after it the link is broken.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<LinkMessage, LinkError> {
+        if self.broken {
+            return Err(LinkError::Broken);
+        }
+        let message = self.read.message(bytes);
+        self.broken = message.is_err();
+        Ok(message?)
+    }
+}
+
+impl Direction {
+    fn message(&mut self, bytes: &[u8]) -> Result<LinkMessage, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let head = reader.u64()?;
+        let index = usize::try_from(head >> 2).unwrap_or(usize::MAX);
+        if index > self.records.len() || index >= MAX_LINK_RECORDS {
+            return Err(DecodeError::Meaningless { what: "record", at: 0 });
+        }
+        if index == self.records.len() {
+            self.records.push(reader.str(MAX_NAME_BYTES, "record name")?.into());
+        }
+        let record = self.records.get(index).cloned().unwrap_or_default();
+        let flags = (head & 3) as u8;
+        let run = read_flagged(&mut reader, flags, &mut self.numbering, &record)?;
+        Ok(LinkMessage { record, run })
+    }
+}

@@ -1,0 +1,224 @@
+//! Edits of one member, named by a JSON Pointer (RFC 6901) into the resource as it is shown.
+//!
+//! Where nothing is concurrent the pointer leads straight to a cell; otherwise the resource is read,
+//! changed and compared as a whole, which gives the same.
+
+use clisonix_fhir::json::Value;
+use clisonix_fhir::schema::{ElementId, Scope};
+
+use crate::actor::ActorSource;
+use crate::address::{self, ElementKey, Path, Step, Steps};
+use crate::canonical;
+use crate::change::{Op, Write, named_value};
+use crate::edit::{Base, EditError, Origin};
+use crate::layout::{Shape, shape, thing_scope};
+use crate::page::Cell;
+use crate::patch::tokens;
+use crate::record::Record;
+use crate::state::{Entry, EntryId, Written};
+use crate::tree::skipped;
+use crate::writing::Plan;
+
+impl Record {
+    /// Puts `value` at a member of an entry, or over an element of a list, as it is shown now.
+    /// `pointer` is a JSON Pointer into the resource, such as `/telecom/0/value`; what is around
+    /// the member must be there. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchEntry`]; [`EditError::Patch`] if the pointer leads nowhere; otherwise as
+    /// [`Self::edit`]. The record is unchanged.
+    pub fn set(
+        &mut self,
+        id: &EntryId,
+        pointer: &str,
+        value: &Value,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<bool, EditError> {
+        let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
+        let tokens =
+            tokens(pointer).ok_or(EditError::Patch { index: 0, reason: "not a JSON Pointer" })?;
+        let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
+        let straight = Walk { record: self, entry, path: Path::default() }.member(
+            Scope::Type(id.ty),
+            &tokens,
+            value,
+            0,
+        );
+        if let Some((path, write)) = straight {
+            let Some(write) = write else { return Ok(false) };
+            let op = Op { entry: id.clone(), address: path, write };
+            return Ok(self.commit(Plan::now(), vec![op], origin, actors)?.is_some());
+        }
+        let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
+        put(&mut resource, &tokens, value).ok_or(EditError::Patch {
+            index: 0,
+            reason: "the target of the path does not exist",
+        })?;
+        let object = resource.as_object().ok_or(EditError::NotAResource)?;
+        Ok(self.edit(&[object], &Base::Current, origin, actors)?.is_some())
+    }
+}
+
+/// Puts a value into a document.
+fn put(document: &mut Value, tokens: &[&str], value: &Value) -> Option<()> {
+    let (last, above) = tokens.split_last()?;
+    let mut at = document;
+    for token in above {
+        at = match at {
+            Value::Object(object) => object.get_mut(token)?,
+            Value::Array(items) => items.get_mut(index(token)?)?,
+            _ => return None,
+        };
+    }
+    match at {
+        Value::Object(object) => drop(object.insert(*last, value.clone())),
+        Value::Array(items) => *items.get_mut(index(last)?)? = value.clone(),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// RFC 6901, section 4: no leading zeros.
+fn index(token: &str) -> Option<usize> {
+    let plain =
+        token == "0" || !token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit());
+    if plain { token.parse().ok() } else { None }
+}
+
+/// A way from the entry to one cell. Every step gives `None` where the long way must be taken.
+struct Walk<'r> {
+    record: &'r Record,
+    entry: &'r Entry,
+    path: Path,
+}
+
+/// The cell and what to write; `None` in the second place if it says so already.
+type Found = (address::Address, Option<Write>);
+
+impl Walk<'_> {
+    fn member(
+        mut self,
+        scope: Scope,
+        tokens: &[&str],
+        value: &Value,
+        depth: usize,
+    ) -> Option<Found> {
+        if depth == 0 && !self.is_plain() {
+            return None;
+        }
+        let (name, rest) = tokens.split_first()?;
+        let member = scope.member(name)?;
+        let element = member.element;
+        let policy = &self.record.policy;
+        if skipped(scope, depth, name) || member.sibling || policy.is_grouped(element) {
+            return None;
+        }
+        let nests = shape(element) == Shape::Thing && depth + 1 < address::MAX_THING_DEPTH;
+        self.path.push(Step::Element(element));
+        if element.element().is_list() {
+            let (item, rest) = rest.split_first()?;
+            let key = self.item(element, index(item)?)?;
+            self.path.push(Step::Key(key));
+            if nests {
+                return self.member(thing_scope(element), rest, value, depth + 1);
+            }
+            self.path.push(Step::Content);
+            return self.content(None, rest, value);
+        }
+        if nests {
+            return self.member(thing_scope(element), rest, value, depth + 1);
+        }
+        self.content(Some(name), rest, value)
+    }
+
+    /// Whether nothing about the entry is concurrent or was ever removed.
+    fn is_plain(&self) -> bool {
+        let mut cells = self.entry.cells();
+        let presence = cells.next().is_some_and(|(at, _)| address::is_presence(at));
+        self.entry.heads.len() == 1 && !presence
+    }
+
+    /// The key of the list element shown at `index`.
+    fn item(&self, element: ElementId, index: usize) -> Option<ElementKey> {
+        let prefix = self.path.as_bytes();
+        let mut items: Vec<(&[u8], ElementKey)> = Vec::new();
+        for (at, cell) in self.entry.under(prefix) {
+            let mut steps = Steps::of(at.get(prefix.len()..)?, true);
+            let Some(Step::Key(key)) = steps.next() else { return None };
+            match (steps.next()?, cell.siblings.as_slice()) {
+                (Step::Position, [only]) => {
+                    let Written::Position(position) = only.write else { return None };
+                    items.push((position, key));
+                }
+                (_, [only]) if only.covered == 0 && only.write != Written::Set("") => {}
+                _ => return None,
+            }
+        }
+        items.sort_unstable();
+        // Equal content under different keys is shown as one element.
+        if element.element().is_backbone() || items.len() < 2 {
+            return items.get(index).map(|(_, key)| *key);
+        }
+        let mut texts: Vec<&str> = Vec::with_capacity(items.len());
+        for (at, cell) in self.entry.under(prefix) {
+            if Steps::of(at, false).last() == Some(Step::Content) {
+                texts.push(only_text(&cell)?);
+            }
+        }
+        texts.sort_unstable();
+        if texts.windows(2).any(|pair| pair.first() == pair.last()) {
+            return None;
+        }
+        items.get(index).map(|(_, key)| *key)
+    }
+
+    /// The cell at the end of the way, with the value put into its text.
+    fn content(mut self, name: Option<&str>, rest: &[&str], value: &Value) -> Option<Found> {
+        let address = self.path.whole();
+        let cell = self.entry.pages.cell(address.as_bytes());
+        let value = canonical::text(value);
+        let text = match (&cell, name) {
+            (None, Some(name)) if rest.is_empty() => Some(named(name, &value)),
+            (None, _) => None,
+            (Some(cell), name) => {
+                let old = only_text(cell)?;
+                let inside = match name {
+                    Some(_) => named_value(address.as_bytes(), old)?,
+                    None => old,
+                };
+                let new = canonical::replaced(inside, rest, &value)?;
+                if new == inside {
+                    return Some((address, None));
+                }
+                Some(name.map_or_else(|| new.clone(), |name| named(name, &new)))
+            }
+        }?;
+        if name.is_none() && self.is_elsewhere(&text) {
+            return None;
+        }
+        Some((address, Some(Write::Set(text.into()))))
+    }
+
+    /// Whether another element of the list has this content already.
+    fn is_elsewhere(&self, text: &str) -> bool {
+        let bytes = self.path.as_bytes();
+        // The list's prefix: without the key and the last step.
+        let list = bytes.get(..bytes.len().saturating_sub(12)).unwrap_or_default();
+        self.entry.under(list).any(|(_, cell)| only_text(&cell) == Some(text))
+    }
+}
+
+fn named(name: &str, value: &str) -> String {
+    ["\"", name, "\":", value].concat()
+}
+
+fn only_text<'a>(cell: &Cell<'a>) -> Option<&'a str> {
+    match cell.siblings.as_slice() {
+        [only] if only.covered == 0 => match only.write {
+            Written::Set(text) if !text.is_empty() => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,366 @@
+//! A record as stored bytes: its state as state, and beside it the packed log, which reading the
+//! record does not touch. Normative: `docs/formats/record.md`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clisonix_fhir::schema::{TypeId, resource_named};
+use flate2::Crc;
+use smallvec::SmallVec;
+
+use crate::actor::{ActorId, ActorSecret};
+use crate::batch::MAX_BATCH_CHANGES;
+use crate::change::{ChangeId, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, is_fhir_id};
+use crate::deflate::{FHIR_TEXTS, deflate, inflate};
+use crate::exchange::ReceiveError;
+use crate::log::{Entries, Log, Logged};
+use crate::page::Pages;
+use crate::record::Record;
+use crate::stamp::Stamp;
+use crate::state::{ChangeNo, Entry, EntryId};
+use crate::tables::{Actor, Names, Tables};
+use crate::time::HybridTime;
+use crate::travel::{Numbering, RunWriter, read_run};
+use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
+
+/// Newest version of the saved form that this program reads, and the one it writes.
+pub const RECORD_VERSION: u8 = 2;
+/// Largest saved record, in bytes, after unpacking its state or its log.
+pub const MAX_RECORD_BYTES: usize = 1 << 30;
+
+const MAGIC: &[u8; 3] = b"CXR";
+
+/// The log in a record's saved bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct PackedLog {
+    bytes: Arc<[u8]>,
+    /// Number of changes in it.
+    pub(crate) count: u32,
+}
+
+/// The parts of a saved record.
+struct Parts<'a> {
+    state: Vec<u8>,
+    count: u32,
+    log_len: usize,
+    log: &'a [u8],
+    waiting: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// Takes the bytes apart and unpacks the state.
+    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        if reader.take(3).ok() != Some(MAGIC) {
+            return Err(DecodeError::Magic("a saved record"));
+        }
+        let version = reader.byte()?;
+        if version != RECORD_VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        let digest: [u8; 4] = reader.array()?;
+        if digest != crc(reader.rest()) {
+            return Err(DecodeError::Meaningless { what: "checksum", at: 4 });
+        }
+        let state_len = length(&mut reader)?;
+        let state = inflate(reader.bytes(MAX_RECORD_BYTES, "state")?, state_len, FHIR_TEXTS)?;
+        let count = reader.u32("changes")?;
+        let log_len = length(&mut reader)?;
+        let log = reader.bytes(MAX_RECORD_BYTES, "log")?;
+        let waiting = reader.bytes(MAX_RECORD_BYTES, "waiting changes")?;
+        reader.end()?;
+        Ok(Self { state, count, log_len, log, waiting })
+    }
+}
+
+fn length(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
+    let at = reader.at();
+    let len = usize::try_from(reader.u64()?).ok().filter(|&len| len <= MAX_RECORD_BYTES);
+    len.ok_or(DecodeError::Limit { what: "record", at })
+}
+
+fn crc(bytes: &[u8]) -> [u8; 4] {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum().to_be_bytes()
+}
+
+impl PackedLog {
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The changes, in order of application.
+    pub(crate) fn unpack(&self) -> Result<Vec<Logged>, DecodeError> {
+        let parts = Parts::read(&self.bytes)?;
+        let mut reader = Reader::new(&parts.state);
+        let (record, tables) = read_tables(&mut reader)?;
+        let log = inflate(parts.log, parts.log_len, &parts.state)?;
+        let mut reader = Reader::new(&log);
+        let mut numbering = numbering(&tables);
+        let run = read_run(&mut reader, &mut numbering, record, true, MAX_BATCH_CHANGES)?;
+        // Replaying without a state: only the graph and the operations are made.
+        let mut record = Record::new(record);
+        record.tables = Tables { stamps: crate::stamp::Stamps::default(), ..tables };
+        for actor in &mut record.tables.actors {
+            actor.last = (0, 0);
+        }
+        for change in run.changes {
+            record.relog(change).ok_or(DecodeError::Meaningless { what: "log", at: 0 })?;
+        }
+        Ok(record.log.into_rows())
+    }
+}
+
+/// The log's actors and names are numbered as the record numbers them.
+fn numbering(tables: &Tables) -> Numbering {
+    let names = tables.authors.iter().chain(tables.feeds.iter());
+    Numbering::seeded(tables.actors.iter().map(|actor| actor.id), names)
+}
+
+impl Record {
+    /// The whole record as bytes: what [`Self::load`] reads.
+    pub fn save(&self) -> Vec<u8> {
+        let mut state = Vec::with_capacity(4096);
+        self.put_tables(&mut state);
+        self.put_state(&mut state);
+        let mut log = Vec::new();
+        let mut numbering = numbering(&self.tables);
+        let mut run = RunWriter::new(&mut numbering, &self.id, true);
+        for (_, row) in self.log.rows() {
+            run.push(&self.outgoing(row, false));
+        }
+        run.finish(&mut log);
+        let mut rest = Vec::with_capacity(state.len());
+        put_u64(&mut rest, state.len() as u64);
+        put_bytes(&mut rest, &deflate(&state, FHIR_TEXTS));
+        put_u64(&mut rest, u64::from(self.log.len()));
+        put_u64(&mut rest, log.len() as u64);
+        put_bytes(&mut rest, &deflate(&log, &state));
+        put_bytes(&mut rest, &self.waiting_batch());
+        let mut out = MAGIC.to_vec();
+        out.push(RECORD_VERSION);
+        out.extend_from_slice(&crc(&rest));
+        out.extend_from_slice(&rest);
+        out
+    }
+
+    fn put_tables(&self, out: &mut Vec<u8>) {
+        put_bytes(out, self.id.as_bytes());
+        put_u64(out, self.tables.actors.len() as u64);
+        for actor in &self.tables.actors {
+            out.extend_from_slice(&actor.id.0);
+            out.extend_from_slice(&actor.secret.0);
+            put_u64(out, u64::from(actor.last.0));
+            put_u64(out, u64::from(actor.last.1));
+        }
+        for names in [&self.tables.authors, &self.tables.feeds] {
+            put_u64(out, names.iter().len() as u64);
+            names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
+        }
+        put_u64(out, self.tables.sources.len() as u64);
+        for (feed, message) in &self.tables.sources {
+            put_u64(out, u64::from(*feed));
+            out.extend_from_slice(message);
+        }
+    }
+
+    fn put_state(&self, out: &mut Vec<u8>) {
+        let live = self.live_changes();
+        put_u64(out, live.len() as u64);
+        let (mut before, mut time) = (0, 0_u64);
+        for &change in &live {
+            let Some(stamp) = self.tables.stamps.get(change) else { continue };
+            put_u64(out, u64::from(change - before));
+            put_u64(out, u64::from(stamp.actor));
+            put_u64(out, u64::from(stamp.seq));
+            put_i64(out, stamp.time.wrapping_sub(time).cast_signed());
+            put_u64(out, u64::from(stamp.author));
+            put_u64(out, u64::from(stamp.source));
+            if stamp.source > 0 {
+                put_u64(out, stamp.said);
+            }
+            (before, time) = (change, stamp.time);
+        }
+        put_u64(out, self.latest.0);
+        put_numbers(&self.heads, out);
+        let ids = self.head_ids();
+        put_u64(out, ids.len() as u64);
+        for (change, id) in &ids {
+            put_u64(out, u64::from(*change));
+            out.extend_from_slice(&id.0);
+        }
+        put_u64(out, self.entries.len() as u64);
+        for (id, entry) in &self.entries {
+            put_u64(out, u64::from(id.ty.0));
+            put_bytes(out, if id.id == self.id { &[] } else { id.id.as_bytes() });
+            put_numbers(&entry.heads, out);
+            let len: usize = entry.pages.chunks().map(<[u8]>::len).sum();
+            put_u64(out, len as u64);
+            entry.pages.chunks().for_each(|chunk| out.extend_from_slice(chunk));
+        }
+    }
+
+    /// The changes that the state names.
+    fn live_changes(&self) -> Vec<ChangeNo> {
+        let mut live: Vec<ChangeNo> = self.heads.clone();
+        for entry in self.entries.values() {
+            live.extend(&entry.heads);
+            for (_, cell) in entry.cells() {
+                live.extend(cell.siblings.iter().flat_map(|sibling| sibling.changes()));
+            }
+        }
+        live.sort_unstable();
+        live.dedup();
+        live
+    }
+
+    /// The ids of the record's and the entries' heads: what a reader's version is made of.
+    fn head_ids(&self) -> BTreeMap<ChangeNo, ChangeId> {
+        let entries = self.entries.values().flat_map(|entry| entry.heads.iter());
+        let heads = self.heads.iter().chain(entries).copied();
+        let actors = self.tables.actors.iter().map(|actor| actor.last.1);
+        let all = heads.chain(actors.filter(|_| self.log.len() > 0));
+        all.filter_map(|change| Some((change, self.id_of(change)?))).collect()
+    }
+
+    /// Reads a saved record; it writes as actors of its own, so that two loads of one file never
+    /// share an actor. The bytes are taken to be one's own: the state in them is not derived again
+    /// from the log in them. [`Self::is_sound`] does that.
+    ///
+    /// # Errors
+    /// [`ReceiveError`] if the bytes are damaged.
+    pub fn load(bytes: &[u8]) -> Result<Self, ReceiveError> {
+        Self::load_shared(&Arc::from(bytes))
+    }
+
+    /// As [`Self::load`], without a copy: the packed log stays in `bytes`.
+    ///
+    /// # Errors
+    /// [`ReceiveError`] if the bytes are damaged.
+    pub fn load_shared(bytes: &Arc<[u8]>) -> Result<Self, ReceiveError> {
+        let parts = Parts::read(bytes)?;
+        let mut reader = Reader::new(&parts.state);
+        let (name, tables) = read_tables(&mut reader)?;
+        let mut record = Self::new(name);
+        record.tables = tables;
+        record.read_state(&mut reader, parts.count)?;
+        reader.end()?;
+        if parts.count > 0 {
+            let packed = PackedLog { bytes: Arc::clone(bytes), count: parts.count };
+            record.log = Log::packed(packed, std::mem::take(&mut record.log));
+        }
+        if !parts.waiting.is_empty() {
+            record.receive(parts.waiting)?;
+        }
+        Ok(record)
+    }
+
+    fn read_state(&mut self, reader: &mut Reader<'_>, count: u32) -> Result<(), DecodeError> {
+        let wrong = |what, at| DecodeError::Meaningless { what, at };
+        let (mut change, mut time) = (0_u32, 0_u64);
+        for index in 0..reader.count("stamps")? {
+            let at = reader.at();
+            let step = reader.u32("change")?;
+            let number = change.checked_add(step).filter(|_| index == 0 || step > 0);
+            let number = number.filter(|&number| number < count).ok_or(wrong("stamp", at))?;
+            change = number;
+            let (actor, seq) = (reader.u32("actor")?, reader.u32("sequence number")?);
+            time = time.wrapping_add_signed(reader.i64()?);
+            let (author, source) = (reader.u32("author")?, reader.u32("source")?);
+            let said = if source > 0 { reader.u64()? } else { time };
+            let tables = &self.tables;
+            let known = (actor as usize) < tables.actors.len()
+                && source as usize <= tables.sources.len()
+                && (author as usize) < tables.authors.iter().len();
+            if !known {
+                return Err(wrong("stamp", at));
+            }
+            self.tables.stamps.push(number, Stamp { actor, seq, time, said, source, author });
+        }
+        self.latest = HybridTime(reader.u64()?);
+        self.heads = read_numbers(reader, &self.tables)?.to_vec();
+        let mut ids = BTreeMap::new();
+        for _ in 0..reader.count("ids")? {
+            ids.insert(reader.u32("change")?, ChangeId(reader.array()?));
+        }
+        self.log.know(ids);
+        self.entries = self.read_entries(reader)?;
+        Ok(())
+    }
+
+    fn read_entries(&self, reader: &mut Reader<'_>) -> Result<Entries, DecodeError> {
+        let changes = self.tables.stamps.changes();
+        let mut entries = Entries::new();
+        for _ in 0..reader.count("entries")? {
+            let at = reader.at();
+            let wrong = DecodeError::Meaningless { what: "entry", at };
+            let ty = u16::try_from(reader.u64()?).ok().and_then(TypeId::checked).ok_or(wrong)?;
+            resource_named(ty.name()).ok_or(wrong)?;
+            let id = match reader.str(MAX_ENTRY_ID_BYTES, "entry id")? {
+                "" => &*self.id,
+                id => id,
+            };
+            if !is_fhir_id(id) {
+                return Err(wrong);
+            }
+            let heads = read_numbers(reader, &self.tables)?;
+            let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
+            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads });
+        }
+        Ok(entries)
+    }
+
+    /// Whether the state is what the log makes of it; for checking what was stored.
+    pub fn is_sound(&self) -> bool {
+        let mut again = Self::new(&self.id);
+        let received = again.receive(&self.changes_since(&[]));
+        received.is_ok_and(|received| received.refused.is_empty())
+            && again.state_bytes() == self.state_bytes()
+    }
+}
+
+fn put_numbers(numbers: &[ChangeNo], out: &mut Vec<u8>) {
+    put_u64(out, numbers.len() as u64);
+    numbers.iter().for_each(|&number| put_u64(out, u64::from(number)));
+}
+
+fn read_numbers(
+    reader: &mut Reader<'_>,
+    tables: &Tables,
+) -> Result<SmallVec<[ChangeNo; 2]>, DecodeError> {
+    let mut numbers = SmallVec::new();
+    for _ in 0..reader.count("heads")? {
+        let at = reader.at();
+        let number = reader.u32("change")?;
+        tables.stamps.get(number).ok_or(DecodeError::Meaningless { what: "head", at })?;
+        numbers.push(number);
+    }
+    Ok(numbers)
+}
+
+fn read_tables<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Tables), DecodeError> {
+    let name = reader.str(MAX_NAME_BYTES, "record name")?;
+    let mut tables = Tables::default();
+    for _ in 0..reader.count("actors")? {
+        let (id, secret) = (ActorId(reader.array()?), ActorSecret(reader.array()?));
+        let last = (reader.u32("sequence number")?, reader.u32("change")?);
+        tables.actors.push(Actor { id, secret, last });
+    }
+    for feeds in [false, true] {
+        let mut names = Names::default();
+        for _ in 0..reader.count("names")? {
+            names.push(reader.str(MAX_NAME_BYTES, "name")?);
+        }
+        *(if feeds { &mut tables.feeds } else { &mut tables.authors }) = names;
+    }
+    for _ in 0..reader.count("sources")? {
+        let at = reader.at();
+        let feed = reader.u32("feed")?;
+        if feed as usize >= tables.feeds.iter().len() {
+            return Err(DecodeError::Meaningless { what: "feed", at });
+        }
+        tables.sources.push((feed, reader.array()?));
+    }
+    Ok((name, tables))
+}

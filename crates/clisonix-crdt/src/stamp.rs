@@ -1,0 +1,43 @@
+//! Stamps: who wrote a change and when, for as long as one of its writes is live.
+
+use crate::state::ChangeNo;
+
+/// What the state must know of a change while one of its writes is live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) actor: u32,
+    pub(crate) seq: u32,
+    /// Hybrid time of the change.
+    pub(crate) time: u64,
+    /// Hybrid time of the statement: the source's event time if there is one, else the change's.
+    pub(crate) said: u64,
+    /// Source number + 1; 0 for an edit that came from no feed.
+    pub(crate) source: u32,
+    pub(crate) author: u32,
+}
+
+/// Stamps by change, ascending; not every change has one, but every change that the state names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stamps(Vec<(ChangeNo, Stamp)>);
+
+impl Stamps {
+    pub(crate) fn get(&self, change: ChangeNo) -> Option<&Stamp> {
+        // Where no change is left out the number is the index.
+        match self.0.get(change as usize) {
+            Some((at, stamp)) if *at == change => Some(stamp),
+            _ => {
+                let at = self.0.binary_search_by_key(&change, |&(at, _)| at).ok()?;
+                self.0.get(at).map(|(_, stamp)| stamp)
+            }
+        }
+    }
+
+    /// Adds the stamp of a change later than all others.
+    pub(crate) fn push(&mut self, change: ChangeNo, stamp: Stamp) {
+        self.0.push((change, stamp));
+    }
+
+    pub(crate) fn changes(&self) -> Vec<ChangeNo> {
+        self.0.iter().map(|&(change, _)| change).collect()
+    }
+}

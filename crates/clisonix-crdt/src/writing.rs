@@ -1,0 +1,362 @@
+//! Edits: what people and feeds write becomes changes.
+
+use std::collections::BTreeSet;
+
+use clisonix_fhir::json::{Object, Value};
+use clisonix_fhir::schema::resource_named;
+use smallvec::SmallVec;
+
+use crate::actor::ActorSource;
+use crate::address::{self, Address, Path, Step};
+use crate::change::{ChangeId, MAX_EVENT_TIME_MS, MAX_NAME_BYTES, MAX_OPS, Op, Write, is_fhir_id};
+use crate::diff::{BaseEntry, Coverage, diff};
+use crate::edit::{Base, EditError, Origin};
+use crate::feed::{self, Feed};
+use crate::log::{Entries, Replayed};
+use crate::record::Record;
+use crate::stamp::Stamp;
+use crate::state::{ChangeNo, EntryId};
+use crate::tables::Actor;
+use crate::time::HybridTime;
+use crate::tree::{Thing, decompose};
+use crate::version::{Version, View};
+use crate::view;
+
+/// What one resource says, ready to be diffed.
+struct Wanted<'a> {
+    id: EntryId,
+    tree: Thing<'a>,
+}
+
+impl Record {
+    /// Takes in what `resources` say as one edit.
+    ///
+    /// With [`Base::Current`] or [`Base::Heads`] the resources are what the editor wants these
+    /// entries to be; other entries are untouched. Returns `None` if nothing differs.
+    ///
+    /// # Errors
+    /// [`EditError`]; the record is unchanged.
+    pub fn edit(
+        &mut self,
+        resources: &[&Object],
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let wanted = all_wanted(resources)?;
+        let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
+        let ops = self.differences(plan.state(self), &wanted)?;
+        self.committed(plan, ops, origin, actors)
+    }
+
+    /// Makes the whole record what `resources` say: entries that the version has and `resources`
+    /// lack are removed.
+    ///
+    /// # Errors
+    /// [`EditError`]; the record is unchanged.
+    pub fn edit_all(
+        &mut self,
+        resources: &[&Object],
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let wanted = all_wanted(resources)?;
+        let plan = self.plan(base, self.entries.keys())?;
+        let mut ops = self.differences(plan.state(self), &wanted)?;
+        for id in plan.state(self).entries() {
+            if !wanted.iter().any(|wanted| wanted.id == *id) {
+                ops.push(presence_op(id, Write::Mark));
+            }
+        }
+        self.committed(plan, ops, origin, actors)
+    }
+
+    /// Removes an entry.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchEntry`] if it is not there at the version.
+    pub fn remove(
+        &mut self,
+        id: &EntryId,
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let plan = self.plan(base, std::iter::once(id))?;
+        if !plan.state(self).entries().any(|there| there == id) {
+            return Err(EditError::NoSuchEntry);
+        }
+        self.committed(plan, vec![presence_op(id, Write::Mark)], origin, actors)
+    }
+
+    /// Settles a conflict: writes the cell anew, having seen all sides. `value` is the cell's
+    /// members as an object, or the list element; `None` empties it. For a removal, a value keeps
+    /// the thing and `None` removes it.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchEntry`] if there is no open conflict at `address`;
+    /// [`EditError::Shape`] if the value does not fit the cell.
+    pub fn resolve(
+        &mut self,
+        id: &EntryId,
+        address: &Address,
+        value: Option<&Value>,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let open = self.view().conflicts_of(id);
+        if !open.iter().any(|conflict| conflict.address == *address) {
+            return Err(EditError::NoSuchEntry);
+        }
+        let write = match (address::is_presence(address.as_bytes()), value) {
+            (true, Some(_)) => Write::Keep,
+            (true, None) => Write::Mark,
+            (false, None) => Write::Set("".into()),
+            (false, Some(value)) => {
+                let text = crate::change::cell_text(address, value)
+                    .ok_or_else(|| EditError::Shape { path: id.to_string() })?;
+                Write::Set(text.into())
+            }
+        };
+        let op = Op { entry: id.clone(), address: address.clone(), write };
+        self.committed(Plan::now(), vec![op], origin, actors)
+    }
+
+    /// Takes in what a message of a feed states, as an edit of that feed's own previous statement:
+    /// a resend changes nothing, and what people edited since is not reverted. A message that is
+    /// older than what the feed stated already only adds what the feed never stated.
+    ///
+    /// # Errors
+    /// [`EditError`]; the record is unchanged.
+    pub fn state(
+        &mut self,
+        resources: &[(&Object, Coverage)],
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let Some(source) = origin.source.clone() else { return Err(EditError::UnknownVersion) };
+        if self.has_message(&source.feed, &source.message) {
+            return Ok(None);
+        }
+        let feed = Feed::named(self, &source.feed);
+        let objects: Vec<&Object> = resources.iter().map(|(object, _)| *object).collect();
+        let wanted = all_wanted(&objects)?;
+        let mut before = feed.map_or_else(Vec::new, |feed| feed.before(self, &source));
+        let only = if let [one] = wanted.as_slice() { Some(&one.id) } else { None };
+        let said = feed::stated(self, &before, only);
+        let later = feed.map_or_else(Entries::new, |feed| feed.later(self, &source, only));
+        let mut ops = Vec::new();
+        for (wanted, (_, coverage)) in wanted.iter().zip(resources) {
+            let state = self.view_of_parts(&said.entries, &[], &said.tables);
+            let mut own = self.difference(state, wanted, *coverage)?;
+            if let Some(later) = later.get(&wanted.id) {
+                own.retain(|op| {
+                    op.write != Write::Mark && !later.pages.contains(op.address.as_bytes())
+                });
+            }
+            ops.push(presence_op(&wanted.id, Write::Stated));
+            ops.extend(own);
+        }
+        self.log.maximal(&mut before);
+        self.committed(Plan { deps: Some(before), version: None }, ops, origin, actors)
+    }
+
+    /// Whether a feed's message has been taken in.
+    pub fn has_message(&self, feed: &str, message: &[u8; 16]) -> bool {
+        Feed::named(self, feed).is_some_and(|feed| feed.has_taken(self, *message))
+    }
+
+    /// Operations that turn the entries as `state` shows them into what is wanted, whole.
+    fn differences(&self, state: View<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Op>, EditError> {
+        let mut ops = Vec::new();
+        for wanted in wanted {
+            ops.extend(self.difference(state, wanted, Coverage::Whole)?);
+        }
+        Ok(ops)
+    }
+
+    /// Operations that turn the entry as `state` shows it into what is wanted.
+    fn difference(
+        &self,
+        state: View<'_>,
+        wanted: &Wanted<'_>,
+        coverage: Coverage,
+    ) -> Result<Vec<Op>, EditError> {
+        let entry = state.entries.get(&wanted.id);
+        let shown = entry.and_then(|entry| state.shown(&wanted.id, entry));
+        let base = BaseEntry { shown: shown.as_ref().map(|shown| &shown.tree), cells: entry };
+        let ops = diff(&wanted.id, base, &wanted.tree, coverage)?;
+        match (&shown, entry) {
+            // What the guard had substituted is not in the cells. Whoever edits the entry saw it
+            // and keeps it, so it is written down with the edit.
+            (Some(shown), Some(entry)) if !shown.substitutes.is_empty() && !ops.is_empty() => {
+                let raw = view::tree(entry, state.tables, &self.policy, true);
+                let base = BaseEntry { shown: raw.as_ref(), cells: Some(entry) };
+                diff(&wanted.id, base, &wanted.tree, coverage)
+            }
+            _ => Ok(ops),
+        }
+    }
+
+    /// Which changes an edit depends on, and the state it is diffed against.
+    fn plan<'i>(
+        &self,
+        base: &Base,
+        entries: impl Iterator<Item = &'i EntryId>,
+    ) -> Result<Plan, EditError> {
+        match base {
+            Base::Current => Ok(Plan::now()),
+            Base::Assertion => {
+                // Of entries that are not here nothing can be superseded: no need to be concurrent.
+                let mut entries = entries;
+                if entries.all(|id| !self.entries.contains_key(id)) {
+                    return Ok(Plan::now());
+                }
+                let version = Version { state: Replayed::default(), heads: Vec::new() };
+                Ok(Plan { deps: Some(Vec::new()), version: Some(version) })
+            }
+            Base::Heads(heads) => {
+                let numbers = self.numbers(heads)?;
+                if self.heads.iter().all(|head| numbers.contains(head)) {
+                    return Ok(Plan::now());
+                }
+                let past = self.log.clock_of(&numbers);
+                let seen = |change: &ChangeNo| {
+                    let stamp = self.tables.stamps.get(*change);
+                    stamp.is_some_and(|stamp| past.covers(stamp.actor, stamp.seq))
+                };
+                // The version of an entry is current if it has seen all changes to that entry.
+                let mut entries = entries.filter_map(|id| self.entries.get(id));
+                if !numbers.is_empty() && entries.all(|entry| entry.heads.iter().all(seen)) {
+                    return Ok(Plan::now());
+                }
+                let version = self.replay(numbers.clone());
+                Ok(Plan { deps: Some(numbers), version: Some(version) })
+            }
+        }
+    }
+
+    fn committed(
+        &mut self,
+        plan: Plan,
+        ops: Vec<Op>,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let change = self.commit(plan, ops, origin, actors)?;
+        Ok(change.and_then(|change| self.id_of(change)))
+    }
+
+    pub(crate) fn commit(
+        &mut self,
+        plan: Plan,
+        ops: Vec<Op>,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeNo>, EditError> {
+        if ops.is_empty() {
+            return Ok(None);
+        }
+        if ops.len() > MAX_OPS {
+            return Err(EditError::TooLarge);
+        }
+        if origin.author.is_empty() || origin.author.len() > MAX_NAME_BYTES {
+            return Err(EditError::Author);
+        }
+        let mut deps = plan.deps.unwrap_or_else(|| self.heads.clone());
+        let (actor, seq) = self.writer(&deps, actors);
+        // A feed's change, or an edit at an old version, may have seen less than its actor wrote.
+        let previous =
+            seq.checked_sub(2).and_then(|_| self.log.of_actor(actor, seq - 1, &self.tables));
+        deps.extend(previous.filter(|previous| !deps.contains(previous)));
+        deps.sort_unstable();
+        let past = self.past(actor, seq, &deps).ok_or(EditError::UnknownVersion)?;
+        let author = self.tables.authors.number(origin.author);
+        let time = origin.time.0;
+        let (said, source) = match &origin.source {
+            None => (time, 0),
+            Some(source) => {
+                let number = self.tables.source_number(&source.feed, source.message);
+                (HybridTime::from_millis(source.event_time_ms.min(MAX_EVENT_TIME_MS)).0, number + 1)
+            }
+        };
+        let stamp = Stamp { actor, seq, time, said, source, author };
+        Ok(Some(self.append(stamp, SmallVec::from_vec(deps), past, &ops)))
+    }
+
+    /// An own actor whose changes the dependencies have all seen, else a fresh one; and the
+    /// sequence number it writes next.
+    fn writer(&mut self, deps: &[ChangeNo], actors: &mut dyn ActorSource) -> (u32, u32) {
+        let all = self.heads.iter().all(|head| deps.contains(head));
+        let past = if all || self.own.is_empty() { None } else { Some(self.log.clock_of(deps)) };
+        for &actor in self.own.iter().rev() {
+            let last = self.tables.last_seq(actor);
+            if past.as_ref().is_none_or(|past| past.covers(actor, last)) {
+                return (actor, last + 1);
+            }
+        }
+        let (id, secret) = actors.fresh();
+        self.tables.actors.push(Actor { id, secret, last: (0, 0) });
+        let actor = self.tables.actors.len() as u32 - 1;
+        self.own.push(actor);
+        (actor, 1)
+    }
+}
+
+/// The version an edit is made against, once found.
+pub(crate) struct Plan {
+    /// `None`: all heads.
+    deps: Option<Vec<ChangeNo>>,
+    /// `None`: the present state.
+    version: Option<Version>,
+}
+
+impl Plan {
+    pub(crate) fn now() -> Self {
+        Self { deps: None, version: None }
+    }
+
+    fn state<'a>(&'a self, record: &'a Record) -> View<'a> {
+        match &self.version {
+            Some(version) => record.view_of(version),
+            None => record.view(),
+        }
+    }
+}
+
+fn presence_op(id: &EntryId, write: Write) -> Op {
+    Op { entry: id.clone(), address: Path::default().address(Step::Presence), write }
+}
+
+/// Reads the resources of one edit. Two that say the same natural key without an id are two
+/// entries, told apart by their order; an id given twice is an error.
+fn all_wanted<'a>(resources: &[&'a Object]) -> Result<Vec<Wanted<'a>>, EditError> {
+    let mut all: Vec<Wanted<'a>> = Vec::with_capacity(resources.len());
+    let mut taken = BTreeSet::new();
+    for resource in resources {
+        let mut occurrence = 0;
+        let mut one = wanted(resource, occurrence)?;
+        while !taken.insert(one.id.clone()) {
+            if resource.contains_key("id") {
+                return Err(EditError::SameEntryTwice);
+            }
+            occurrence += 1;
+            one.id = wanted(resource, occurrence)?.id;
+        }
+        all.push(one);
+    }
+    Ok(all)
+}
+
+/// Reads a resource as the entry it wants to be.
+fn wanted(resource: &Object, occurrence: u32) -> Result<Wanted<'_>, EditError> {
+    let ty = resource.get("resourceType").and_then(Value::as_str).and_then(resource_named);
+    let ty = ty.ok_or(EditError::NotAResource)?;
+    let id: Box<str> = match resource.get("id") {
+        Some(id) => id.as_str().filter(|id| is_fhir_id(id)).ok_or(EditError::Id)?.into(),
+        None => crate::identity::derived_id(ty, resource, occurrence).into(),
+    };
+    let tree = decompose(ty, resource)?;
+    Ok(Wanted { id: EntryId { ty, id }, tree })
+}
