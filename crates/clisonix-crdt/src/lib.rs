@@ -50,7 +50,9 @@ pub use change::{
 pub use conflict::{Conflict, ConflictKind, Side};
 pub use diff::Coverage;
 pub use edit::{Base, EditError, Origin};
-pub use policy::{ConflictSeverity, Policy, PolicyError};
+pub use policy::{
+    ConflictSeverity, MAX_TABLE_BYTES, Policy, PolicyError, PolicyErrorKind, PolicyRow, RowKind,
+};
 pub use record::{ChangeInfo, MAX_WAITING, ReceiveError, Received, Record, Refusal, RefusalReason};
 pub use state::EntryId;
 pub use time::HybridTime;
