@@ -176,7 +176,7 @@ impl Policy {
     }
 }
 
-/// The order of rows decides nothing between sites: it is the built-in table's for cells.
+/// Sorted, because the order of rows decides nothing.
 fn digest(rows: &[PolicyRow]) -> [u8; 32] {
     let mut lines: Vec<String> = rows
         .iter()
