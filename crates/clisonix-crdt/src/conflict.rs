@@ -141,8 +141,7 @@ fn value_conflict(
         }
         _ => "the latest",
     };
-    let severity =
-        leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader));
+    let severity = leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader));
     Conflict {
         entry: id.clone(),
         path,

@@ -51,7 +51,8 @@ pub use conflict::{Conflict, ConflictKind, Side};
 pub use diff::Coverage;
 pub use edit::{Base, EditError, Origin};
 pub use policy::{
-    ConflictSeverity, MAX_TABLE_BYTES, Policy, PolicyError, PolicyErrorKind, PolicyRow, RowKind,
+    ConflictSeverity, MAX_STATES, MAX_TABLE_BYTES, Policy, PolicyError, PolicyErrorKind, PolicyRow,
+    RowKind,
 };
 pub use record::{ChangeInfo, MAX_WAITING, ReceiveError, Received, Record, Refusal, RefusalReason};
 pub use state::EntryId;

@@ -30,6 +30,7 @@ use severity::Severities;
 
 pub use error::{PolicyError, PolicyErrorKind};
 pub(crate) use key::Key;
+pub use lattice::MAX_STATES;
 pub use row::{MAX_TABLE_BYTES, PolicyRow, RowKind};
 pub use severity::ConflictSeverity;
 
@@ -184,6 +185,8 @@ fn digest(rows: &[PolicyRow]) -> [u8; 32] {
         .collect();
     lines.sort_unstable();
     let mut hasher = Sha256::new();
-    lines.iter().for_each(|line| hasher.update(line));
+    for line in &lines {
+        hasher.update(line);
+    }
     hasher.finalize().into()
 }

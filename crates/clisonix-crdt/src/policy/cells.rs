@@ -76,10 +76,8 @@ impl Cells {
         if !element.element().is_backbone() {
             return Err(PolicyErrorKind::NotSplit(row.path.clone()));
         }
-        match self.whole.insert(element.0) {
-            true => Ok(()),
-            false => Err(PolicyErrorKind::Twice(row.path.clone())),
-        }
+        let is_new = self.whole.insert(element.0);
+        if is_new { Ok(()) } else { Err(PolicyErrorKind::Twice(row.path.clone())) }
     }
 
     fn add_group(&mut self, row: &PolicyRow) -> Result<(), PolicyErrorKind> {
@@ -209,10 +207,8 @@ pub(super) fn members(row: &PolicyRow) -> Result<Vec<(ElementId, bool)>, PolicyE
         if name.contains('.') {
             return Err(PolicyErrorKind::AcrossScopes(name.into()));
         }
-        let element = member_of(scope, name).ok_or_else(|| PolicyErrorKind::Member {
-            path: row.path.clone(),
-            name: name.into(),
-        })?;
+        let element = member_of(scope, name)
+            .ok_or_else(|| PolicyErrorKind::Member { path: row.path.clone(), name: name.into() })?;
         if found.iter().any(|(other, _)| *other == element) {
             return Err(PolicyErrorKind::Twice(name.into()));
         }

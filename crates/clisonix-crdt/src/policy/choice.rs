@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use clisonix_fhir::json::Value;
 use clisonix_fhir::schema::{ElementId, TypeId};
@@ -32,42 +33,21 @@ struct Choice {
 
 impl Choices {
     pub(super) fn compile(rows: &[PolicyRow], cells: &Cells) -> Result<Self, PolicyError> {
-        let mut lifecycles: BTreeMap<u16, Lattice> = BTreeMap::new();
+        let mut lifecycles = lifecycles(rows)?;
+        let orders = orders(rows)?;
         for row in of_kind(rows, RowKind::Lifecycle) {
-            let (element, lattice) = lifecycle(row).map_err(|kind| row.error(kind))?;
-            if lifecycles.insert(element.0, lattice).is_some() {
-                return Err(row.error(PolicyErrorKind::Twice(row.path.clone())));
+            let element = element_at(&row.path).map(|element| element.0);
+            let order = element.and_then(|number| orders.get(&number));
+            let (failsafe, codes) =
+                order.ok_or_else(|| row.error(PolicyErrorKind::NoFailsafe(row.path.clone())))?;
+            if let Some(lattice) = element.and_then(|number| lifecycles.get(&number)) {
+                check_order(&row.path, lattice, codes).map_err(|kind| failsafe.error(kind))?;
             }
-        }
-        let mut found: BTreeMap<u16, (&PolicyRow, Vec<Box<str>>)> = BTreeMap::new();
-        for general in [false, true] {
-            for row in of_kind(rows, RowKind::Failsafe) {
-                if row.path.starts_with("*.") != general {
-                    continue;
-                }
-                for element in elements(row).map_err(|kind| row.error(kind))? {
-                    let codes = row.words().map(Box::from).collect();
-                    if !found.contains_key(&element.0) {
-                        found.insert(element.0, (row, codes));
-                    } else if !general {
-                        return Err(row.error(PolicyErrorKind::Twice(row.path.clone())));
-                    }
-                }
-            }
-        }
-        for row in of_kind(rows, RowKind::Lifecycle) {
-            let Some(element) = element_at(&row.path) else { continue };
-            let Some(lattice) = lifecycles.get(&element.0) else { continue };
-            let Some((failsafe, codes)) = found.get(&element.0) else {
-                return Err(row.error(PolicyErrorKind::NoFailsafe(row.path.clone())));
-            };
-            check_order(&row.path, lattice, codes).map_err(|kind| failsafe.error(kind))?;
         }
         let mut choices = Self::default();
-        for (number, (_, codes)) in found {
-            let element = ElementId(number);
+        for (number, (_, codes)) in orders {
             let lifecycle = lifecycles.remove(&number);
-            let (leader, way) = cell_of(element, cells);
+            let (leader, way) = cell_of(ElementId(number), cells);
             let choice = Choice { way, codes, lifecycle };
             choices.by_leader.entry(leader.0).or_default().push(choice);
         }
@@ -88,7 +68,8 @@ impl Choices {
                 // A retraction absorbs whatever the cell's other members say.
                 *first = 0;
             }
-            let rank = choice.codes.iter().position(|code| found.iter().any(|have| **have == **code));
+            let rank =
+                choice.codes.iter().position(|code| found.iter().any(|have| **have == **code));
             ranks.push(rank.unwrap_or(choice.codes.len()));
         }
         ranks
@@ -101,8 +82,7 @@ impl Choices {
             let mut later = false;
             for choice in choices {
                 let Some(lifecycle) = &choice.lifecycle else { continue };
-                let (own, others) =
-                    (codes_of(&choice.way, shown), codes_of(&choice.way, other));
+                let (own, others) = (codes_of(&choice.way, shown), codes_of(&choice.way, other));
                 if own == others {
                     continue;
                 }
@@ -120,14 +100,52 @@ impl Choices {
 
 /// What a cell says beside its states.
 fn rest(choices: &[Choice], members: &Value) -> Vec<(String, Value)> {
-    let is_state = |name: &str| {
-        choices.iter().any(|c| c.lifecycle.is_some() && c.way.as_slice() == [name])
-    };
+    let is_state =
+        |name: &str| choices.iter().any(|c| c.lifecycle.is_some() && c.way.as_slice() == [name]);
     let members = members.as_object().into_iter().flat_map(|object| object.iter());
     members
         .filter(|(name, _)| !is_state(name))
         .map(|(name, value)| (name.to_owned(), value.clone()))
         .collect()
+}
+
+fn lifecycles(rows: &[PolicyRow]) -> Result<BTreeMap<u16, Lattice>, PolicyError> {
+    let mut found = BTreeMap::new();
+    for row in of_kind(rows, RowKind::Lifecycle) {
+        let (element, lattice) = lifecycle(row).map_err(|kind| row.error(kind))?;
+        if found.insert(element.0, lattice).is_some() {
+            return Err(row.error(PolicyErrorKind::Twice(row.path.clone())));
+        }
+    }
+    Ok(found)
+}
+
+type Orders<'r> = BTreeMap<u16, (&'r PolicyRow, Vec<Box<str>>)>;
+
+/// The fail-safe order of each element that has one, with its row; what is named generally fills
+/// what has no row of its own.
+fn orders(rows: &[PolicyRow]) -> Result<Orders<'_>, PolicyError> {
+    let mut found = Orders::new();
+    for general in [false, true] {
+        for row in of_kind(rows, RowKind::Failsafe) {
+            if row.path.starts_with("*.") != general {
+                continue;
+            }
+            for element in elements(row).map_err(|kind| row.error(kind))? {
+                let codes = || (row, row.words().map(Box::from).collect());
+                match found.entry(element.0) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(codes());
+                    }
+                    Entry::Occupied(_) if general => {}
+                    Entry::Occupied(_) => {
+                        return Err(row.error(PolicyErrorKind::Twice(row.path.clone())));
+                    }
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn lifecycle(row: &PolicyRow) -> Result<(ElementId, Lattice), PolicyErrorKind> {

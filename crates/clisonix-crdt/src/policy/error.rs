@@ -87,6 +87,9 @@ pub enum PolicyErrorKind {
         /// The code.
         code: Box<str>,
     },
+    /// The life cycle has more states, or names them more often, than can be checked.
+    #[error("the life cycle of `{0}` is longer than {max} states", max = super::MAX_STATES)]
+    TooManyStates(Box<str>),
     /// A life cycle in which a state comes before itself.
     #[error("the life cycle of `{0}` has a circle")]
     Cycle(Box<str>),
@@ -94,7 +97,9 @@ pub enum PolicyErrorKind {
     #[error("`{0}` has a life cycle and no `failsafe` row")]
     NoFailsafe(Box<str>),
     /// The fail-safe order shows an earlier state before a later one.
-    #[error("`{path}`: `{later}` comes later in the life cycle and must be named before `{earlier}`")]
+    #[error(
+        "`{path}`: `{later}` comes later in the life cycle and must be named before `{earlier}`"
+    )]
     Order {
         /// The element.
         path: Box<str>,

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::error::PolicyErrorKind;
 
+/// Most states of a life cycle; each may be named as often in its chains.
+pub const MAX_STATES: usize = 40;
+
 /// Which state comes after which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lattice {
@@ -16,14 +19,17 @@ impl Lattice {
     /// alone can be compared with none; `*` stands for all states that are not named beside it.
     ///
     /// # Errors
-    /// A code that is none of `codes`, a code that is missing, or a state before itself.
+    /// Too many states, a code that is none of `codes`, a code that is missing, or a state before
+    /// itself.
     pub(super) fn new(text: &str, path: &str, codes: &[&str]) -> Result<Self, PolicyErrorKind> {
         let mut pairs = BTreeSet::new();
         let mut named: BTreeSet<&str> = BTreeSet::new();
-        let chains: Vec<Vec<&str>> = text
-            .split(';')
-            .map(|chain| chain.split('<').map(str::trim).collect())
-            .collect();
+        let chains: Vec<Vec<&str>> =
+            text.split(';').map(|chain| chain.split('<').map(str::trim).collect()).collect();
+        let named_in_all = chains.iter().map(Vec::len).sum::<usize>();
+        if codes.len() > MAX_STATES || named_in_all > MAX_STATES * MAX_STATES {
+            return Err(PolicyErrorKind::TooManyStates(path.into()));
+        }
         for &code in chains.iter().flatten() {
             if code != "*" && !codes.contains(&code) {
                 return Err(PolicyErrorKind::Code { path: path.into(), code: code.into() });
@@ -31,7 +37,10 @@ impl Lattice {
             named.insert(code);
         }
         if let Some(missing) = codes.iter().find(|code| !named.contains(*code)) {
-            return Err(PolicyErrorKind::MissingCode { path: path.into(), code: (*missing).into() });
+            return Err(PolicyErrorKind::MissingCode {
+                path: path.into(),
+                code: (*missing).into(),
+            });
         }
         for chain in &chains {
             for (earlier, later) in chain.iter().zip(chain.iter().skip(1)) {

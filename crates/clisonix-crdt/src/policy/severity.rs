@@ -63,8 +63,8 @@ impl Severities {
         let mut severities = Self::default();
         for row in of_kind(rows, RowKind::Severity) {
             let named = ConflictSeverity::ALL.into_iter().find(|s| s.as_str() == &*row.what);
-            let severity = named
-                .ok_or_else(|| row.error(PolicyErrorKind::Severity(row.what.clone())))?;
+            let severity =
+                named.ok_or_else(|| row.error(PolicyErrorKind::Severity(row.what.clone())))?;
             if !is_known(&row.path) {
                 return Err(row.error(PolicyErrorKind::Path(row.path.clone())));
             }

@@ -55,8 +55,7 @@ fn rows_about_unknown_things_are_refused() {
     assert_eq!(refused(&["key | Patient.nose | x"]), E::Path("Patient.nose".into()));
     assert_eq!(refused(&["keyless | Patient.nose | "]), E::Path("Patient.nose".into()));
     assert_eq!(refused(&["severity | Patient.name | grave"]), E::Severity("grave".into()));
-    let member =
-        |path: &str, name: &str| E::Member { path: path.into(), name: name.into() };
+    let member = |path: &str, name: &str| E::Member { path: path.into(), name: name.into() };
     assert_eq!(refused(&["group | Task | status nose"]), member("Task", "nose"));
     assert_eq!(refused(&["apart | Task | status nose"]), member("Task", "nose"));
     // A key that is not in the element's scope.
@@ -67,20 +66,17 @@ fn rows_about_unknown_things_are_refused() {
 #[test]
 fn codes_are_those_of_the_binding() {
     let code = |path: &str, code: &str| E::Code { path: path.into(), code: code.into() };
+    assert_eq!(refused(&["failsafe | List.status | current gone"]), code("List.status", "gone"));
     assert_eq!(
-        refused(&["failsafe | List.status | current gone"]),
-        code("List.status", "gone")
+        refused(&["failsafe | List.status | retired retired"]),
+        code("List.status", "retired")
     );
-    assert_eq!(refused(&["failsafe | List.status | retired retired"]), code("List.status", "retired"));
     assert_eq!(refused(&["failsafe | Patient.active | yes"]), code("Patient.active", "yes"));
     assert_eq!(
         refused(&["failsafe | Patient.deceased | [Period]"]),
         code("Patient.deceased", "[Period]")
     );
-    assert_eq!(
-        refused(&["lifecycle | List.status | current < gone"]),
-        code("List.status", "gone")
-    );
+    assert_eq!(refused(&["lifecycle | List.status | current < gone"]), code("List.status", "gone"));
     assert_eq!(
         refused(&["lifecycle | List.status | current < retired"]),
         E::MissingCode { path: "List.status".into(), code: "entered-in-error".into() }
@@ -138,8 +134,7 @@ fn contradictory_keys_and_duplicate_rows_are_refused() {
         // Two equal rows; the fault is the second one's.
         let table = |part: &str| format!("part {part}\n{row} | | why\n{row} | | again\n");
         let cells = RowKind::ALL.iter().any(|k| k.is_cells() && row.starts_with(k.as_str()));
-        let error =
-            Policy::parse("t", &table(if cells { "cells" } else { "policy" })).unwrap_err();
+        let error = Policy::parse("t", &table(if cells { "cells" } else { "policy" })).unwrap_err();
         assert_eq!((error.line, error.kind), (3, E::Twice(path.into())));
     }
 }
@@ -154,16 +149,27 @@ fn a_life_cycle_is_an_order_that_the_choice_follows() {
     assert_eq!(refused(&[row]), E::NoFailsafe("List.status".into()));
     assert_eq!(
         refused(&[row, "failsafe | List.status | entered-in-error current retired"]),
-        E::Order {
-            path: "List.status".into(),
-            later: "retired".into(),
-            earlier: "current".into()
-        }
+        E::Order { path: "List.status".into(), later: "retired".into(), earlier: "current".into() }
     );
     assert_eq!(
         refused(&[row, "failsafe | List.status | retired current"]),
         E::MissingCode { path: "List.status".into(), code: "entered-in-error".into() }
     );
+}
+
+#[test]
+fn a_life_cycle_has_a_limit() {
+    let long =
+        format!("lifecycle | List.status | {}current", "current < ".repeat(MAX_STATES.pow(2)));
+    assert_eq!(refused(&[&long]), E::TooManyStates("List.status".into()));
+    let many = ElementId::all().find(|element| {
+        let definition = element.element();
+        definition.binding.is_some_and(|binding| binding.codes.len() > MAX_STATES)
+            && element_at(definition.path) == Some(*element)
+    });
+    let path = many.unwrap().element().path;
+    let row = format!("lifecycle | {path} | a < b");
+    assert_eq!(refused(&[&row]), E::TooManyStates(path.into()));
 }
 
 #[test]
@@ -276,11 +282,7 @@ fn only_a_later_state_settles() {
         r#"{"status":"stopped","statusReason":{"text":"a"}}"#,
         r#"{"status":"active"}"#
     ));
-    assert!(!settled(
-        "Patient.active",
-        r#"{"active":true}"#,
-        r#"{"active":false}"#
-    ));
+    assert!(!settled("Patient.active", r#"{"active":true}"#, r#"{"active":false}"#));
 }
 
 #[test]

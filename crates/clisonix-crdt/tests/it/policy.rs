@@ -89,7 +89,11 @@ fn not_to_give_speaks_of_the_drug_it_was_said_of() {
         ORDER,
         |a| a.set("MedicationRequest/m", "doNotPerform", Some("true")),
         |b| {
-            b.set("MedicationRequest/m", "medicationCodeableConcept", Some(r#"{"text":"heparin"}"#));
+            b.set(
+                "MedicationRequest/m",
+                "medicationCodeableConcept",
+                Some(r#"{"text":"heparin"}"#),
+            );
         },
     );
     let shown = site.content("MedicationRequest/m").unwrap().to_text();

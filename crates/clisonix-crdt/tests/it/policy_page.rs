@@ -15,15 +15,18 @@ fn rendered() -> String {
     let mut types: BTreeMap<&str, Vec<&PolicyRow>> = BTreeMap::new();
     for row in Policy::r4().rows() {
         let first = row.path.split('.').next().unwrap();
-        let is_general = first.starts_with(['*', '@'])
-            || clisonix_fhir::schema::resource_named(first).is_none();
+        let is_general =
+            first.starts_with(['*', '@']) || clisonix_fhir::schema::resource_named(first).is_none();
         types.entry(if is_general { "" } else { first }).or_default().push(row);
     }
     let mut page = String::new();
     for (ty, rows) in types {
         let title = if ty.is_empty() { "Every type" } else { ty };
-        write!(page, "\n### {title}\n\n| kind | place | what | rule | reason |\n|---|---|---|---|---|\n")
-            .unwrap();
+        write!(
+            page,
+            "\n### {title}\n\n| kind | place | what | rule | reason |\n|---|---|---|---|---|\n"
+        )
+        .unwrap();
         for row in rows {
             let code = |text: &str| match text {
                 "" => String::new(),
