@@ -77,7 +77,7 @@ pub struct PolicyRow {
     pub path: Box<str>,
     /// Members, codes or a severity, with single spaces between them.
     pub what: Box<str>,
-    /// Key of an invariant or section of FHIR R4, if the row follows from one.
+    /// Keys of invariants of FHIR R4 or `isModifier`, if the row follows from them.
     pub rule: Box<str>,
     /// Why.
     pub reason: Box<str>,
