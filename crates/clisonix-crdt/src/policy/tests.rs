@@ -4,6 +4,7 @@ mod coverage;
 
 use PolicyErrorKind as E;
 use clisonix_fhir::json;
+use proptest::prelude::*;
 
 use super::place::element_at;
 use super::*;
@@ -322,4 +323,51 @@ fn keys_come_from_what_identifies() {
     // Other types, by the general rows.
     same("Claim.item", r#"{"sequence":1}"#, r#"{"sequence":1,"factor":2}"#);
     assert_eq!(key("Patient.name", r#"{"family":"f"}"#), None);
+}
+
+/// Rows of words that tables are made of, and of others.
+fn any_row() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "group",
+        "key",
+        "lifecycle",
+        "failsafe",
+        "severity",
+        "*",
+        "*.status",
+        "@other",
+        "Task",
+        "List.status",
+        "Patient.link",
+        "Consent.provision",
+        "Patient.deceased",
+        "other[0]",
+        "type!",
+        "current",
+        "retired",
+        "<",
+        ";",
+        "/",
+        "(place)",
+        "[dateTime]",
+        "[]",
+        "!",
+        "|",
+        "high",
+        "\u{e9}",
+    ]);
+    prop::collection::vec(word, 0..14).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #[test]
+    fn no_table_panics(rows in prop::collection::vec(any_row(), 1..4), text in any::<String>()) {
+        let table = rows.join("\n");
+        for table in [table.as_str(), text.as_str()] {
+            let cells = format!("part cells\n{table}\n");
+            drop(Policy::parse("t", &cells));
+            drop(Policy::parse("t", &format!("part policy\n{table}\n")));
+            drop(Policy::with_site_table("t", table));
+        }
+    }
 }
