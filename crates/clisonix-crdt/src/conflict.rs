@@ -131,7 +131,9 @@ fn value_conflict(
 ) -> Conflict {
     let leader = view::leader_of(address);
     let shown = view::shown_sibling(cell, leader, view.tables, view.policy);
+    let settled = is_settled(view, cell, leader, shown);
     let why = match shown {
+        Some(_) if settled => "the later state of its life cycle",
         Some(shown) if view::is_safest(cell, shown, leader, view.policy) => {
             "the safer value by policy"
         }
@@ -140,16 +142,32 @@ fn value_conflict(
         }
         _ => "the latest",
     };
+    let severity = leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader));
     Conflict {
         entry: id.clone(),
         path,
         address: Address::trusted(address),
         kind: ConflictKind::Value,
-        severity: leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader)),
+        severity: if settled { severity.lowered() } else { severity },
         shown: shown.and_then(|sibling| cell_value(view::text_of(sibling))),
         why: why.to_owned(),
         sides: sides(view, agreement::standing(cell, view.tables)),
     }
+}
+
+/// Whether the sides are states of one life cycle, of which the latest is shown.
+fn is_settled(
+    view: &View<'_>,
+    cell: &Cell,
+    leader: Option<ElementId>,
+    shown: Option<&Sibling>,
+) -> bool {
+    let (Some(leader), Some(shown)) = (leader, shown) else { return false };
+    let own = view::text_of(shown);
+    let standing = agreement::standing(cell, view.tables);
+    let others = standing.into_iter().map(view::text_of).filter(|text| *text != own);
+    let others: Vec<Value> = others.map(|text| view::members(leader, text)).collect();
+    view.policy.is_settled(leader, &view::members(leader, own), &others)
 }
 
 fn latest<'a>(view: &View<'a>, cell: &Cell) -> DisplayOrder<'a> {

@@ -62,7 +62,10 @@ pub use diff::Coverage;
 pub use edit::{Base, EditError, Origin};
 pub use exchange::{MAX_WAITING, ReceiveError, Received, Refusal, RefusalReason};
 pub use link::{Link, LinkError, LinkMessage, MAX_LINK_RECORDS};
-pub use policy::{ConflictSeverity, Policy, PolicyError};
+pub use policy::{
+    ConflictSeverity, MAX_STATES, MAX_TABLE_BYTES, Policy, PolicyError, PolicyErrorKind, PolicyRow,
+    RowKind,
+};
 pub use record::{ChangeInfo, Record};
 pub use saved::{MAX_RECORD_BYTES, RECORD_VERSION};
 pub use state::EntryId;

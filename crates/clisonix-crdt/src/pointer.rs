@@ -4,7 +4,7 @@
 //! changed and compared as a whole, which gives the same.
 
 use clisonix_fhir::json::Value;
-use clisonix_fhir::schema::{ElementId, Scope};
+use clisonix_fhir::schema::Scope;
 
 use crate::actor::ActorSource;
 use crate::address::{self, ElementKey, Path, Step, Steps};
@@ -118,7 +118,7 @@ impl Walk<'_> {
         self.path.push(Step::Element(element));
         if element.element().is_list() {
             let (item, rest) = rest.split_first()?;
-            let key = self.item(element, index(item)?)?;
+            let key = self.item(nests, index(item)?)?;
             self.path.push(Step::Key(key));
             if nests {
                 return self.member(thing_scope(element), rest, value, depth + 1);
@@ -140,7 +140,7 @@ impl Walk<'_> {
     }
 
     /// The key of the list element shown at `index`.
-    fn item(&self, element: ElementId, index: usize) -> Option<ElementKey> {
+    fn item(&self, nests: bool, index: usize) -> Option<ElementKey> {
         let prefix = self.path.as_bytes();
         let mut items: Vec<(&[u8], ElementKey)> = Vec::new();
         for (at, cell) in self.entry.under(prefix) {
@@ -157,7 +157,7 @@ impl Walk<'_> {
         }
         items.sort_unstable();
         // Equal content under different keys is shown as one element.
-        if element.element().is_backbone() || items.len() < 2 {
+        if nests || items.len() < 2 {
             return items.get(index).map(|(_, key)| *key);
         }
         let mut texts: Vec<&str> = Vec::with_capacity(items.len());

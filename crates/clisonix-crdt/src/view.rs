@@ -321,7 +321,7 @@ pub(crate) fn text_of<'a>(sibling: &Sibling<'a>) -> &'a str {
 }
 
 /// A cell's text as the object of its members.
-fn members(leader: ElementId, text: &str) -> Value {
+pub(crate) fn members(leader: ElementId, text: &str) -> Value {
     let named = text.starts_with('"') && json::parse(text.as_bytes()).is_err();
     let object = if named || text.is_empty() {
         format!("{{{text}}}")

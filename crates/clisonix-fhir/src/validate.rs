@@ -75,3 +75,10 @@ fn walked(resource: &Value) -> walk::Walk<'_> {
 pub fn invariants() -> impl Iterator<Item = (&'static str, &'static str)> {
     walk::INVARIANTS.iter().copied().chain(invariant::rules().map(|rule| (rule.key, rule.at)))
 }
+
+/// The invariants that read several members of one object, as [`invariants`] has them, with the names
+/// of the elements that each reads.
+pub fn invariant_reads()
+-> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
+    invariant::rules().map(|rule| (rule.key, rule.at, rule.reads))
+}

@@ -15,6 +15,8 @@ mod guard;
 mod hostile;
 mod laws;
 mod lists;
+mod policy;
+mod policy_page;
 mod removal;
 mod saved;
 mod site;
