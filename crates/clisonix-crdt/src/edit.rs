@@ -56,6 +56,9 @@ pub enum EditError {
     /// A head or version is not known here; the change that it names has not arrived.
     #[error("the version is not known to this record")]
     UnknownVersion,
+    /// Only the author of a change can undo it.
+    #[error("the change is another author's")]
+    OtherAuthor,
     /// There is no such entry, conflict or cell at the version.
     #[error("there is no such entry at this version")]
     NoSuchEntry,

@@ -237,7 +237,7 @@ impl Record {
         }
     }
 
-    fn committed(
+    pub(crate) fn committed(
         &mut self,
         plan: Plan,
         ops: Vec<Op>,

@@ -176,3 +176,108 @@ fn two_equal_keys_in_one_edit_are_two_entries() {
     });
     assert_eq!(twice, Err(EditError::SameEntryTwice));
 }
+
+fn undo(site: &mut Site, change: clisonix_crdt::ChangeId) -> bool {
+    site.with(None, |record, origin, actors| record.undo(&change, origin, actors)).unwrap().is_some()
+}
+
+#[test]
+fn an_undone_change_gives_back_what_was_there() {
+    let mut a = Site::new(b'A');
+    let first = r#"{"resourceType":"Patient","id":"p","gender":"male","telecom":[{"system":"phone","value":"1"},{"system":"phone","value":"2"}],"contact":[{"gender":"male"}]}"#;
+    a.put(first);
+    let before = a.content("Patient/p");
+    let second = r#"{"resourceType":"Patient","id":"p","birthDate":"1970-01-01","gender":"female","telecom":[{"system":"phone","value":"2"},{"system":"phone","value":"3"}]}"#;
+    let change = a.put(second).unwrap();
+    a.set("Patient/p", "active", Some("true"));
+    assert!(undo(&mut a, change));
+    assert_eq!(a.member("Patient/p", "active").as_deref(), Some("true"));
+    a.set("Patient/p", "active", None);
+    assert_eq!(a.content("Patient/p"), before);
+    assert!(a.conflicts().is_empty());
+    assert!(!undo(&mut a, change), "nothing of it is shown any more");
+}
+
+#[test]
+fn what_others_wrote_since_survives_an_undo() {
+    let mut a = Site::new(b'A');
+    a.put(r#"{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-01"}"#);
+    let change = a.put(r#"{"resourceType":"Patient","id":"p","gender":"female","birthDate":"1971-01-01"}"#);
+    let mut b = a.fork(b'B');
+    b.set("Patient/p", "gender", Some(r#""other""#));
+    a.pull(&b);
+    let stranger = b.with(None, |record, origin, actors| {
+        record.undo(&change.unwrap(), origin, actors)
+    });
+    assert_eq!(stranger, Err(clisonix_crdt::EditError::OtherAuthor));
+    assert!(undo(&mut a, change.unwrap()));
+    assert_eq!(a.member("Patient/p", "gender").as_deref(), Some(r#""other""#));
+    assert_eq!(a.member("Patient/p", "birthDate").as_deref(), Some(r#""1970-01-01""#));
+}
+
+#[test]
+fn undoing_a_removal_and_a_creation() {
+    let mut a = Site::new(b'A');
+    let created = a.put(r#"{"resourceType":"Patient","id":"p","gender":"male"}"#).unwrap();
+    a.remove("Patient/p");
+    let removed = a.record.history(None).last().unwrap().id;
+    assert!(undo(&mut a, removed));
+    assert_eq!(a.member("Patient/p", "gender").as_deref(), Some(r#""male""#));
+    assert!(undo(&mut a, created));
+    assert_eq!(a.shown("Patient/p"), None);
+}
+
+#[test]
+fn differences_name_elements_and_both_values() {
+    let mut a = Site::new(b'A');
+    let from = a.put(r#"{"resourceType":"Patient","id":"p","gender":"male","telecom":[{"system":"phone","value":"1"}]}"#);
+    let to = a.put(r#"{"resourceType":"Patient","id":"p","active":true,"gender":"female","telecom":[{"system":"phone","value":"2"}]}"#);
+    let found = a.record.differences(&[from.unwrap()], &[to.unwrap()]).unwrap();
+    let lines: Vec<String> = found.iter().map(|d| d.to_value().to_text()).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"{"entry":"Patient/p","path":"Patient.active","before":null,"after":{"active":true}}"#,
+            r#"{"entry":"Patient/p","path":"Patient.telecom[0]","before":{"system":"phone","value":"1"},"after":{"system":"phone","value":"2"}}"#,
+            r#"{"entry":"Patient/p","path":"Patient.gender","before":{"gender":"male"},"after":{"gender":"female"}}"#,
+        ]
+    );
+    assert!(a.record.differences(&[to.unwrap()], &[to.unwrap()]).unwrap().is_empty());
+}
+
+#[test]
+fn a_pointer_edit_is_the_same_as_an_edit_of_the_whole() {
+    let text = r#"{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-01","active":true,"name":[{"family":"A","given":["B","C"]}],"telecom":[{"system":"phone","value":"1"},{"system":"phone","value":"2"}],"contact":[{"gender":"male","name":{"family":"D"}}],"maritalStatus":{"coding":[{"code":"M"}],"text":"x"},"managingOrganization":{"reference":"Organization/o"}}"#;
+    let edits = [
+        ("/gender", r#""female""#),
+        ("/name/0/given/1", r#""E""#),
+        ("/name/0/text", r#""F""#),
+        ("/telecom/1/value", r#""3""#),
+        ("/telecom/1/value", r#""1""#),
+        ("/contact/0/name/family", r#""G""#),
+        ("/contact/0/gender", r#""other""#),
+        ("/maritalStatus/coding/0/display", r#""H""#),
+        ("/managingOrganization/display", r#""I""#),
+        ("/deceasedBoolean", "true"),
+        ("/active", "true"),
+    ];
+    for start in 0..edits.len() {
+        let (mut a, mut b) = (Site::new(b'A'), Site::new(b'A'));
+        a.put(text);
+        b.put(text);
+        for (pointer, value) in edits.iter().cycle().skip(start).take(edits.len()) {
+            let value = crate::site::value(value);
+            let id = crate::site::entry_id("Patient/p");
+            a.with(None, |record, origin, actors| record.set(&id, pointer, &value, origin, actors))
+                .unwrap();
+            let mut whole = b.content("Patient/p").unwrap();
+            let patch = format!(r#"[{{"op":"add","path":"{pointer}","value":{}}}]"#, value.to_text());
+            // In a list `add` would insert.
+            let patch = if pointer.ends_with("given/1") { patch.replace("add", "replace") } else { patch };
+            clisonix_crdt::patch::apply(&mut whole, &crate::site::value(&patch)).unwrap();
+            b.put(&whole.to_text());
+            assert_eq!(a.content("Patient/p"), b.content("Patient/p"), "{pointer}");
+        }
+        assert_eq!(a.record.changes_since(&[]), b.record.changes_since(&[]), "from {start}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Undoing a change: as a new change that writes what was there before.
+
+use std::collections::BTreeSet;
+
+use crate::actor::ActorSource;
+use crate::address::{self, Path, Step};
+use crate::change::{ChangeId, Op, RawOp, Write, raw_ops};
+use crate::diff::{BaseEntry, Coverage, diff};
+use crate::edit::{EditError, Origin};
+use crate::log::Replayed;
+use crate::page::{self, Cell, Pages};
+use crate::record::Record;
+use crate::state::{ChangeNo, Entry, EntryId, Written};
+use crate::view;
+use crate::writing::Plan;
+
+impl Record {
+    /// Undoes a change that the same author made: every cell that still shows what the change wrote
+    /// gets back what its author had seen there; what the change removed comes back, what it
+    /// created goes. What others have overwritten since stays as it is. The undone change stays in
+    /// the history. Returns `None` if nothing of it is shown any more.
+    ///
+    /// # Errors
+    /// [`EditError::UnknownVersion`] if the change is not here; [`EditError::OtherAuthor`].
+    pub fn undo(
+        &mut self,
+        change: &ChangeId,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let undone = self.number_of(change).ok_or(EditError::UnknownVersion)?;
+        let row = self.log.get(undone).ok_or(EditError::UnknownVersion)?;
+        if self.tables.authors.name(row.stamp.author) != origin.author {
+            return Err(EditError::OtherAuthor);
+        }
+        let before = self.replay(row.deps.to_vec()).state;
+        let now = self.replay(self.heads.clone()).state;
+        let mut ops = Vec::new();
+        let entries: BTreeSet<EntryId> =
+            raw_ops(&row.ops).map(|op| EntryId { ty: op.entry.0, id: op.entry.1.into() }).collect();
+        for id in entries {
+            let Some(entry) = now.entries.get(&id) else { continue };
+            let own = raw_ops(&row.ops).filter(|op| op.entry == (id.ty, &*id.id));
+            let wanted = without(entry, undone, own, before.entries.get(&id));
+            ops.extend(self.differences_to(&id, &now, &wanted)?);
+        }
+        self.committed(Plan::now(), ops, origin, actors)
+    }
+
+    /// The operations that turn an entry as it is shown into another state of it.
+    fn differences_to(
+        &self,
+        id: &EntryId,
+        now: &Replayed,
+        wanted: &Entry,
+    ) -> Result<Vec<Op>, EditError> {
+        let entry = now.entries.get(id);
+        let shown = entry.and_then(|entry| view::tree(entry, &now.tables, &self.policy, false));
+        match view::tree(wanted, &now.tables, &self.policy, false) {
+            Some(wanted) => {
+                let base = BaseEntry { shown: shown.as_ref(), cells: entry };
+                diff(id, base, &wanted, Coverage::Whole)
+            }
+            None if shown.is_some() => {
+                let address = Path::default().address(Step::Presence);
+                Ok(vec![Op { entry: id.clone(), address, write: Write::Mark }])
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The entry as if `undone` had left its cells as they were `before`.
+fn without<'a>(
+    entry: &Entry,
+    undone: ChangeNo,
+    ops: impl Iterator<Item = RawOp<'a>>,
+    before: Option<&Entry>,
+) -> Entry {
+    let mut changed = Entry { pages: entry.pages.clone(), heads: entry.heads.clone() };
+    for op in ops {
+        let Some(mut cell) = entry.pages.cell(op.address) else { continue };
+        let live = cell.siblings.len();
+        cell.siblings.retain(|sibling| !sibling.changes().any(|change| change == undone));
+        if cell.siblings.len() == live {
+            continue;
+        }
+        let marked = |cell: &Cell<'_>| cell.siblings.iter().any(|s| s.write == Written::Mark);
+        if op.write == Some(Written::Mark) && !marked(&cell) {
+            uncover(&mut changed.pages, op.address);
+        }
+        let old = before.and_then(|before| before.pages.cell(op.address)).unwrap_or_default();
+        let fits = |write: Written<'_>| !matches!(write, Written::Mark | Written::Keep);
+        cell.siblings.extend(old.siblings.into_iter().filter(|sibling| fits(sibling.write)));
+        let (mut scratch, mut encoded) = (Vec::new(), Vec::new());
+        page::encode(op.address, &cell, &mut scratch, &mut encoded);
+        changed.pages.put(op.address, &encoded);
+    }
+    changed
+}
+
+/// Takes the cover of a mark from everything under its thing.
+fn uncover(pages: &mut Pages, mark: &[u8]) {
+    let prefix = mark.get(..mark.len().saturating_sub(2)).unwrap_or_default();
+    let bit = 1_u32 << address::thing_depth(mark).min(31);
+    let (mut scratch, mut changed) = (Vec::new(), Vec::new());
+    for (at, mut cell) in pages.under(prefix) {
+        cell.siblings.iter_mut().for_each(|sibling| sibling.covered &= !bit);
+        let mut encoded = Vec::new();
+        page::encode(at, &cell, &mut scratch, &mut encoded);
+        changed.push((at.to_vec(), encoded));
+    }
+    for (at, encoded) in changed {
+        pages.put(&at, &encoded);
+    }
+}
