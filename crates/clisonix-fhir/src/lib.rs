@@ -7,8 +7,10 @@
 //! * [`validate`] checks a resource, [`reference`] finds what it refers to;
 //! * [`issue`] is how a problem in input is told, after FHIR's `OperationOutcome`.
 
+pub mod fhirpath;
 pub mod issue;
 pub mod json;
+pub mod patch;
 pub mod reference;
 pub mod schema;
 pub mod search;

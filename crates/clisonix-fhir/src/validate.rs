@@ -57,6 +57,11 @@ pub fn broken_rules(resource: &Value) -> Vec<BrokenRule> {
     walked(resource).broken
 }
 
+/// Whether the text may be the `div` of a narrative (FHIR R4 2.4.0.1, txt-1 and txt-2).
+pub(crate) fn is_narrative(text: &str) -> bool {
+    narrative::check(text).is_ok()
+}
+
 fn walked(resource: &Value) -> walk::Walk<'_> {
     let mut walk = walk::Walk::default();
     match resource.resource_type().and_then(resource_named) {

@@ -10,7 +10,10 @@
 mod coverage;
 mod data;
 mod examples;
+mod fhirpath;
 mod json;
 mod other_reader;
+mod patch;
 mod speed;
 mod synthea;
+mod xml;

@@ -1,0 +1,523 @@
+//! Regular expressions for `matches`, `matchesFull` and `replaceMatches`: the part of PCRE that
+//! expressions about FHIR use.
+//!
+//! Alternatives, groups (also named and non-capturing), classes with ranges and `\d \w \s`, `.`
+//! (any character: N1 asks for the single line mode), `^ $ \b \B`, and `* + ? {n,m}`, lazy ones
+//! too. No back-references, no looking around. A program of jumps with a stack of its own runs the
+//! alternatives one after the other, so that a text cannot exhaust the call stack, and counts its
+//! steps, so that no pattern takes for ever.
+
+use super::error::EvaluationError;
+
+/// The longest pattern, in bytes.
+pub const MAX_PATTERN_BYTES: usize = 4096;
+/// The most instructions of one pattern, counted repetitions written out.
+pub const MAX_PROGRAM: usize = 20_000;
+/// The most steps of one search.
+pub const MAX_MATCH_STEPS: usize = 5_000_000;
+/// How deeply groups may nest.
+const MAX_GROUPS_DEEP: usize = 64;
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Empty,
+    Char(char),
+    Any,
+    Class(Vec<Part>, bool),
+    Start,
+    End,
+    Boundary(bool),
+    Group(Option<usize>, Box<Piece>),
+    Sequence(Vec<Piece>),
+    Choice(Vec<Piece>),
+    Repeat { piece: Box<Piece>, least: u32, most: Option<u32>, lazy: bool },
+}
+
+/// A part of a character class.
+#[derive(Clone, Debug)]
+enum Part {
+    Range(char, char),
+    /// `\d`, `\w`, `\s`; whether it is one of `\D`, `\W`, `\S`.
+    Kind(char, bool),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Char(char),
+    Any,
+    Class(Vec<Part>, bool),
+    Start,
+    End,
+    Boundary(bool),
+    Save(usize),
+    Jump(usize),
+    /// The first way is tried first.
+    Split(usize, usize),
+    /// Goes on only if something was read since the loop's last round, kept at this place.
+    Progress(usize),
+    Match,
+}
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub(super) struct Regex {
+    program: Vec<Step>,
+    slots: usize,
+    names: Vec<(String, usize)>,
+}
+
+type Positions = Vec<Option<usize>>;
+
+impl Regex {
+    pub(super) fn new(pattern: &str) -> Result<Self, EvaluationError> {
+        if pattern.len() > MAX_PATTERN_BYTES {
+            return Err(EvaluationError::Regex);
+        }
+        let chars: Vec<char> = pattern.chars().collect();
+        let mut reader = Reader { rest: &chars, groups: 0, depth: 0, names: Vec::new() };
+        let piece = reader.choice().filter(|_| reader.rest.is_empty());
+        let piece = piece.ok_or(EvaluationError::Regex)?;
+        let slots = 2 * (reader.groups + 1);
+        let mut regex = Self { program: Vec::new(), slots, names: reader.names };
+        regex.push(Step::Save(0))?;
+        regex.compile(&piece)?;
+        regex.push(Step::Save(1))?;
+        regex.push(Step::Match)?;
+        Ok(regex)
+    }
+
+    pub(super) fn is_found(&self, text: &str) -> Result<bool, EvaluationError> {
+        let text: Vec<char> = text.chars().collect();
+        Ok(self.search(&text, 0, false, &mut MAX_MATCH_STEPS.clone())?.is_some())
+    }
+
+    pub(super) fn is_whole(&self, text: &str) -> Result<bool, EvaluationError> {
+        let text: Vec<char> = text.chars().collect();
+        Ok(self.run(&text, 0, true, &mut MAX_MATCH_STEPS.clone())?.is_some())
+    }
+
+    /// With `$1`, `${1}` and `${name}` for what a group holds.
+    pub(super) fn replace_all(&self, text: &str, with: &str) -> Result<String, EvaluationError> {
+        let text: Vec<char> = text.chars().collect();
+        let (mut out, mut at, mut steps) = (String::new(), 0, MAX_MATCH_STEPS);
+        while let Some(found) = self.search(&text, at, false, &mut steps)? {
+            let span = |group: usize| {
+                Some((found.get(2 * group).copied()??, found.get(2 * group + 1).copied()??))
+            };
+            let Some((start, end)) = span(0) else { break };
+            out.extend(text.get(at..start).unwrap_or_default());
+            self.expand(with, &mut out, |group| {
+                span(group).and_then(|(start, end)| text.get(start..end)).unwrap_or_default()
+            });
+            at = end;
+            if start == end {
+                // Nothing was read: the next character stays as it is.
+                let Some(char) = text.get(at) else { return Ok(out) };
+                out.push(*char);
+                at += 1;
+            }
+            if out.len() > super::MAX_TEXT_BYTES {
+                return Err(EvaluationError::TooLong);
+            }
+        }
+        out.extend(text.get(at..).unwrap_or_default());
+        Ok(out)
+    }
+
+    fn expand<'t>(&self, with: &str, out: &mut String, group: impl Fn(usize) -> &'t [char]) {
+        let mut rest = with;
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+            let (name, next) = braced.unwrap_or_else(|| {
+                after.split_at(after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()))
+            });
+            let named = self.names.iter().find(|(known, _)| known == name).map(|(_, at)| *at);
+            match name.parse().ok().or(named) {
+                Some(number) => {
+                    out.extend(group(number));
+                    rest = next;
+                }
+                None => {
+                    out.push('$');
+                    rest = after;
+                }
+            }
+        }
+        out.push_str(rest);
+    }
+
+    fn push(&mut self, step: Step) -> Result<usize, EvaluationError> {
+        if self.program.len() >= MAX_PROGRAM {
+            return Err(EvaluationError::Regex);
+        }
+        self.program.push(step);
+        Ok(self.program.len() - 1)
+    }
+
+    fn set(&mut self, at: usize, step: Step) {
+        if let Some(place) = self.program.get_mut(at) {
+            *place = step;
+        }
+    }
+
+    fn compile(&mut self, piece: &Piece) -> Result<(), EvaluationError> {
+        let step = match piece {
+            Piece::Empty => return Ok(()),
+            Piece::Char(char) => Step::Char(*char),
+            Piece::Any => Step::Any,
+            Piece::Class(parts, negated) => Step::Class(parts.clone(), *negated),
+            Piece::Start => Step::Start,
+            Piece::End => Step::End,
+            Piece::Boundary(wanted) => Step::Boundary(*wanted),
+            Piece::Group(None, inner) => return self.compile(inner),
+            Piece::Group(Some(number), inner) => {
+                self.push(Step::Save(2 * number))?;
+                self.compile(inner)?;
+                Step::Save(2 * number + 1)
+            }
+            Piece::Sequence(pieces) => {
+                return pieces.iter().try_for_each(|piece| self.compile(piece));
+            }
+            Piece::Choice(pieces) => return self.compile_choice(pieces),
+            Piece::Repeat { piece, least, most, lazy } => {
+                return self.compile_repeat(piece, *least, *most, *lazy);
+            }
+        };
+        self.push(step).map(drop)
+    }
+
+    fn compile_choice(&mut self, pieces: &[Piece]) -> Result<(), EvaluationError> {
+        let mut ends = Vec::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            if index + 1 == pieces.len() {
+                self.compile(piece)?;
+                continue;
+            }
+            let split = self.push(Step::Match)?;
+            self.compile(piece)?;
+            ends.push(self.push(Step::Match)?);
+            let next = self.program.len();
+            self.set(split, Step::Split(split + 1, next));
+        }
+        let end = self.program.len();
+        for at in ends {
+            self.set(at, Step::Jump(end));
+        }
+        Ok(())
+    }
+
+    fn compile_repeat(
+        &mut self,
+        piece: &Piece,
+        least: u32,
+        most: Option<u32>,
+        lazy: bool,
+    ) -> Result<(), EvaluationError> {
+        let split = |inside, outside| {
+            if lazy { Step::Split(outside, inside) } else { Step::Split(inside, outside) }
+        };
+        for _ in 0..least {
+            self.compile(piece)?;
+        }
+        let Some(most) = most else {
+            let slot = self.slots;
+            self.slots += 1;
+            let start = self.push(Step::Match)?;
+            self.push(Step::Progress(slot))?;
+            self.compile(piece)?;
+            self.push(Step::Jump(start))?;
+            let end = self.program.len();
+            self.set(start, split(start + 1, end));
+            return Ok(());
+        };
+        let mut starts = Vec::new();
+        for _ in least..most {
+            starts.push(self.push(Step::Match)?);
+            self.compile(piece)?;
+        }
+        let end = self.program.len();
+        for start in starts {
+            self.set(start, split(start + 1, end));
+        }
+        Ok(())
+    }
+
+    fn search(
+        &self,
+        text: &[char],
+        from: usize,
+        whole: bool,
+        steps: &mut usize,
+    ) -> Result<Option<Positions>, EvaluationError> {
+        for start in from..=text.len() {
+            if let Some(found) = self.run(text, start, whole, steps)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tries the pattern at one place.
+    fn run(
+        &self,
+        text: &[char],
+        start: usize,
+        whole: bool,
+        steps: &mut usize,
+    ) -> Result<Option<Positions>, EvaluationError> {
+        let mut ways: Vec<(usize, usize, Positions)> = vec![(0, start, vec![None; self.slots])];
+        'ways: while let Some((mut next, mut at, mut saved)) = ways.pop() {
+            loop {
+                *steps = steps.checked_sub(1).ok_or(EvaluationError::TooCostly)?;
+                let Some(step) = self.program.get(next) else { continue 'ways };
+                next += 1;
+                let here = text.get(at).copied();
+                let reads = match step {
+                    Step::Char(char) => here == Some(*char),
+                    Step::Any => here.is_some(),
+                    Step::Class(parts, negated) => {
+                        here.is_some_and(|char| is_in(parts, char) != *negated)
+                    }
+                    Step::Start if at == 0 => continue,
+                    Step::End if at == text.len() => continue,
+                    Step::Boundary(wanted) if is_boundary(text, at) == *wanted => continue,
+                    Step::Save(slot) => {
+                        if let Some(place) = saved.get_mut(*slot) {
+                            *place = Some(at);
+                        }
+                        continue;
+                    }
+                    Step::Jump(to) => {
+                        next = *to;
+                        continue;
+                    }
+                    Step::Split(first, second) => {
+                        *steps = steps.saturating_sub(saved.len());
+                        ways.push((*second, at, saved.clone()));
+                        next = *first;
+                        continue;
+                    }
+                    Step::Progress(slot) => {
+                        let Some(place) = saved.get_mut(*slot) else { continue 'ways };
+                        if *place == Some(at) {
+                            continue 'ways;
+                        }
+                        *place = Some(at);
+                        continue;
+                    }
+                    Step::Match if !whole || at == text.len() => return Ok(Some(saved)),
+                    _ => false,
+                };
+                if !reads {
+                    continue 'ways;
+                }
+                at += 1;
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn is_word(char: char) -> bool {
+    char == '_' || char.is_alphanumeric()
+}
+
+fn is_boundary(text: &[char], at: usize) -> bool {
+    let is_word_at =
+        |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|char| is_word(*char));
+    is_word_at(at.checked_sub(1)) != is_word_at(Some(at))
+}
+
+fn is_in(parts: &[Part], char: char) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Range(first, last) => (*first..=*last).contains(&char),
+        Part::Kind(kind, negated) => {
+            let is = match kind {
+                'd' => char.is_ascii_digit(),
+                'w' => char == '_' || char.is_ascii_alphanumeric(),
+                _ => char.is_whitespace(),
+            };
+            is != *negated
+        }
+    })
+}
+
+struct Reader<'a> {
+    rest: &'a [char],
+    groups: usize,
+    depth: usize,
+    names: Vec<(String, usize)>,
+}
+
+impl Reader<'_> {
+    fn next(&mut self) -> Option<char> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    fn take(&mut self, text: &str) -> bool {
+        let matches = text.chars().count() <= self.rest.len()
+            && text.chars().zip(self.rest).all(|(wanted, there)| wanted == *there);
+        if matches {
+            self.rest = self.rest.get(text.chars().count()..).unwrap_or_default();
+        }
+        matches
+    }
+
+    fn choice(&mut self) -> Option<Piece> {
+        self.depth += 1;
+        if self.depth > MAX_GROUPS_DEEP {
+            return None;
+        }
+        let mut choices = vec![self.sequence()?];
+        while self.take("|") {
+            choices.push(self.sequence()?);
+        }
+        self.depth -= 1;
+        if choices.len() == 1 { choices.pop() } else { Some(Piece::Choice(choices)) }
+    }
+
+    fn sequence(&mut self) -> Option<Piece> {
+        let mut pieces = Vec::new();
+        while !matches!(self.rest.first(), None | Some('|' | ')')) {
+            let piece = self.piece()?;
+            pieces.push(self.repeated(piece)?);
+        }
+        if pieces.is_empty() { Some(Piece::Empty) } else { Some(Piece::Sequence(pieces)) }
+    }
+
+    fn piece(&mut self) -> Option<Piece> {
+        Some(match self.next()? {
+            '.' => Piece::Any,
+            '^' => Piece::Start,
+            '$' => Piece::End,
+            '(' => return self.group(),
+            '[' => return self.class(),
+            '\\' => match self.next()? {
+                'b' => Piece::Boundary(true),
+                'B' => Piece::Boundary(false),
+                'A' => Piece::Start,
+                'z' | 'Z' => Piece::End,
+                other => match self.escaped(other)? {
+                    Part::Range(char, _) => Piece::Char(char),
+                    kind @ Part::Kind(..) => Piece::Class(vec![kind], false),
+                },
+            },
+            '*' | '+' | '?' => return None,
+            char => Piece::Char(char),
+        })
+    }
+
+    fn group(&mut self) -> Option<Piece> {
+        let number = if self.take("?:") {
+            None
+        } else {
+            self.groups += 1;
+            let number = self.groups;
+            if self.take("?<") || self.take("?P<") {
+                let mut name = String::new();
+                loop {
+                    match self.next()? {
+                        '>' => break,
+                        char if is_word(char) => name.push(char),
+                        _ => return None,
+                    }
+                }
+                self.names.push((name, number));
+            } else if self.take("?") {
+                return None;
+            }
+            Some(number)
+        };
+        let inner = self.choice()?;
+        self.take(")").then(|| Piece::Group(number, Box::new(inner)))
+    }
+
+    /// What stands after a backslash.
+    fn escaped(&mut self, char: char) -> Option<Part> {
+        let plain = match char {
+            'd' | 'w' | 's' => return Some(Part::Kind(char, false)),
+            'D' | 'W' | 'S' => return Some(Part::Kind(char.to_ascii_lowercase(), true)),
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'f' => '\u{c}',
+            'u' => {
+                let digits: String = (0..4).filter_map(|_| self.next()).collect();
+                u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)?
+            }
+            char if char.is_ascii_alphanumeric() => return None,
+            char => char,
+        };
+        Some(Part::Range(plain, plain))
+    }
+
+    fn class(&mut self) -> Option<Piece> {
+        let negated = self.take("^");
+        let mut parts = Vec::new();
+        let mut is_first = true;
+        loop {
+            let first = match self.next()? {
+                ']' if !is_first => return Some(Piece::Class(parts, negated)),
+                '\\' => {
+                    let char = self.next()?;
+                    self.escaped(char)?
+                }
+                char => Part::Range(char, char),
+            };
+            is_first = false;
+            let is_range = matches!(self.rest, ['-', end, ..] if *end != ']');
+            let (Part::Range(low, _), true) = (&first, is_range) else {
+                parts.push(first);
+                continue;
+            };
+            self.take("-");
+            let high = match self.next()? {
+                '\\' => {
+                    let char = self.next()?;
+                    self.escaped(char)?
+                }
+                char => Part::Range(char, char),
+            };
+            let Part::Range(high, _) = high else { return None };
+            parts.push(Part::Range(*low, high));
+        }
+    }
+
+    fn repeated(&mut self, piece: Piece) -> Option<Piece> {
+        let (least, most) = if self.take("*") {
+            (0, None)
+        } else if self.take("+") {
+            (1, None)
+        } else if self.take("?") {
+            (0, Some(1))
+        } else if self.rest.first() == Some(&'{') {
+            self.take("{");
+            let least = self.number()?;
+            let most = if self.take(",") {
+                if self.rest.first() == Some(&'}') { None } else { Some(self.number()?) }
+            } else {
+                Some(least)
+            };
+            if !self.take("}") || most.is_some_and(|most| most < least) {
+                return None;
+            }
+            (least, most)
+        } else {
+            return Some(piece);
+        };
+        let lazy = self.take("?");
+        Some(Piece::Repeat { piece: Box::new(piece), least, most, lazy })
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let mut digits = String::new();
+        while let Some(digit) = self.rest.first().filter(|char| char.is_ascii_digit()) {
+            digits.push(*digit);
+            self.next();
+        }
+        digits.parse().ok()
+    }
+}

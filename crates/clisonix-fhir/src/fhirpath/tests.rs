@@ -1,0 +1,1 @@
+//! Units of the engine: a table of expressions with what they give.
