@@ -1,4 +1,4 @@
-//! FHIRPath: expressions about resources (HL7 FHIRPath N1, which is 2.0, with the functions that
+//! FHIRPath: expressions about resources (HL7 `FHIRPath` N1, which is 2.0, with the functions that
 //! FHIR R4 2.9.1 adds and some of what came after N1).
 //!
 //! An expression is parsed once and evaluated as often as wanted, directly on the JSON of a
@@ -37,6 +37,7 @@ mod function;
 mod functions;
 mod item;
 mod lexer;
+mod location;
 mod mathematics;
 mod operators;
 mod parser;
@@ -55,6 +56,7 @@ pub use context::{Context, Membership, Resolver};
 pub use decimal::{Decimal, MAX_SCALE};
 pub use error::{EvaluationError, ParseError, ParseErrorKind};
 pub use item::{Collection, Item, Node, TypeInfo};
+pub use location::Step;
 pub use quantity::{Quantity, Unit};
 pub use regex::{MAX_MATCH_STEPS, MAX_PATTERN_BYTES, MAX_PROGRAM};
 pub use temporal::{Date, DateTime, Time};
@@ -79,7 +81,7 @@ pub struct Expression(syntax::Term);
 /// Reads an expression.
 ///
 /// # Errors
-/// Says where and why the text is no expression of FHIRPath.
+/// Says where and why the text is no expression of `FHIRPath`.
 pub fn parse(text: &str) -> Result<Expression, ParseError> {
     parser::parse(text).map(Expression)
 }
@@ -92,6 +94,11 @@ impl Expression {
     pub fn evaluate<'a>(&self, context: &Context<'a>) -> Result<Collection<'a>, EvaluationError> {
         let frame = evaluation::Frame { this: &context.focus, index: None, total: None };
         evaluation::Evaluator::new(context).term(&self.0, frame)
+    }
+
+    /// Whether the expression names the element, or looks at elements without naming them.
+    pub(crate) fn may_read(&self, name: &str) -> bool {
+        self.0.may_read(name)
     }
 
     /// Whether the expression is true in a context; `None` if it gives nothing.

@@ -1,4 +1,4 @@
-//! Patches: JSON Patch (RFC 6902), merge patch (RFC 7396) and FHIRPath Patch (FHIR R4 3.1.0.9.1).
+//! Patches: JSON Patch (RFC 6902), merge patch (RFC 7396) and `FHIRPath` Patch (FHIR R4 3.1.0.9.1).
 //!
 //! A patch is applied whole or not at all: each function takes the resource as it is and gives the
 //! one that it becomes. Whether that is valid is another question, for [`crate::validate`].

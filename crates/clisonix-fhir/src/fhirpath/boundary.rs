@@ -1,6 +1,6 @@
 //! The lowest and highest value that something told imprecisely may stand for.
 //!
-//! The functions came after N1 (FHIRPath 3.0, 5.7 "lowBoundary", "highBoundary", "precision"); the
+//! The functions came after N1 (`FHIRPath` 3.0, 5.7 `lowBoundary`, `highBoundary`, `precision`); the
 //! precision of a date counts its digits: 4 for a year, 6, 8, and 17 for a millisecond.
 
 use super::decimal::{Decimal, Rounding};

@@ -12,6 +12,9 @@ use crate::json::Value;
 
 /// Whether two items are equal, where that is known.
 pub(super) fn equal(a: &Item<'_>, b: &Item<'_>) -> Option<bool> {
+    if let (Some(a), Some(b)) = (text(a), text(b)) {
+        return Some(a == b);
+    }
     if let (Item::Node(a), Item::Node(b)) = (a, b)
         && !(a.is_primitive() && b.is_primitive() && a.value().is_some() && b.value().is_some())
     {
@@ -110,9 +113,19 @@ pub(super) fn order(a: &Item<'_>, b: &Item<'_>) -> Result<Option<Ordering>, Eval
             }
             match (measured(&a), measured(&b)) {
                 (Some(a), Some(b)) => Ok(a.compare(&b)),
+                // Of a quantity without a value nothing is known.
+                _ if is_quantity(&a) && is_quantity(&b) => Ok(None),
                 _ => Err(EvaluationError::Operand("comparison")),
             }
         }
+    }
+}
+
+/// Whether it is a quantity or number, also one without a value.
+fn is_quantity(item: &Item<'_>) -> bool {
+    match item {
+        Item::Node(node) => node.is_quantity(),
+        _ => measured(item).is_some(),
     }
 }
 
@@ -173,17 +186,19 @@ fn loosened(text: &str) -> String {
 
 /// What tells texts apart quickly: `None` unless all items are texts.
 pub(super) fn texts<'i>(items: &'i [Item<'_>]) -> Option<Vec<&'i str>> {
-    items
-        .iter()
-        .map(|item| match item {
-            Item::String(text) => Some(&**text),
-            Item::Node(node) => match node.ty()?.name() {
-                "date" | "dateTime" | "instant" | "time" => None,
-                _ => node.value()?.as_str(),
-            },
-            _ => None,
-        })
-        .collect()
+    items.iter().map(text).collect()
+}
+
+/// The text, of an item that is one and no date or time.
+fn text<'i>(item: &'i Item<'_>) -> Option<&'i str> {
+    match item {
+        Item::String(text) => Some(text),
+        Item::Node(node) => match node.ty()?.name() {
+            "date" | "dateTime" | "instant" | "time" => None,
+            _ => node.value()?.as_str(),
+        },
+        _ => None,
+    }
 }
 
 /// The items, each once, in the order of their first occurrence.

@@ -1,4 +1,4 @@
-//! Conversions between FHIRPath's own types (N1 5.5).
+//! Conversions between `FHIRPath`'s own types (N1 5.5).
 
 use super::decimal::Decimal;
 use super::error::EvaluationError;

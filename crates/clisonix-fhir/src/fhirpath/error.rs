@@ -1,6 +1,6 @@
 //! What can be wrong with an expression, and with its evaluation.
 
-/// Why a text is no FHIRPath expression, and where.
+/// Why a text is no `FHIRPath` expression, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct ParseError {
@@ -10,7 +10,7 @@ pub struct ParseError {
     pub offset: usize,
 }
 
-/// Why a text is no FHIRPath expression.
+/// Why a text is no `FHIRPath` expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseErrorKind {

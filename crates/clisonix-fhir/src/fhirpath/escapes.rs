@@ -28,7 +28,7 @@ pub(super) fn decode(text: &str, format: &str) -> Option<String> {
             .chunks(2)
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
             .collect::<Option<Vec<u8>>>()
-            .filter(|_| text.len() % 2 == 0)?,
+            .filter(|_| text.len().is_multiple_of(2))?,
         "base64" => from_base64(text)?,
         "urlbase64" => from_base64(&text.replace('-', "+").replace('_', "/"))?,
         _ => return None,
@@ -87,7 +87,7 @@ fn base64(bytes: &[u8]) -> String {
 
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let mut out = Vec::new();

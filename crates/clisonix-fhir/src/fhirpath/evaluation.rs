@@ -52,7 +52,7 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             Term::Item { base, index } => self.item(base, index, frame),
             Term::Sign { negative, operand } => {
                 let operand = self.term(operand, frame)?;
-                super::operators::signed(*negative, operand)
+                super::operators::signed(*negative, &operand)
             }
             Term::Binary { operator, left, right } => self.binary(*operator, left, right, frame),
             Term::Is { operand, ty } => {
@@ -112,7 +112,7 @@ impl<'c, 'a> Evaluator<'c, 'a> {
         let mut found = Vec::new();
         for item in &input {
             match item {
-                Item::Node(node) => node.children(Some(name), &mut found),
+                Item::Node(node) => node.put_children(Some(name), &mut found),
                 Item::Type(info) => match name {
                     "name" => found.push(Item::text(info.name)),
                     "namespace" => found.push(Item::text(info.namespace)),

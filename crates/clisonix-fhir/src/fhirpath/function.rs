@@ -2,7 +2,7 @@
 
 macro_rules! functions {
     ($($name:literal $variant:ident $least:literal $most:literal,)*) => {
-        /// A function of FHIRPath or FHIR.
+        /// A function of `FHIRPath` or FHIR.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Function { $($variant,)* }
 

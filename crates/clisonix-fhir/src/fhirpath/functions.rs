@@ -259,7 +259,7 @@ impl<'a> Evaluator<'_, 'a> {
         if let Some(result) = strings::apply(function, &input, values)? {
             return Ok(result);
         }
-        self.standard(function, input, values)
+        self.standard(function, &input, values)
     }
 }
 

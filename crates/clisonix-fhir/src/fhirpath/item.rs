@@ -1,4 +1,4 @@
-//! What an expression works on: elements of a resource, and values of FHIRPath's own types.
+//! What an expression works on: elements of a resource, and values of `FHIRPath`'s own types.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -105,6 +105,10 @@ impl<'a> Node<'a> {
         }
     }
 
+    pub(super) fn is_quantity(&self) -> bool {
+        self.ty.is_some_and(is_quantity)
+    }
+
     /// Where its members stand.
     pub fn scope(&self) -> Option<Scope> {
         let ty = self.ty?;
@@ -116,6 +120,13 @@ impl<'a> Node<'a> {
                 None => Some(Scope::Type(ty)),
             },
         }
+    }
+
+    /// The elements in it.
+    pub fn children(&self) -> Vec<Item<'a>> {
+        let mut children = Vec::new();
+        self.put_children(None, &mut children);
+        children
     }
 
     fn object(&self) -> Option<&'a Object> {
@@ -130,7 +141,7 @@ impl<'a> Node<'a> {
     }
 
     /// Adds the elements in it: those named `name`, or all.
-    pub(super) fn children(&self, name: Option<&str>, out: &mut Vec<Item<'a>>) {
+    pub(super) fn put_children(&self, name: Option<&str>, out: &mut Vec<Item<'a>>) {
         let Some(object) = self.object() else { return };
         let scope = self.scope();
         for (key, value) in object {
@@ -161,7 +172,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The value in FHIRPath's own types (FHIR R4 2.9.1.1); `None` for a complex element, and for
+    /// The value in `FHIRPath`'s own types (FHIR R4 2.9.1.1); `None` for a complex element, and for
     /// a primitive without a value.
     pub(super) fn system(&self) -> Option<Item<'a>> {
         let value = self.value?;
@@ -223,9 +234,13 @@ fn pairs<'a>(
     }
 }
 
-/// FHIR R4 2.9.1.1: a Quantity is one of FHIRPath, its code being the unit where it is of UCUM.
+fn is_quantity(ty: TypeId) -> bool {
+    type_named("Quantity").is_some_and(|quantity| ty.is_a(quantity))
+}
+
+/// FHIR R4 2.9.1.1: a Quantity is one of `FHIRPath`, its code being the unit where it is of UCUM.
 fn quantity(ty: TypeId, object: &Object) -> Option<Quantity> {
-    if !type_named("Quantity").is_some_and(|quantity| ty.is_a(quantity)) {
+    if !is_quantity(ty) {
         return None;
     }
     let text = |name: &str| object.get(name).and_then(Value::as_str);
@@ -247,7 +262,7 @@ impl<'a> Item<'a> {
         Self::String(text.into())
     }
 
-    /// The value in FHIRPath's own types; a complex element stays what it is.
+    /// The value in `FHIRPath`'s own types; a complex element stays what it is.
     pub(super) fn plain(&self) -> Self {
         match self {
             Self::Node(node) => node.system().unwrap_or_else(|| self.clone()),
@@ -274,7 +289,7 @@ impl<'a> Item<'a> {
         if let Self::Node(node) = self { Some(node) } else { None }
     }
 
-    /// The type: of FHIR for an element, else of FHIRPath.
+    /// The type: of FHIR for an element, else of `FHIRPath`.
     pub fn type_info(&self) -> TypeInfo {
         let name = match self {
             Self::Node(node) => {
@@ -313,7 +328,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// For FHIRPath's own types, the literal's text without its `@` or quotes.
+/// For `FHIRPath`'s own types, the literal's text without its `@` or quotes.
 impl fmt::Display for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

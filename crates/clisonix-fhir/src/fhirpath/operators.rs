@@ -12,8 +12,8 @@ use super::quantity::Quantity;
 use super::syntax::Operator;
 use super::temporal::Step;
 
-fn boolean<'a>(value: Option<bool>) -> Evaluated<Collection<'a>> {
-    Ok(value.map(Item::Boolean).into_iter().collect())
+fn boolean<'a>(value: Option<bool>) -> Collection<'a> {
+    value.map(Item::Boolean).into_iter().collect()
 }
 
 /// The result of `and`, `or` and `implies` where the left operand is enough.
@@ -33,14 +33,14 @@ pub(super) fn apply<'a>(
 ) -> Evaluated<Collection<'a>> {
     match operator {
         Operator::And | Operator::Or | Operator::Xor | Operator::Implies => {
-            boolean(logic(operator, truth("logic", &left)?, truth("logic", &right)?))
+            Ok(boolean(logic(operator, truth("logic", &left)?, truth("logic", &right)?)))
         }
-        Operator::Equal => boolean(all_equal(&left, &right)),
-        Operator::NotEqual => boolean(all_equal(&left, &right).map(|equal| !equal)),
-        Operator::Equivalent => boolean(Some(all_equivalent(&left, &right))),
-        Operator::NotEquivalent => boolean(Some(!all_equivalent(&left, &right))),
+        Operator::Equal => Ok(boolean(all_equal(&left, &right))),
+        Operator::NotEqual => Ok(boolean(all_equal(&left, &right).map(|equal| !equal))),
+        Operator::Equivalent => Ok(boolean(Some(all_equivalent(&left, &right)))),
+        Operator::NotEquivalent => Ok(boolean(Some(!all_equivalent(&left, &right)))),
         Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
-            boolean(inequality(operator, &left, &right)?)
+            Ok(boolean(inequality(operator, &left, &right)?))
         }
         Operator::In => among(&left, &right),
         Operator::Contains => among(&right, &left),
@@ -106,7 +106,7 @@ fn inequality(
 fn among<'a>(item: &[Item<'a>], items: &[Item<'a>]) -> Evaluated<Collection<'a>> {
     match single("in", item)? {
         None => Ok(Vec::new()),
-        Some(item) => boolean(Some(holds(items, item))),
+        Some(item) => Ok(boolean(Some(holds(items, item)))),
     }
 }
 
@@ -119,8 +119,8 @@ fn joinable(items: &[Item<'_>]) -> Evaluated<String> {
 }
 
 /// `+x` and `-x`.
-pub(super) fn signed(negative: bool, operand: Collection<'_>) -> Evaluated<Collection<'_>> {
-    let Some(item) = single("sign", &operand)? else { return Ok(Vec::new()) };
+pub(super) fn signed<'a>(negative: bool, operand: &[Item<'a>]) -> Evaluated<Collection<'a>> {
+    let Some(item) = single("sign", operand)? else { return Ok(Vec::new()) };
     let item = item.plain();
     let item = match item {
         Item::Integer(value) if negative => match value.checked_neg() {

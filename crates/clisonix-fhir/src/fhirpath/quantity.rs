@@ -76,7 +76,7 @@ impl Unit {
         }
     }
 
-    /// The unit that FHIRPath's `~` looks at: a month of the calendar is one of UCUM there.
+    /// The unit that `FHIRPath`'s `~` looks at: a month of the calendar is one of UCUM there.
     fn loosened(&self) -> Self {
         match self.0 {
             Kind::Calendar(Step::Month, _) => Self::code("mo"),

@@ -133,15 +133,12 @@ impl Regex {
                 after.split_at(after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()))
             });
             let named = self.names.iter().find(|(known, _)| known == name).map(|(_, at)| *at);
-            match name.parse().ok().or(named) {
-                Some(number) => {
-                    out.extend(group(number));
-                    rest = next;
-                }
-                None => {
-                    out.push('$');
-                    rest = after;
-                }
+            if let Some(number) = name.parse().ok().or(named) {
+                out.extend(group(number));
+                rest = next;
+            } else {
+                out.push('$');
+                rest = after;
             }
         }
         out.push_str(rest);

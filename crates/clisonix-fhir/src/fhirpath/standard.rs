@@ -15,24 +15,24 @@ impl<'a> Evaluator<'_, 'a> {
     pub(super) fn standard(
         &mut self,
         function: F,
-        input: Collection<'a>,
+        input: &[Item<'a>],
         values: &[Collection<'a>],
     ) -> Evaluated<Collection<'a>> {
         let boolean = |value| vec![Item::Boolean(value)];
         Ok(match function {
-            F::Children => self.children(&input)?,
-            F::Descendants => self.descendants(&input)?,
+            F::Children => self.children(input)?,
+            F::Descendants => self.descendants(input)?,
             F::Now => vec![Item::DateTime(self.now()?)],
             F::Today => vec![Item::Date(self.now()?.date)],
             F::TimeOfDay => self.now()?.time.map(Item::Time).into_iter().collect(),
             F::Type => input.iter().map(|item| Item::Type(item.type_info())).collect(),
-            F::Extension => self.extensions(&input, values)?,
-            F::HasValue => match input.as_slice() {
+            F::Extension => self.extensions(input, values)?,
+            F::HasValue => match input {
                 [Item::Node(node)] => boolean(node.is_primitive() && node.value().is_some()),
                 [_] => boolean(true),
                 _ => boolean(false),
             },
-            F::GetValue => match input.as_slice() {
+            F::GetValue => match input {
                 [item] if !item.is_valueless() => match item.plain() {
                     Item::Node(_) => Vec::new(),
                     plain => vec![plain],
@@ -40,9 +40,9 @@ impl<'a> Evaluator<'_, 'a> {
                 _ => Vec::new(),
             },
             F::Resolve => input.iter().filter_map(|item| self.resolved(item)).collect(),
-            F::MemberOf => self.member_of(&input, values)?,
-            F::ConformsTo => self.conforms_to(&input, values)?,
-            F::HtmlChecks => match single("htmlChecks", &input)?.map(Item::plain) {
+            F::MemberOf => self.member_of(input, values)?,
+            F::ConformsTo => conforms_to(input, values)?,
+            F::HtmlChecks => match single("htmlChecks", input)?.map(Item::plain) {
                 Some(Item::String(text)) => boolean(is_narrative(&text)),
                 Some(_) => return Err(EvaluationError::Operand("htmlChecks")),
                 None => Vec::new(),
@@ -55,7 +55,7 @@ impl<'a> Evaluator<'_, 'a> {
     fn children(&mut self, items: &[Item<'a>]) -> Evaluated<Collection<'a>> {
         let mut found = Vec::new();
         for node in items.iter().filter_map(Item::as_node) {
-            node.children(None, &mut found);
+            node.put_children(None, &mut found);
         }
         self.spend(found.len())?;
         Ok(found)
@@ -84,7 +84,7 @@ impl<'a> Evaluator<'_, 'a> {
         let Some(url) = text("extension", values)? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for node in input.iter().filter_map(Item::as_node) {
-            node.children(Some("extension"), &mut found);
+            node.put_children(Some("extension"), &mut found);
         }
         self.spend(found.len())?;
         found.retain(|item| {
@@ -140,22 +140,18 @@ impl<'a> Evaluator<'_, 'a> {
         };
         Ok(known.map(Item::Boolean).into_iter().collect())
     }
+}
 
-    /// Of profiles only the standard's own types are known.
-    fn conforms_to(
-        &self,
-        input: &[Item<'a>],
-        values: &[Collection<'a>],
-    ) -> Evaluated<Collection<'a>> {
-        let url = text("conformsTo", values)?;
-        let (Some(url), Some(item)) = (url, single("conformsTo", input)?) else {
-            return Ok(Vec::new());
-        };
-        let wanted = url.strip_prefix(STRUCTURES).and_then(type_named);
-        let wanted = wanted.ok_or(EvaluationError::Profile)?;
-        let ty = item.as_node().and_then(Node::ty);
-        Ok(vec![Item::Boolean(ty.is_some_and(|ty| ty.is_a(wanted)))])
-    }
+/// Of profiles only the standard's own types are known.
+fn conforms_to<'a>(input: &[Item<'a>], values: &[Collection<'a>]) -> Evaluated<Collection<'a>> {
+    let url = text("conformsTo", values)?;
+    let (Some(url), Some(item)) = (url, single("conformsTo", input)?) else {
+        return Ok(Vec::new());
+    };
+    let wanted = url.strip_prefix(STRUCTURES).and_then(type_named);
+    let wanted = wanted.ok_or(EvaluationError::Profile)?;
+    let ty = item.as_node().and_then(Node::ty);
+    Ok(vec![Item::Boolean(ty.is_some_and(|ty| ty.is_a(wanted)))])
 }
 
 /// The first argument as a text.

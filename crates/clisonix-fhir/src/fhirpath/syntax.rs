@@ -46,6 +46,28 @@ pub(super) enum Term {
     },
 }
 
+impl Term {
+    /// Whether the member is named anywhere, or members are looked at without being named.
+    pub(super) fn may_read(&self, member: &str) -> bool {
+        let inner = |term: &Term| term.may_read(member);
+        match self {
+            Self::Member { base, name } => &**name == member || base.as_deref().is_some_and(inner),
+            Self::Call { base, function, arguments } => {
+                matches!(function, Function::Children | Function::Descendants)
+                    || base.as_deref().is_some_and(inner)
+                    || arguments.iter().any(inner)
+            }
+            Self::Item { base: left, index: right } | Self::Binary { left, right, .. } => {
+                inner(left) || inner(right)
+            }
+            Self::Sign { operand, .. } | Self::Is { operand, .. } | Self::As { operand, .. } => {
+                inner(operand)
+            }
+            _ => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Literal {
     Boolean(bool),

@@ -1,7 +1,7 @@
 //! Dates, times and date-times that know how precisely they are told.
 //!
 //! A partial date stands for a stretch of time. Two are equal, before or after one another only
-//! where that holds for every time in both stretches; else nothing is known (FHIRPath N1 6.1, 6.2).
+//! where that holds for every time in both stretches; else nothing is known (`FHIRPath` N1 6.1, 6.2).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -177,7 +177,8 @@ impl Time {
         let seconds = nanos / NANOS_PER_SECOND;
         let rest = u32::try_from(nanos % NANOS_PER_SECOND).ok()?;
         let part = |value: i128| u8::try_from(value).ok();
-        let digits = if rest == 0 { self.digits } else { self.digits.max(3) };
+        let needed = (0_u8..=9).find(|&digits| rest % 10_u32.pow(9 - u32::from(digits)) == 0);
+        let digits = self.digits.max(needed.unwrap_or(9));
         Some(Self {
             hour: part(seconds / 3_600)?,
             minute: if self.minute.is_some() { part(seconds / 60 % 60) } else { None },

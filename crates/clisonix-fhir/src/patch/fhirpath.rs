@@ -1,4 +1,4 @@
-//! FHIRPath Patch (FHIR R4 3.1.0.9.1): a `Parameters` resource of operations, each with a path.
+//! `FHIRPath` Patch (FHIR R4 3.1.0.9.1): a `Parameters` resource of operations, each with a path.
 //!
 //! Where the standard leaves it open: `add` of an element that is there and may be there once is
 //! refused, for it would replace what the patch does not speak of; `insert` and `move` take the
@@ -11,7 +11,7 @@ use crate::fhirpath::{Context, Node, parse};
 use crate::json::{Object, Value};
 use crate::schema::{ElementId, Kind, Member, Scope};
 
-/// The resource with the operations of a FHIRPath Patch.
+/// The resource with the operations of a `FHIRPath` Patch.
 ///
 /// # Errors
 /// The index of the first operation that cannot be applied.

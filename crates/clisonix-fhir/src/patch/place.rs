@@ -4,15 +4,8 @@
 //! hold, paired by position (FHIR R4 2.6.2.3); a place hides that.
 
 use super::PatchFault;
-use crate::fhirpath::Node;
+use crate::fhirpath::{Node, Step};
 use crate::json::{Object, Value};
-
-/// A step from a value into it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Member(Box<str>),
-    Index(usize),
-}
 
 /// Where an element stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +56,7 @@ impl Way {
 impl Place {
     /// The place of an element that an expression found in this very document.
     pub(super) fn of(document: &Value, node: &Node<'_>) -> Option<Self> {
-        let wanted = node.value().or_else(|| node.sibling())?;
-        let mut way = Vec::new();
-        if !search(document, wanted, &mut way) {
-            return None;
-        }
+        let mut way = node.location_in(document)?;
         let index = match way.last() {
             Some(Step::Index(index)) => Some(*index),
             _ => None,
@@ -224,30 +213,6 @@ fn at<'v>(document: &'v mut Value, way: &[Step]) -> Option<&'v mut Value> {
         Step::Member(name) => value.get_mut(name),
         Step::Index(index) => value.at_mut(*index),
     })
-}
-
-/// Finds a value by where it lies in memory: equal values elsewhere are others.
-fn search(value: &Value, wanted: &Value, way: &mut Vec<Step>) -> bool {
-    if std::ptr::eq(value, wanted) {
-        return true;
-    }
-    let mut found = |step: Step, inner: &Value| {
-        way.push(step);
-        let found = search(inner, wanted, way);
-        if !found {
-            way.pop();
-        }
-        found
-    };
-    match value {
-        Value::Object(object) => {
-            object.iter().any(|(name, inner)| found(Step::Member(name.into()), inner))
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().any(|(index, inner)| found(Step::Index(index), inner))
-        }
-        _ => false,
-    }
 }
 
 /// Takes away what the way leads to, and what is empty then around it.

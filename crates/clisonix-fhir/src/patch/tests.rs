@@ -33,7 +33,7 @@ fn a_merge_patch_does_what_its_appendix_says() {
     }
 }
 
-/// A FHIRPath Patch of one operation: its parts by name, type and value.
+/// A `FHIRPath` Patch of one operation: its parts by name, type and value.
 fn operation(parts: &str) -> Value {
     value(&format!(
         r#"{{"resourceType":"Parameters","parameter":[{{"name":"operation","part":[{parts}]}}]}}"#

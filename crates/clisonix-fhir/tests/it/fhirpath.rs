@@ -1,4 +1,4 @@
-//! The official FHIRPath suite of FHIR R4.
+//! The official `FHIRPath` suite of FHIR R4.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,13 +100,11 @@ fn is_output(item: &Item<'_>, output: Node<'_, '_>) -> bool {
     let is_type = output.attribute("type").is_none_or(|ty| ty.eq_ignore_ascii_case(name));
     let wanted = output.text().unwrap_or_default();
     let there = item.to_text().unwrap_or_default();
-    let is_value = match (item, Decimal::parse(wanted)) {
-        (Item::Decimal(number), Some(wanted)) => *number == wanted,
-        _ => {
-            let plain =
-                wanted.strip_prefix('@').map_or(wanted, |w| w.strip_prefix('T').unwrap_or(w));
-            there == wanted || there == plain
-        }
+    let is_value = if let (Item::Decimal(number), Some(wanted)) = (item, Decimal::parse(wanted)) {
+        *number == wanted
+    } else {
+        let plain = wanted.strip_prefix('@').map_or(wanted, |w| w.strip_prefix('T').unwrap_or(w));
+        there == wanted || there == plain
     };
     is_type && is_value
 }

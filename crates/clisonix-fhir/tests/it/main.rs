@@ -14,6 +14,7 @@ mod fhirpath;
 mod json;
 mod other_reader;
 mod patch;
+mod second_opinion;
 mod speed;
 mod synthea;
 mod xml;

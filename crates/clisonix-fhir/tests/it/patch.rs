@@ -1,4 +1,4 @@
-//! The official suites of FHIRPath Patch and JSON Patch.
+//! The official suites of `FHIRPath` Patch and JSON Patch.
 
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::patch;
