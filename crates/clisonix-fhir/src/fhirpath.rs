@@ -1,4 +1,4 @@
-//! FHIRPath: expressions about resources (HL7 `FHIRPath` N1, which is 2.0, with the functions that
+//! `FHIRPath`: expressions about resources (HL7 `FHIRPath` N1, which is 2.0, with the functions that
 //! FHIR R4 2.9.1 adds and some of what came after N1).
 //!
 //! An expression is parsed once and evaluated as often as wanted, directly on the JSON of a

@@ -20,7 +20,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use expression::{Outcome, Verdict, expressions, second_opinion};
+pub use expression::{MAX_RULE_STEPS, Outcome, Verdict, expressions, second_opinion};
 
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;

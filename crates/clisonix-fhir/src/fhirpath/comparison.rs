@@ -15,6 +15,10 @@ pub(super) fn equal(a: &Item<'_>, b: &Item<'_>) -> Option<bool> {
     if let (Some(a), Some(b)) = (text(a), text(b)) {
         return Some(a == b);
     }
+    if a.is_valueless() != b.is_valueless() {
+        // An element with extensions only has no value to compare (FHIR R4 2.9.1.1).
+        return None;
+    }
     if let (Item::Node(a), Item::Node(b)) = (a, b)
         && !(a.is_primitive() && b.is_primitive() && a.value().is_some() && b.value().is_some())
     {

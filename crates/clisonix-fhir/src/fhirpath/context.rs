@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::MAX_STEPS;
 use super::item::{Collection, Item, Node};
 use super::temporal::DateTime;
 use crate::json::Value;
@@ -25,6 +26,7 @@ pub struct Context<'a> {
     pub(super) membership: Option<Membership<'a>>,
     pub(super) strict: bool,
     pub(super) lists_in_as: bool,
+    pub(super) steps: usize,
 }
 
 impl<'a> Context<'a> {
@@ -41,6 +43,7 @@ impl<'a> Context<'a> {
             membership: None,
             strict: false,
             lists_in_as: false,
+            steps: MAX_STEPS,
         }
     }
 
@@ -99,6 +102,13 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn with_lists_in_as(mut self) -> Self {
         self.lists_in_as = true;
+        self
+    }
+
+    /// With fewer steps than [`MAX_STEPS`].
+    #[must_use]
+    pub fn with_steps(mut self, steps: usize) -> Self {
+        self.steps = steps.min(MAX_STEPS);
         self
     }
 }

@@ -78,7 +78,7 @@ impl Decimal {
     }
 
     pub(super) fn negated(self) -> Self {
-        Self { digits: -self.digits, scale: self.scale }
+        Self { digits: self.digits.saturating_neg(), scale: self.scale }
     }
 
     pub(super) fn absolute(self) -> Self {

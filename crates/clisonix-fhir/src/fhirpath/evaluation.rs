@@ -1,12 +1,12 @@
 //! The walk over an expression's tree.
 
+use super::UCUM;
 use super::comparison;
 use super::context::Context;
 use super::error::EvaluationError;
 use super::function::Function;
 use super::item::{Collection, Item};
 use super::syntax::{Literal, Operator, Term, TypeName};
-use super::{MAX_STEPS, UCUM};
 use crate::schema::{Kind, Scope, type_named};
 
 pub(super) type Evaluated<T> = Result<T, EvaluationError>;
@@ -27,7 +27,7 @@ pub(super) struct Frame<'f, 'a> {
 
 impl<'c, 'a> Evaluator<'c, 'a> {
     pub(super) fn new(context: &'c Context<'a>) -> Self {
-        Self { context, steps_left: MAX_STEPS }
+        Self { context, steps_left: context.steps }
     }
 
     /// Counts what the evaluation costs.

@@ -240,26 +240,26 @@ impl<'a> Evaluator<'_, 'a> {
             F::Exclude => Ok(input.into_iter().filter(|item| !holds(other, item)).collect()),
             F::Union => Ok(distinct(input.into_iter().chain(other.iter().cloned()).collect())),
             F::Combine => Ok(input.into_iter().chain(other.iter().cloned()).collect()),
-            _ => self.handed_on(function, input, values),
+            _ => self.handed_on(function, &input, values),
         }
     }
 
     fn handed_on(
         &mut self,
         function: F,
-        input: Collection<'a>,
+        input: &[Item<'a>],
         values: &[Collection<'a>],
     ) -> Evaluated<Collection<'a>> {
-        if let Some(result) = conversion::apply(function, &input, values)? {
+        if let Some(result) = conversion::apply(function, input, values)? {
             return Ok(result);
         }
-        if let Some(result) = mathematics::apply(function, &input, values)? {
+        if let Some(result) = mathematics::apply(function, input, values)? {
             return Ok(result);
         }
-        if let Some(result) = strings::apply(function, &input, values)? {
+        if let Some(result) = strings::apply(function, input, values)? {
             return Ok(result);
         }
-        self.standard(function, &input, values)
+        self.standard(function, input, values)
     }
 }
 

@@ -61,7 +61,7 @@ const RESULTS: &[(&str, &str)] = &[
     ("name.given.id", "b"),
     ("name.family.extension.value + 1", "2"),
     ("name.family.count()", "2"),
-    ("name[1].family = 'Alpha'", "false"),
+    ("name[1].family = 'Alpha'", ""),
     ("contained.name", "O"),
     ("managingOrganization.resolve().name", "O"),
     ("generalPractitioner.resolve()", ""),

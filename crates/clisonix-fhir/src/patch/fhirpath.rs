@@ -45,9 +45,18 @@ fn apply(document: &mut Value, operation: &Value, budget: &mut Budget) -> Result
         "add" => {
             let node = single(&found)?.ok_or(PatchFault::NotFound)?;
             let scope = node.scope().ok_or(PatchFault::Element)?;
-            let way = Way::to(document, &node).ok_or(PatchFault::NotElement)?;
             let name = parts.text("name")?;
             let new = parts.named("value").ok_or(PatchFault::Part("value"))?;
+            if node.is_primitive() {
+                let place = Place::of(document, &node).ok_or(PatchFault::NotElement)?;
+                let beside = node.sibling().and_then(Value::as_object);
+                let mut sibling = beside.cloned().unwrap_or_default();
+                add(&mut sibling, scope, name, new)?;
+                let new = Paired { value: node.value().cloned(), sibling: Some(sibling.into()) };
+                check(&place, &new)?;
+                return place.replace(document, &place.name, new);
+            }
+            let way = Way::to(document, &node).ok_or(PatchFault::NotElement)?;
             check_depth(way.depth(), new)?;
             add(way.object(document)?, scope, name, new)
         }

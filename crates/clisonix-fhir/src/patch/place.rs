@@ -29,15 +29,14 @@ pub(super) struct Paired {
 pub(super) struct Way(Vec<Step>);
 
 impl Way {
-    /// The way to an element that is an object, or to the `_` sibling of a primitive.
+    /// The way to an element that is an object.
     pub(super) fn to(document: &Value, node: &Node<'_>) -> Option<Self> {
         if node.value().is_some_and(|value| std::ptr::eq(value, document)) {
             return Some(Self(Vec::new()));
         }
         let place = Place::of(document, node)?;
         let mut way = place.parent;
-        let name = if node.is_primitive() { format!("_{}", place.name).into() } else { place.name };
-        way.push(Step::Member(name));
+        way.push(Step::Member(place.name));
         way.extend(place.index.map(Step::Index));
         Some(Self(way))
     }

@@ -95,6 +95,18 @@ fn a_choice_is_named_after_its_new_type() {
 }
 
 #[test]
+fn a_primitive_takes_extensions() {
+    let patient = r#"{"resourceType":"Patient","birthDate":"2020","name":[{"given":["A","B"]}]}"#;
+    let name = text_part("name", "extension");
+    let new = r#"{"name":"value","valueExtension":{"url":"http://example.org/x","valueCode":"y"}}"#;
+    let extension = r#"{"extension":[{"url":"http://example.org/x","valueCode":"y"}]}"#;
+    let result = patched(patient, &of("add", "Patient.name.given[1]", &[&name, new])).unwrap();
+    assert!(result.contains(&format!(r#""_given":[null,{extension}]"#)), "{result}");
+    let result = patched(patient, &of("add", "Patient.birthDate", &[&name, new])).unwrap();
+    assert!(result.contains(&format!(r#""_birthDate":{extension}"#)), "{result}");
+}
+
+#[test]
 fn what_is_empty_after_a_deletion_goes_too() {
     let patient = r#"{"resourceType":"Patient","contact":[{"name":{"text":"x"}}],"id":"a"}"#;
     assert_eq!(

@@ -16,6 +16,9 @@ use crate::issue::IssueCode;
 use crate::json::Value;
 use crate::schema::{ElementId, Kind, Scope, TypeId, type_named};
 
+/// The most steps that one invariant may take at one place (see [`fhirpath::MAX_STEPS`]).
+pub const MAX_RULE_STEPS: usize = 4_000_000;
+
 /// Key, where it holds, expression, meaning.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
@@ -174,7 +177,11 @@ fn context<'a>(
     resolver: Option<Resolver<'a>>,
 ) -> Context<'a> {
     // dom-3 asks for `as` of many.
-    let context = Context::new(resource).inside(outer).about(*node).with_lists_in_as();
+    let context = Context::new(resource)
+        .inside(outer)
+        .about(*node)
+        .with_lists_in_as()
+        .with_steps(MAX_RULE_STEPS);
     match resolver {
         Some(resolver) => context.with_resolver(resolver),
         None => context,
