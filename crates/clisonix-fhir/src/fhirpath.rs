@@ -58,7 +58,7 @@ pub use error::{EvaluationError, ParseError, ParseErrorKind};
 pub use item::{Collection, Item, Node, TypeInfo};
 pub use location::Step;
 pub use quantity::{Quantity, Unit};
-pub use regex::{MAX_MATCH_STEPS, MAX_PATTERN_BYTES, MAX_PROGRAM};
+pub use regex::{MAX_PATTERN_BYTES, MAX_PROGRAM};
 pub use temporal::{Date, DateTime, Time};
 pub use unit::MAX_UNIT_BYTES;
 
@@ -66,7 +66,8 @@ pub use unit::MAX_UNIT_BYTES;
 pub const MAX_EXPRESSION_BYTES: usize = 64 * 1024;
 /// How deeply an expression may nest; each step of a path and each operator counts.
 pub const MAX_EXPRESSION_DEPTH: usize = 200;
-/// The most steps of one evaluation: terms, items that pass through, comparisons of two items.
+/// The most steps of one evaluation: terms, items that pass through, comparisons of two items, steps
+/// of regular expressions, and one for each 16 bytes of text that it makes.
 pub const MAX_STEPS: usize = 10_000_000;
 /// The longest text that an expression may make, in bytes.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024 * 1024;

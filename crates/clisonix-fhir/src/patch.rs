@@ -26,6 +26,10 @@ pub const MAX_POINTER_BYTES: usize = 4096;
 /// document with every operation.
 pub const MAX_PATCH_VALUES: usize = 1_000_000;
 
+/// Most steps that all paths of one `FHIRPath` Patch may take, in equal parts (see
+/// [`MAX_STEPS`](crate::fhirpath::MAX_STEPS)).
+pub const MAX_PATCH_STEPS: usize = 20_000_000;
+
 /// Why a patch cannot be applied. Never tells a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -11,10 +11,13 @@ use crate::schema::{Kind, Scope, type_named};
 
 pub(super) type Evaluated<T> = Result<T, EvaluationError>;
 
+/// How many bytes of text cost one step.
+const BYTES_PER_STEP: usize = 16;
+
 /// Evaluates the parts of one expression.
 pub(super) struct Evaluator<'c, 'a> {
     pub(super) context: &'c Context<'a>,
-    steps_left: usize,
+    pub(super) steps_left: usize,
 }
 
 /// What `$this`, `$index` and `$total` are.
@@ -38,6 +41,15 @@ impl<'c, 'a> Evaluator<'c, 'a> {
 
     pub(super) fn term(&mut self, term: &Term, frame: Frame<'_, 'a>) -> Evaluated<Collection<'a>> {
         self.spend(1)?;
+        let result = self.result(term, frame)?;
+        if matches!(term, Term::Literal(_) | Term::Binary { .. } | Term::Call { .. }) {
+            // Texts that are made take memory; those of the resource are only pointed to.
+            self.spend(result.iter().map(Item::made_bytes).sum::<usize>() / BYTES_PER_STEP)?;
+        }
+        Ok(result)
+    }
+
+    fn result(&mut self, term: &Term, frame: Frame<'_, 'a>) -> Evaluated<Collection<'a>> {
         match term {
             Term::Empty => Ok(Vec::new()),
             Term::Literal(literal) => Ok(vec![item_of(literal)]),

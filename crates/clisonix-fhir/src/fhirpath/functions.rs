@@ -256,7 +256,7 @@ impl<'a> Evaluator<'_, 'a> {
         if let Some(result) = mathematics::apply(function, input, values)? {
             return Ok(result);
         }
-        if let Some(result) = strings::apply(function, input, values)? {
+        if let Some(result) = strings::apply(function, input, values, &mut self.steps_left)? {
             return Ok(result);
         }
         self.standard(function, input, values)

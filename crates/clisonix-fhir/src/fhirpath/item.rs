@@ -270,6 +270,14 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// How many bytes of text the item holds itself.
+    pub(super) fn made_bytes(&self) -> usize {
+        match self {
+            Self::String(Cow::Owned(text)) => text.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether it is a primitive element without a value, which operators see as nothing.
     pub(super) fn is_valueless(&self) -> bool {
         matches!(self, Self::Node(node) if node.is_primitive() && node.value.is_none())

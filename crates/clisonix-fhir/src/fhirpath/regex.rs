@@ -16,8 +16,6 @@ use reader::{Part, Pattern, Piece};
 pub const MAX_PATTERN_BYTES: usize = 4096;
 /// The most instructions of one pattern, counted repetitions written out.
 pub const MAX_PROGRAM: usize = 20_000;
-/// The most steps of one search.
-pub const MAX_MATCH_STEPS: usize = 5_000_000;
 #[derive(Clone, Debug)]
 enum Step {
     Char(char),
@@ -46,7 +44,8 @@ pub(super) struct Regex {
 type Positions = Vec<Option<usize>>;
 
 impl Regex {
-    pub(super) fn new(pattern: &str) -> Result<Self, EvaluationError> {
+    /// Takes the cost of its program off `steps`, as all that follows takes its own.
+    pub(super) fn new(pattern: &str, steps: &mut usize) -> Result<Self, EvaluationError> {
         if pattern.len() > MAX_PATTERN_BYTES {
             return Err(EvaluationError::Regex);
         }
@@ -57,24 +56,31 @@ impl Regex {
         regex.compile(&pattern.piece)?;
         regex.push(Step::Save(1))?;
         regex.push(Step::Match)?;
+        let cost = regex.program.len();
+        *steps = steps.checked_sub(cost).ok_or(EvaluationError::TooCostly)?;
         Ok(regex)
     }
 
-    pub(super) fn is_found(&self, text: &str) -> Result<bool, EvaluationError> {
+    pub(super) fn is_found(&self, text: &str, steps: &mut usize) -> Result<bool, EvaluationError> {
         let text: Vec<char> = text.chars().collect();
-        Ok(self.search(&text, 0, false, &mut MAX_MATCH_STEPS.clone())?.is_some())
+        Ok(self.search(&text, 0, false, steps)?.is_some())
     }
 
-    pub(super) fn is_whole(&self, text: &str) -> Result<bool, EvaluationError> {
+    pub(super) fn is_whole(&self, text: &str, steps: &mut usize) -> Result<bool, EvaluationError> {
         let text: Vec<char> = text.chars().collect();
-        Ok(self.run(&text, 0, true, &mut MAX_MATCH_STEPS.clone())?.is_some())
+        Ok(self.run(&text, 0, true, steps)?.is_some())
     }
 
     /// With `$1`, `${1}` and `${name}` for what a group holds.
-    pub(super) fn replace_all(&self, text: &str, with: &str) -> Result<String, EvaluationError> {
+    pub(super) fn replace_all(
+        &self,
+        text: &str,
+        with: &str,
+        steps: &mut usize,
+    ) -> Result<String, EvaluationError> {
         let text: Vec<char> = text.chars().collect();
-        let (mut out, mut at, mut steps) = (String::new(), 0, MAX_MATCH_STEPS);
-        while let Some(found) = self.search(&text, at, false, &mut steps)? {
+        let (mut out, mut at) = (String::new(), 0);
+        while let Some(found) = self.search(&text, at, false, steps)? {
             let span = |group: usize| {
                 Some((found.get(2 * group).copied()??, found.get(2 * group + 1).copied()??))
             };

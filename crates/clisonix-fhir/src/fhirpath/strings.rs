@@ -13,6 +13,7 @@ pub(super) fn apply<'a>(
     function: F,
     input: &[Item<'a>],
     values: &[Collection<'a>],
+    steps: &mut usize,
 ) -> Evaluated<Option<Collection<'a>>> {
     let name = function.name();
     if function == F::Join {
@@ -47,10 +48,10 @@ pub(super) fn apply<'a>(
             if pattern.is_empty() {
                 vec![limited(text)?]
             } else {
-                vec![limited(Regex::new(pattern)?.replace_all(&text, with)?)?]
+                vec![limited(Regex::new(pattern, steps)?.replace_all(&text, with, steps)?)?]
             }
         }
-        (_, [Item::String(argument)]) => with_text(function, &text, argument)?,
+        (_, [Item::String(argument)]) => with_text(function, &text, argument, steps)?,
         _ => return Err(EvaluationError::Operand(name)),
     };
     Ok(Some(result))
@@ -83,7 +84,12 @@ fn is_of_texts(function: F) -> bool {
 }
 
 /// The functions of a text and one other text.
-fn with_text<'a>(function: F, text: &str, argument: &str) -> Evaluated<Collection<'a>> {
+fn with_text<'a>(
+    function: F,
+    text: &str,
+    argument: &str,
+    steps: &mut usize,
+) -> Evaluated<Collection<'a>> {
     let position = |at: Option<usize>| {
         let before = at.and_then(|at| text.get(..at)).map(|before| before.chars().count());
         vec![before.map_or(Item::Integer(-1), count)]
@@ -99,8 +105,8 @@ fn with_text<'a>(function: F, text: &str, argument: &str) -> Evaluated<Collectio
         F::StartsWith => boolean(text.starts_with(argument)),
         F::EndsWith => boolean(text.ends_with(argument)),
         F::Contains => boolean(text.contains(argument)),
-        F::Matches => boolean(Regex::new(argument)?.is_found(text)?),
-        F::MatchesFull => boolean(Regex::new(argument)?.is_whole(text)?),
+        F::Matches => boolean(Regex::new(argument, steps)?.is_found(text, steps)?),
+        F::MatchesFull => boolean(Regex::new(argument, steps)?.is_whole(text, steps)?),
         F::Encode => optional(escapes::encode(text, argument))?,
         F::Decode => optional(escapes::decode(text, argument))?,
         F::Escape => optional(escapes::escape(text, argument))?,

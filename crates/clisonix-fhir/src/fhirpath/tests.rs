@@ -220,6 +220,13 @@ fn what_is_too_long_too_deep_or_too_costly_is_refused() {
     let costly = "'x'.repeat($this & 'x')";
     assert_eq!(result(costly), "TooCostly");
     assert_eq!(result("(0 | 1).repeat($this + 1)"), "TooCostly");
+    let grown = format!("'x'{}", ".select($this & $this)".repeat(60));
+    assert_eq!(result(&grown), "TooLong");
+    let long = "x".repeat(60_000);
+    let many = format!(
+        "1.repeat(iif($this < 500, $this + 1)).select(%resource.descendants().select('{long}'))"
+    );
+    assert_eq!(result(&many), "TooCostly");
     let regex = "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.matches('(a|a)*b')";
     assert_eq!(result(regex), "TooCostly");
 }
@@ -318,10 +325,11 @@ proptest! {
 
     #[test]
     fn no_pattern_makes_the_search_panic(pattern in "[ab()|*+?{}0-9,\\[\\]^$.\\\\-]{0,12}", text in "[ab-]{0,12}") {
-        if let Ok(regex) = super::regex::Regex::new(&pattern) {
-            let _ = regex.is_found(&text);
-            let _ = regex.is_whole(&text);
-            let _ = regex.replace_all(&text, "$1");
+        let mut steps = 1_000_000;
+        if let Ok(regex) = super::regex::Regex::new(&pattern, &mut steps) {
+            let _ = regex.is_found(&text, &mut steps);
+            let _ = regex.is_whole(&text, &mut steps);
+            let _ = regex.replace_all(&text, "$1", &mut steps);
         }
     }
 

@@ -6,7 +6,10 @@
 //! goes too, for FHIR knows no empty objects.
 
 use super::place::{Paired, Place, Way, append, put_single};
-use super::{Budget, MAX_PATCH_OPERATIONS, MAX_PATCH_VALUES, PatchError, PatchFault, check_depth};
+use super::{
+    Budget, MAX_PATCH_OPERATIONS, MAX_PATCH_STEPS, MAX_PATCH_VALUES, PatchError, PatchFault,
+    check_depth,
+};
 use crate::fhirpath::{Context, Node, parse};
 use crate::json::{Object, Value};
 use crate::schema::{ElementId, Kind, Member, Scope};
@@ -23,15 +26,21 @@ pub fn fhirpath(resource: &Value, parameters: &Value) -> Result<Value, PatchErro
     if operations.len() > MAX_PATCH_OPERATIONS {
         return Err(PatchError::TooManyOperations);
     }
+    let steps = MAX_PATCH_STEPS / operations.len().max(1);
     let (mut document, mut budget) = (resource.clone(), Budget(MAX_PATCH_VALUES));
     for (index, operation) in operations.iter().enumerate() {
-        apply(&mut document, operation, &mut budget)
+        apply(&mut document, operation, &mut budget, steps)
             .map_err(|fault| PatchError::Operation { index, fault })?;
     }
     Ok(document)
 }
 
-fn apply(document: &mut Value, operation: &Value, budget: &mut Budget) -> Result<(), PatchFault> {
+fn apply(
+    document: &mut Value,
+    operation: &Value,
+    budget: &mut Budget,
+    steps: usize,
+) -> Result<(), PatchFault> {
     if operation.get("name").and_then(Value::as_str) != Some("operation") {
         return Err(PatchFault::Part("operation"));
     }
@@ -40,7 +49,7 @@ fn apply(document: &mut Value, operation: &Value, budget: &mut Budget) -> Result
         budget.spend(value)?;
     }
     let ty = parts.text("type")?;
-    let found = evaluated(document, parts.text("path")?)?;
+    let found = evaluated(document, parts.text("path")?, steps)?;
     match ty {
         "add" => {
             let node = single(&found)?.ok_or(PatchFault::NotFound)?;
@@ -90,9 +99,14 @@ fn apply(document: &mut Value, operation: &Value, budget: &mut Budget) -> Result
 }
 
 /// What the path leads to, as places do not know types and nodes do not outlive changes.
-fn evaluated<'v>(document: &'v Value, path: &str) -> Result<Vec<Node<'v>>, PatchFault> {
+fn evaluated<'v>(
+    document: &'v Value,
+    path: &str,
+    steps: usize,
+) -> Result<Vec<Node<'v>>, PatchFault> {
+    let context = Context::new(document).with_steps(steps);
     let expression = parse(path).map_err(PatchFault::Path)?;
-    let items = expression.evaluate(&Context::new(document)).map_err(PatchFault::Evaluation)?;
+    let items = expression.evaluate(&context).map_err(PatchFault::Evaluation)?;
     items.iter().map(|item| item.as_node().copied().ok_or(PatchFault::NotElement)).collect()
 }
 

@@ -1,5 +1,7 @@
 //! Units of patches: RFC 7396's own cases, limits, and what the official suites leave out.
 
+use proptest::prelude::*;
+
 use super::{MAX_PATCH_OPERATIONS, PatchError, PatchFault, fhirpath, json, merge};
 use crate::json::{Value, parse};
 
@@ -182,4 +184,70 @@ fn copies_cannot_grow_without_end() {
         matches!(&result, Err(PatchError::Operation { fault, .. }) if wanted.contains(fault)),
         "{result:?}"
     );
+}
+
+/// Operations that are mostly of their form, about an example with most kinds of elements.
+fn operations() -> impl Strategy<Value = Vec<String>> {
+    let ty = prop::sample::select(vec!["add", "insert", "delete", "replace", "move"]);
+    let path = prop::sample::select(vec![
+        "Patient",
+        "Patient.name",
+        "Patient.name[0]",
+        "Patient.name.given",
+        "Patient.name.given[1]",
+        "Patient.birthDate",
+        "Patient.deceased",
+        "Patient.contained[0]",
+        "Patient.contained.name",
+        "Patient.birthDate.extension",
+        "Patient.descendants()",
+        "Patient.name.period",
+        "1",
+        "Patient.managingOrganization.resolve()",
+    ]);
+    let name = prop::sample::select(vec![
+        "given",
+        "birthDate",
+        "deceased",
+        "name",
+        "extension",
+        "contained",
+        "id",
+        "x",
+    ]);
+    let value = prop::sample::select(vec![
+        r#""valueString":"N""#,
+        r#""valueHumanName":{"text":"x"}"#,
+        r#""valueBoolean":true"#,
+        r#""_valueCode":{"id":"x"}"#,
+        r#""part":[{"name":"text","valueString":"x"}]"#,
+        r#""part":[]"#,
+        r#""resource":{"resourceType":"Basic"}"#,
+        r#""valueExtension":{"url":"x"}"#,
+        r#""value":1"#,
+    ]);
+    let index = 0_i64..4;
+    let operation = (ty, path, name, value, index.clone(), index).prop_map(|(ty, path, name, value, a, b)| {
+        format!(
+            r#"{{"name":"operation","part":[{},{},{},{{"name":"value",{value}}},{{"name":"index","valueInteger":{a}}},
+            {{"name":"source","valueInteger":{a}}},{{"name":"destination","valueInteger":{b}}}]}}"#,
+            text_part("type", ty), text_part("path", path), text_part("name", name)
+        )
+    });
+    prop::collection::vec(operation, 0..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_patch_panics_or_leaves_what_cannot_be_read(operations in operations()) {
+        let patient = value(r##"{"resourceType":"Patient","birthDate":"2020","_birthDate":{"extension":[{"url":"x","valueCode":"y"}]},
+            "deceasedBoolean":true,"name":[{"given":["A",null],"_given":[null,{"id":"g"}]},{"family":"B"}],
+            "managingOrganization":{"reference":"#o"},"contained":[{"resourceType":"Organization","id":"o","name":"O"}]}"##);
+        let parameters = format!(r#"{{"resourceType":"Parameters","parameter":[{}]}}"#, operations.join(","));
+        if let Ok(result) = fhirpath(&patient, &value(&parameters)) {
+            prop_assert_eq!(parse(result.to_text().as_bytes()), Ok(result));
+        }
+    }
 }
