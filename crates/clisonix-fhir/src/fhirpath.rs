@@ -21,8 +21,8 @@
 //! * `trace` gives its input and prints nothing; `now` and `today` tell the instant handed in;
 //! * of UCUM the units are known that clinical data mostly uses; those with an offset (`Cel`) can
 //!   be compared with themselves only;
-//! * `conformsTo` knows the standard's own types, `elementDefinition`, `slice` and `checkModifiers`
-//!   are not there;
+//! * `conformsTo` knows the standard's own types, `subsumes` only a code and itself;
+//!   `elementDefinition` and `slice`, which need profiles, are not there;
 //! * regular expressions have no back-references and do not look around.
 
 mod boundary;

@@ -83,6 +83,9 @@ pub enum EvaluationError {
     /// `conformsTo` asks for a profile that is not known.
     #[error("conformsTo: the profile is not known")]
     Profile,
+    /// `checkModifiers` finds a modifier extension that it was not told of.
+    #[error("checkModifiers: a modifier extension that is not named")]
+    Modifier,
     /// `now`, `today` or `timeOfDay` without an instant handed in.
     #[error("the time is asked for, but was not handed in")]
     Now,

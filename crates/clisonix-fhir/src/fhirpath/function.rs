@@ -131,5 +131,8 @@ functions! {
     "resolve" Resolve 0 0,
     "memberOf" MemberOf 1 1,
     "conformsTo" ConformsTo 1 1,
+    "subsumes" Subsumes 1 1,
+    "subsumedBy" SubsumedBy 1 1,
+    "checkModifiers" CheckModifiers 0 64,
     "htmlChecks" HtmlChecks 0 0,
 }

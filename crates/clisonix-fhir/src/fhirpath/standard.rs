@@ -1,5 +1,6 @@
 //! Functions of the tree and the clock, and those that FHIR adds (FHIR R4 2.9.1.3).
 
+use super::comparison::equal;
 use super::error::EvaluationError;
 use super::evaluation::{Evaluated, Evaluator, single};
 use super::function::Function as F;
@@ -42,6 +43,8 @@ impl<'a> Evaluator<'_, 'a> {
             F::Resolve => input.iter().filter_map(|item| self.resolved(item)).collect(),
             F::MemberOf => self.member_of(input, values)?,
             F::ConformsTo => conforms_to(input, values)?,
+            F::Subsumes | F::SubsumedBy => subsumed(function.name(), input, values)?,
+            F::CheckModifiers => check_modifiers(input, values)?,
             F::HtmlChecks => match single("htmlChecks", input)?.map(Item::plain) {
                 Some(Item::String(text)) => boolean(is_narrative(&text)),
                 Some(_) => return Err(EvaluationError::Operand("htmlChecks")),
@@ -152,6 +155,33 @@ fn conforms_to<'a>(input: &[Item<'a>], values: &[Collection<'a>]) -> Evaluated<C
     let wanted = wanted.ok_or(EvaluationError::Profile)?;
     let ty = item.as_node().and_then(Node::ty);
     Ok(vec![Item::Boolean(ty.is_some_and(|ty| ty.is_a(wanted)))])
+}
+
+/// A code subsumes itself; of the hierarchies of code systems nothing is known.
+fn subsumed<'a>(
+    name: &'static str,
+    input: &[Item<'a>],
+    values: &[Collection<'a>],
+) -> Evaluated<Collection<'a>> {
+    let other = values.first().map(Vec::as_slice).unwrap_or_default();
+    let codes = single(name, input)?.zip(single(name, other)?);
+    let is_same = codes.is_some_and(|(a, b)| equal(a, b) == Some(true));
+    Ok(is_same.then_some(Item::Boolean(true)).into_iter().collect())
+}
+
+/// The input, if its modifier extensions are all among those named.
+fn check_modifiers<'a>(input: &[Item<'a>], values: &[Collection<'a>]) -> Evaluated<Collection<'a>> {
+    let known: Vec<_> = values.iter().flatten().filter_map(Item::to_text).collect();
+    let mut modifiers = Vec::new();
+    for node in input.iter().filter_map(Item::as_node) {
+        node.put_children(Some("modifierExtension"), &mut modifiers);
+    }
+    let is_known = |item: &Item<'a>| {
+        let value = item.as_node().and_then(Node::value);
+        let url = value.and_then(|value| value.get("url")).and_then(Value::as_str);
+        url.is_some_and(|url| known.iter().any(|known| known == url))
+    };
+    if modifiers.iter().all(is_known) { Ok(input.to_vec()) } else { Err(EvaluationError::Modifier) }
 }
 
 /// The first argument as a text.
