@@ -7,6 +7,7 @@ mod bindings;
 mod compartments;
 mod definitions;
 mod elements;
+mod invariants_text;
 mod pool;
 mod schema_text;
 mod search_text;
@@ -25,6 +26,7 @@ const ARCHIVES: &str = "../shared/data/fhir/r4-definitions";
 /// Where the tables go, from the project's root.
 const SCHEMA_TABLE: &str = "crates/clisonix-fhir/src/schema/table.rs";
 const SEARCH_TABLE: &str = "crates/clisonix-fhir/src/search/table.rs";
+const INVARIANTS_TABLE: &str = "crates/clisonix-fhir/src/validate/expression/table.rs";
 
 /// Writes the tables, or with `check` fails if the committed ones differ.
 ///
@@ -43,6 +45,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
     let tables = [
         (SCHEMA_TABLE, schema_text::table(&definitions, &elements)?),
         (SEARCH_TABLE, search_text::table(&definitions, &elements)?),
+        (INVARIANTS_TABLE, invariants_text::table(&definitions)?),
     ];
     for (path, text) in tables {
         put(&root.join(path), &text, check)?;

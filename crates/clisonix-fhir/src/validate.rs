@@ -1,13 +1,15 @@
 //! Checks a resource against the element table: what may stand where, how often and in what form,
 //! and the rules of the standard across elements.
 //!
-//! The rules across elements are the invariants of severity error that FHIR R4 gives for the
-//! datatypes and for the resources of the clinical record; [`invariants`] lists them. They hold in
-//! contained resources, in a Bundle's entries and in every datatype alike.
+//! The rules across elements are the invariants of severity error of FHIR R4; [`invariants`] lists
+//! them. They hold in contained resources, in a Bundle's entries and in every datatype alike. Those
+//! of the datatypes and of the clinical record are coded by hand; those of all other resources are
+//! evaluated by the standard's own expressions, and [`second_opinion`] does so for all.
 //!
-//! Not checked: profiles, terminology beyond required bindings that can be listed, whether a
-//! reference's target exists outside the resource, and the invariants of the remaining resources.
+//! Not checked: profiles, terminology beyond required bindings that can be listed, and whether a
+//! reference's target exists outside the resource.
 
+mod expression;
 mod invariant;
 mod local;
 mod moment;
@@ -17,6 +19,8 @@ mod walk;
 
 #[cfg(test)]
 mod tests;
+
+pub use expression::{MAX_RULE_STEPS, Outcome, Verdict, expressions, second_opinion};
 
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
@@ -57,6 +61,11 @@ pub fn broken_rules(resource: &Value) -> Vec<BrokenRule> {
     walked(resource).broken
 }
 
+/// Whether the text may be the `div` of a narrative (FHIR R4 2.4.0.1, txt-1 and txt-2).
+pub(crate) fn is_narrative(text: &str) -> bool {
+    narrative::check(text).is_ok()
+}
+
 fn walked(resource: &Value) -> walk::Walk<'_> {
     let mut walk = walk::Walk::default();
     match resource.resource_type().and_then(resource_named) {
@@ -73,6 +82,11 @@ fn walked(resource: &Value) -> walk::Walk<'_> {
 /// The standard's keys of the invariants that are checked, with the type or backbone element that
 /// each holds for: `("con-4", "Condition")`, `("tim-1", "Timing.repeat")`.
 pub fn invariants() -> impl Iterator<Item = (&'static str, &'static str)> {
+    coded_invariants().chain(expression::invariants())
+}
+
+/// Those of them that are coded by hand.
+pub fn coded_invariants() -> impl Iterator<Item = (&'static str, &'static str)> {
     walk::INVARIANTS.iter().copied().chain(invariant::rules().map(|rule| (rule.key, rule.at)))
 }
 

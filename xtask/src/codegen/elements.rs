@@ -220,7 +220,7 @@ impl Elements {
 /// Whether someone else than HL7 added the element to the snapshot: it is neither inherited nor in
 /// the type's differential. Where HL7's own element gave way to it, there is nothing else to go by,
 /// and it counts (`EvidenceVariable.characteristic`).
-fn is_added(structure: &Value, definition: &Value) -> bool {
+pub(super) fn is_added(structure: &Value, definition: &Value) -> bool {
     let paths_of = |view: &str| -> BTreeSet<&str> {
         let elements = structure.get(view).map(|view| view.list("element"));
         elements.into_iter().flatten().map(|element| element.text("path")).collect()

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::invariant::{self, At};
 use super::local::{self, Root};
-use super::{BrokenRule, MAX_ISSUES, narrative, primitive};
+use super::{BrokenRule, MAX_ISSUES, expression, narrative, primitive};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Object, Value};
 use crate::schema::{Element, Kind, Member, Scope, TypeId, resource_named};
@@ -32,6 +32,8 @@ pub(super) struct Walk<'a> {
     pub(super) top: Option<&'a str>,
     /// The resource that references of the form `#id` are looked up in.
     pub(super) root: Root<'a>,
+    /// The resource that the walk is in and that no other one contains.
+    outer: Option<&'a Value>,
     /// Whether the walk is inside a contained resource, and in the how-manieth.
     pub(super) contained: Option<usize>,
     /// The members of the objects that the walk is in; each object's stand together.
@@ -102,18 +104,23 @@ impl<'a> Walk<'a> {
     /// in a Bundle.
     fn whole(&mut self, value: &'a Value, ty: TypeId) {
         let around = std::mem::replace(&mut self.root, Root::of(value, ty));
+        let outer = self.outer.replace(value);
         let contained = self.contained.take();
         self.wholes += 1;
         self.resource(value, ty);
         self.wholes -= 1;
         self.contained = contained;
+        self.outer = outer;
         let root = std::mem::replace(&mut self.root, around);
         local::check(self, &root);
     }
 
     fn resource(&mut self, value: &'a Value, ty: TypeId) {
         match value.as_object() {
-            Some(object) => self.object(object, Scope::Type(ty), true),
+            Some(object) => {
+                self.object(object, Scope::Type(ty), true);
+                expression::check(self, value, self.outer.unwrap_or(value), ty);
+            }
             None => self.fault(KIND, "must be an object", &[]),
         }
     }

@@ -10,7 +10,11 @@
 mod coverage;
 mod data;
 mod examples;
+mod fhirpath;
 mod json;
 mod other_reader;
+mod patch;
+mod second_opinion;
 mod speed;
 mod synthea;
+mod xml;

@@ -85,10 +85,7 @@ pub(super) const RULES: &[Rule] = &[
         at: "Bundle",
         reads: &["entry", "type"],
         message: "entries have a request in a batch, transaction or history, and nowhere else",
-        holds: |bundle| {
-            let expected = bundle.is("type", &["batch", "transaction", "history"]);
-            bundle.items("entry").iter().all(|entry| there(entry, "request") == expected)
-        },
+        holds: |bundle| all_or_none(bundle, "request", &["batch", "transaction", "history"]),
     },
     Rule {
         key: "bdl-4",
@@ -96,9 +93,7 @@ pub(super) const RULES: &[Rule] = &[
         reads: &["entry", "type"],
         message: "entries have a response in an answer or history, and nowhere else",
         holds: |bundle| {
-            let types = ["batch-response", "transaction-response", "history"];
-            let expected = bundle.is("type", &types);
-            bundle.items("entry").iter().all(|entry| there(entry, "response") == expected)
+            all_or_none(bundle, "response", &["batch-response", "transaction-response", "history"])
         },
     },
     Rule {
@@ -435,6 +430,13 @@ fn codings_of(concept: Option<&Value>) -> &[Value] {
 fn begins_with(bundle: &At<'_>, ty: &str) -> bool {
     let first = bundle.items("entry").first().and_then(|entry| entry.get("resource"));
     first.and_then(Value::resource_type) == Some(ty)
+}
+
+/// Whether all entries have the element in a Bundle of these types, and none in one of another;
+/// entries of a Bundle without a type are right in neither way.
+fn all_or_none(bundle: &At<'_>, name: &str, types: &[&str]) -> bool {
+    let expected = bundle.text("type").map(|ty| types.contains(&ty));
+    bundle.items("entry").iter().all(|entry| Some(there(entry, name)) == expected)
 }
 
 fn has_distinct_urls(bundle: &At<'_>) -> bool {
