@@ -22,7 +22,6 @@ pub(crate) type Unit<'v> = Vec<(&'v str, &'v Value)>;
 
 /// The walk and what it found.
 pub(crate) struct Judge<'c> {
-    entry: &'c str,
     shown: Vec<&'c Shown>,
     pub(crate) faults: Vec<Fault>,
 }
@@ -30,7 +29,7 @@ pub(crate) struct Judge<'c> {
 impl<'c> Judge<'c> {
     pub(crate) fn new(entry: &'c str, shown: &'c [Shown]) -> Self {
         let shown = shown.iter().filter(|shown| shown.entry == entry).collect();
-        Self { entry, shown, faults: Vec::new() }
+        Self { shown, faults: Vec::new() }
     }
 
     pub(crate) fn fault(&mut self, problem: Problem, place: &str) {
@@ -157,11 +156,22 @@ impl<'c> Judge<'c> {
     /// Whether a reader sees that somebody wrote the element so, or took it out.
     pub(crate) fn is_unit_shown(&self, unit: &Unit<'_>, merged: &Unit<'_>) -> bool {
         if unit.is_empty() {
-            return self.shown.iter().any(|shown| shown.sides.iter().any(Option::is_none));
+            return self.is_absence_shown(merged);
         }
         unit.iter().all(|(name, value)| {
             let merged = merged.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
             self.is_member_shown(name, value, merged)
+        })
+    }
+
+    /// Whether a side is shown that took the element out, alone or with what it is told with.
+    fn is_absence_shown(&self, merged: &Unit<'_>) -> bool {
+        let lacks = |side: &Option<Value>| {
+            side.as_ref().is_none_or(|side| !merged.iter().any(|(name, value)| has_member(side, name, value)))
+        };
+        self.shown.iter().any(|shown| {
+            shown.sides.iter().any(Option::is_none)
+                || (shown.sides.iter().any(lacks) && !shown.sides.iter().all(lacks))
         })
     }
 
@@ -197,11 +207,6 @@ impl<'c> Judge<'c> {
     /// Whether one element of a list is shown.
     pub(crate) fn is_item_shown(&self, item: &Value) -> bool {
         self.sides().any(|side| has_value(side, item))
-    }
-
-    /// The entry that is judged.
-    pub(crate) fn entry(&self) -> &str {
-        self.entry
     }
 
     fn sides(&self) -> impl Iterator<Item = &'c Value> {

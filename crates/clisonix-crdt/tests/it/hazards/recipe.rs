@@ -95,11 +95,23 @@ pub(crate) fn recipes(shapes: &Shapes) -> Vec<Recipe> {
     book.recipes
 }
 
+/// Puts the thing around a place into the base, so that both authors edit the same one.
+pub(crate) fn around(place: &Place) -> Vec<Touch> {
+    match place.around() {
+        [] => vec![],
+        around => vec![(Place { path: around.to_vec(), item: 0 }, Edit::Set(0))],
+    }
+}
+
+fn with(place: &Place, edit: Edit) -> Vec<Touch> {
+    around(place).into_iter().chain([(place.clone(), edit)]).collect()
+}
+
 /// One author's value against the other's.
 fn single(book: &mut Book<'_>, place: &Place) {
     let touch = |edit: Edit| (place.clone(), edit);
     let element = place.element().element();
-    for base in [vec![], vec![touch(Edit::Set(0))]] {
+    for base in [around(place), with(place, Edit::Set(0))] {
         for (a, b) in [(1, 2), (2, 5)] {
             let edits = (touch(Edit::Set(a)), touch(Edit::Set(b)));
             book.add((Kind::TwoValues, Claim::Disputed), base.clone(), edits.0, edits.1);
@@ -131,7 +143,7 @@ fn choice(book: &mut Book<'_>, place: &Place) {
     for one in 0..count {
         for other in (0..count).filter(|&other| other != one) {
             let kind = (Kind::TwoTypes, Claim::Disputed);
-            book.add(kind, vec![], touch(one, 1), touch(other, 2));
+            book.add(kind, around(place), touch(one, 1), touch(other, 2));
             book.add(kind, vec![touch(one, 0)], touch(one, 1), touch(other, 2));
         }
         let (a, b) = (touch(one, 1), (place.clone(), Edit::Clear));
@@ -167,10 +179,10 @@ fn part(book: &mut Book<'_>, place: &Place) {
     let touch = |edit: Edit| (place.clone(), edit);
     if place.element().element().name != "meta" {
         let created = (Kind::PartCreatedTwice, Claim::Disputed);
-        book.add(created, vec![], touch(Edit::Set(1)), touch(Edit::Set(2)));
+        book.add(created, around(place), touch(Edit::Set(1)), touch(Edit::Set(2)));
     }
     let same = (Kind::SameTwice, Claim::Agreed);
-    book.add(same, vec![], touch(Edit::Set(1)), touch(Edit::Set(1)));
+    book.add(same, around(place), touch(Edit::Set(1)), touch(Edit::Set(1)));
     let base = vec![touch(Edit::Set(0))];
     book.add(same, base.clone(), touch(Edit::Clear), touch(Edit::Clear));
     for child in children(&book.places, place) {
@@ -235,10 +247,7 @@ fn pair(book: &mut Book<'_>, one: &Place, other: &Place) {
         (Kind::Siblings, Claim::Open)
     };
     let set = |place: &Place, n| (place.clone(), Edit::Set(n));
-    let around = match one.path.len() {
-        1 => vec![],
-        _ => vec![(Place { path: one.around().to_vec(), item: 0 }, Edit::Set(0))],
-    };
+    let around = around(one);
     let both = around.iter().cloned().chain([set(one, 0), set(other, 0)]).collect();
     book.add(kind, around, set(one, 1), set(other, 1));
     book.add(kind, both, set(one, 1), set(other, 1));
@@ -276,10 +285,7 @@ fn invariant(book: &mut Book<'_>, rule: &rules::Rule) {
 }
 
 fn bases(one: &Place, other: &Place) -> Vec<Vec<Touch>> {
-    let around = match one.path.len() {
-        1 => vec![],
-        _ => vec![(Place { path: one.around().to_vec(), item: 0 }, Edit::Set(0))],
-    };
+    let around = around(one);
     let with = |touches: Vec<Touch>| around.iter().cloned().chain(touches).collect::<Vec<_>>();
     let touch = |place: &Place, edit| (place.clone(), edit);
     vec![

@@ -3,7 +3,7 @@
 use super::edit::Edit;
 use super::kind::{Claim, Kind};
 use super::place::{Place, children};
-use super::recipe::{Book, Touch};
+use super::recipe::{Book, Touch, around};
 use super::rules;
 
 /// What two authors do to the elements of one list.
@@ -13,7 +13,7 @@ pub(crate) fn list(book: &mut Book<'_>, place: &Place) {
     // Of a list that a rule names, two new elements may be one statement with the rest.
     let agreed = if named { Claim::Open } else { Claim::Agreed };
     let two = vec![touch(Edit::Set(0)), touch(Edit::Add(1))];
-    for base in [vec![], two.clone()] {
+    for base in [around(place), two.clone()] {
         let same = (Kind::SameTwice, Claim::Agreed);
         book.add(same, base.clone(), touch(Edit::Add(5)), touch(Edit::Add(5)));
         book.add((Kind::Independent, agreed), base, touch(Edit::Add(5)), touch(Edit::Add(6)));
@@ -54,9 +54,7 @@ fn values(book: &mut Book<'_>, place: &Place, two: &[Touch], agreed: Claim) {
 fn things(book: &mut Book<'_>, place: &Place, two: &[Touch], agreed: Claim) {
     let touch = |edit: Edit| (place.clone(), edit);
     let children = children(&book.places, place);
-    // An element that says one thing only is another one when that is changed.
-    let whole = book.shapes.value(place, 0, 0).and_then(|(_, item)| item.as_object().map(|o| o.len()));
-    let disputed = if whole.is_some_and(|len| len > 1) { Claim::Disputed } else { Claim::Open };
+    let disputed = Claim::Disputed;
     for child in &children {
         let edit = (child.clone(), Edit::Set(3));
         let kind = match child.element().element().min {

@@ -72,6 +72,8 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("Goal", &["startDate", "start", "target"]),
     ("Task", &["for", "focus", "code", "reason", "owner"]),
     ("Consent", &["policy", "policyRule", "provision", "scope"]),
+    // How grave the reaction was that is described by its manifestations.
+    ("AllergyIntolerance.reaction", &["manifestation", "severity"]),
 ];
 
 const fn whole(key: &'static str, at: &'static str, elements: &'static [&'static str]) -> Rule {
@@ -90,7 +92,7 @@ pub(crate) fn rules_at(at: &str) -> impl Iterator<Item = &'static Rule> {
 /// Whether a rule or a statement names the element.
 pub(crate) fn is_named(at: &str, element: ElementId) -> bool {
     let name = element.element().name;
-    together(at).any(|names| names.contains(&name)) || is_status(name)
+    together(at).any(|names| names.contains(&name)) || words(name).iter().any(|word| word == "status")
 }
 
 /// Whether two elements of the object at `at` may speak of each other.

@@ -40,6 +40,10 @@ impl Selection {
         let mut selection = Self::default();
         let quota = limit.div_ceil(TYPES.len() * Kind::ALL.len());
         for (index, name) in TYPES.iter().enumerate() {
+            // `Observation/...` asks for one type only.
+            if only.split_once('/').is_some_and(|(ty, _)| ty != *name) {
+                continue;
+            }
             let shapes = Shapes::new(resource_named(name).expect("a type of FHIR R4"));
             let mut recipes = recipes(&shapes);
             shuffle(&mut recipes, seed ^ (index as u64) << 32);

@@ -19,7 +19,6 @@ mod sample;
 mod selection;
 mod shape;
 
-pub(crate) use kind::Kind;
 pub(crate) use oracle::{Fault, Outcome, Problem, Shown, judge};
 pub(crate) use selection::{Case, Selection};
 
