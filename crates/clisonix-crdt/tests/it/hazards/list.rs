@@ -26,7 +26,9 @@ pub(crate) fn values(judge: &mut Judge<'_>, name: &str, versions: Versions<'_>, 
         }
         let removed = base.iter().filter(|item| count(branch, item) < count(base, item));
         for item in removed {
-            if count(merged, item) >= count(base, item) && !judge.is_any_shown() {
+            // Unless somebody added another one of the same.
+            let is_readded = [a, b].iter().any(|list| count(list, item) > count(base, item));
+            if count(merged, item) >= count(base, item) && !is_readded && !judge.is_any_shown() {
                 judge.fault(Problem::Lost, path);
             }
         }

@@ -7,14 +7,14 @@
 
 mod edit;
 mod judge;
-mod kind;
+pub(crate) mod kind;
 mod list;
 mod oracle;
 mod place;
 mod recipe;
 mod recipe_entry;
 mod recipe_list;
-mod rules;
+pub(crate) mod rules;
 mod sample;
 mod selection;
 mod shape;
@@ -59,8 +59,3 @@ pub(crate) const TYPES: &[&str] = &[
     "List",
     "QuestionnaireResponse",
 ];
-
-/// Whether the oracle knows the invariant of that key at that type or backbone element.
-pub(crate) fn is_rule(key: &str, at: &str) -> bool {
-    rules::rules_at(at).any(|rule| rule.key == key)
-}
