@@ -48,7 +48,12 @@ fn main() -> Result<()> {
 /// What an engine makes of a case with these two actors.
 type Play = fn(&Case, (u8, u8)) -> Result<Outcome>;
 
-fn subject(report: &mut Report, name: &'static str, selection: &Selection, play: Play) -> Result<()> {
+fn subject(
+    report: &mut Report,
+    name: &'static str,
+    selection: &Selection,
+    play: Play,
+) -> Result<()> {
     for case in &selection.cases {
         let faults = faults(case, play).with_context(|| format!("{name}: {}", case.name))?;
         report.count(name, case, &faults);

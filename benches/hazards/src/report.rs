@@ -7,17 +7,6 @@ use serde_json::{Map, Value, json};
 use crate::suite::kind::Kind;
 use crate::suite::{Case, Fault, Problem, Selection};
 
-/// What is asked of a merge, and what breaks it.
-const DEMANDS: [(&str, &str, &[Problem]); 7] = [
-    ("invalid", "1 the merged resource is not valid", &[Problem::Invalid]),
-    ("mixed", "2 a combination that nobody wrote", &[Problem::Mixed, Problem::Doubled]),
-    ("silent", "3 disagreement, and no conflict is shown", &[Problem::Silent]),
-    ("lost", "3 a value neither merged nor shown", &[Problem::Lost]),
-    ("retraction", "3 a retraction that does not stand", &[Problem::Retraction]),
-    ("diverged", "4 replicas differ", &[Problem::Diverged]),
-    ("false_alarm", "5 conflict where nobody disagrees", &[Problem::FalseAlarm]),
-];
-
 /// What is wrong however conflicts are shown.
 const CONTENT: &[Problem] =
     &[Problem::Invalid, Problem::Mixed, Problem::Doubled, Problem::Retraction, Problem::Diverged];
@@ -38,16 +27,17 @@ impl Report {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().and_then(|text| text.parse::<f64>().ok());
         let cases = selection.cases.len();
+        let types = selection.cases.iter().map(|case| case.ty).collect::<BTreeSet<_>>().len();
         if json {
             let about = json!({
-                "versions": versions(), "load_1min": load, "cases": cases,
+                "versions": versions(), "load_1min": load, "cases": cases, "types": types,
                 "left_out_invalid": selection.invalid, "left_out_vacuous": selection.vacuous,
                 "orders": "two of the actors, two of arrival; a case counts once",
             });
             println!("{}", json!({ "bench": "hazards", "about": about }));
         } else {
             println!(
-                "{cases} pairs of concurrent edits, each in both orders of actors and of arrival; \
+                "{cases} pairs of concurrent edits of {types} types, each in both orders of actors and of arrival; \
                  {} left out because a branch is not valid by itself",
                 selection.invalid
             );
@@ -65,10 +55,7 @@ impl Report {
         let problems: BTreeSet<Problem> = faults.iter().map(|fault| fault.problem).collect();
         let mut add = |row: String| *self.counts.entry((row, subject)).or_default() += 1;
         let has = |of: &[Problem]| problems.iter().any(|problem| of.contains(problem));
-        for (row, _, of) in DEMANDS.iter().filter(|(_, _, of)| has(of)) {
-            debug_assert!(!of.is_empty());
-            add((*row).to_owned());
-        }
+        problems.iter().for_each(|problem| add(problem.name().to_owned()));
         if has(CONTENT) {
             add("wrong_content".to_owned());
         }
@@ -112,9 +99,9 @@ impl Report {
     /// Name, title and number of cases of each row.
     fn rows(&self) -> Vec<(String, String, usize)> {
         let all = |row: &str, title: &str| (row.to_owned(), title.to_owned(), self.cases);
-        let demands = DEMANDS.iter().map(|(row, title, _)| all(row, title));
+        let demands = Problem::ALL.iter().map(|&problem| all(problem.name(), title(problem)));
         let sums = [
-            all("wrong_content", "1, 2, 4 or a lost retraction"),
+            all("wrong_content", "1, 2, 4 or a retraction that does not stand"),
             all("unsafe", "1 to 4, in any way"),
         ];
         let kinds = Kind::ALL.iter().filter_map(|kind| {
@@ -122,6 +109,20 @@ impl Report {
             Some((format!("unsafe_{name}"), format!("  unsafe: {name}"), *self.kinds.get(kind)?))
         });
         demands.chain(sums).chain(kinds).collect()
+    }
+}
+
+/// The demand on a merge that it breaks, and how.
+fn title(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Invalid => "1 the merged resource is not valid",
+        Problem::Mixed => "2 a combination that nobody wrote",
+        Problem::Doubled => "2 one thing stands there twice",
+        Problem::Silent => "3 disagreement, and no conflict is shown",
+        Problem::Lost => "3 a value neither merged nor shown",
+        Problem::Retraction => "3 a retraction does not stand",
+        Problem::Diverged => "4 replicas differ",
+        Problem::FalseAlarm => "5 a conflict where nobody disagrees",
     }
 }
 

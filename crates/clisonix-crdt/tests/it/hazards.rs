@@ -52,8 +52,10 @@ fn write(site: &mut Site, from: &[Value], to: &[Value]) {
         .map(|resource| resource.as_object().expect("an object"))
         .collect();
     if !changed.is_empty() {
-        site.with(None, |record, origin, actors| record.edit(&changed, &Base::Current, origin, actors))
-            .expect("the edit is accepted");
+        site.with(None, |record, origin, actors| {
+            record.edit(&changed, &Base::Current, origin, actors)
+        })
+        .expect("the edit is accepted");
     }
     for gone in from.iter().filter(|old| !to.iter().any(|new| name(new) == name(old))) {
         site.remove(&name(gone));
@@ -186,7 +188,10 @@ fn no_pair_of_concurrent_edits_is_merged_unsafely() {
         assert!(selection.cases.len() > 5_000, "the generator makes cases");
         for (failure, (played, failed)) in known::FAILURES.iter().zip(known) {
             let known::Known { ty, part, .. } = failure;
-            assert!(played == 0 || failed > 0, "no longer fails, take it off the list: {ty} {part}");
+            assert!(
+                played == 0 || failed > 0,
+                "no longer fails, take it off the list: {ty} {part}"
+            );
         }
     }
 }
@@ -219,7 +224,10 @@ fn the_oracle_knows_every_invariant_of_the_covered_types() {
     for (key, at) in invariants().filter(|(_, at)| covered(at)) {
         // org-2 and org-3 look into one list each.
         let is_of_one_element = matches!(key, "org-2" | "org-3");
-        assert!(is_of_one_element || suite::rules::rules_at(at).any(|rule| rule.key == key), "{key} at {at}");
+        assert!(
+            is_of_one_element || suite::rules::rules_at(at).any(|rule| rule.key == key),
+            "{key} at {at}"
+        );
     }
 }
 

@@ -105,7 +105,8 @@ impl Edit {
             }
             Edit::Absent => {
                 let reason = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
-                let text = format!(r#"{{"extension":[{{"url":"{reason}","valueCode":"unknown"}}]}}"#);
+                let text =
+                    format!(r#"{{"extension":[{{"url":"{reason}","valueCode":"unknown"}}]}}"#);
                 sibling(resource, place, &text, false)
             }
             Edit::Extend(n) => {

@@ -167,7 +167,9 @@ impl<'c> Judge<'c> {
     /// Whether a side is shown that took the element out, alone or with what it is told with.
     fn is_absence_shown(&self, merged: &Unit<'_>) -> bool {
         let lacks = |side: &Option<Value>| {
-            side.as_ref().is_none_or(|side| !merged.iter().any(|(name, value)| has_member(side, name, value)))
+            side.as_ref().is_none_or(|side| {
+                !merged.iter().any(|(name, value)| has_member(side, name, value))
+            })
         };
         self.shown.iter().any(|shown| {
             shown.sides.iter().any(Option::is_none)
@@ -177,9 +179,7 @@ impl<'c> Judge<'c> {
 
     fn is_member_shown(&self, name: &str, value: &Value, merged: Option<&Value>) -> bool {
         let is_it = |side: &Value| has_member(side, name, value);
-        merged == Some(value)
-            || self.sides().any(is_it)
-            || self.is_inside_shown(value, merged)
+        merged == Some(value) || self.sides().any(is_it) || self.is_inside_shown(value, merged)
     }
 
     /// Whether the value is shown as a whole, or each part of it that differs is.
@@ -188,9 +188,9 @@ impl<'c> Judge<'c> {
             return true;
         }
         match (value, merged) {
-            (Value::Object(object), Some(merged)) => {
-                object.iter().all(|(name, value)| self.is_member_shown(name, value, merged.get(name)))
-            }
+            (Value::Object(object), Some(merged)) => object
+                .iter()
+                .all(|(name, value)| self.is_member_shown(name, value, merged.get(name))),
             (Value::Object(object), None) => {
                 object.iter().all(|(name, value)| self.is_member_shown(name, value, None))
             }

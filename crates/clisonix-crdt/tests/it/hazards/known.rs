@@ -25,11 +25,11 @@ impl Known {
     }
 }
 
-const TWO_ITEMS: &[Problem] =
-    &[Problem::Doubled, Problem::Lost, Problem::Silent, Problem::Mixed];
+const TWO_ITEMS: &[Problem] = &[Problem::Doubled, Problem::Lost, Problem::Silent, Problem::Mixed];
 const PARTED: &[Problem] = &[Problem::Mixed, Problem::Silent];
 
-const NO_RANK: &str = "the policy table has no rank for this status, so a retraction does not absorb";
+const NO_RANK: &str =
+    "the policy table has no rank for this status, so a retraction does not absorb";
 const NO_GROUP: &str = "elements that one invariant names are no group in the policy table";
 const ONE_CELL: &str = "a correction of a backbone element that holds one cell is read as its \
                         removal and a new one, so that two corrections are shown as two elements";

@@ -12,7 +12,8 @@ pub(crate) fn values(judge: &mut Judge<'_>, name: &str, versions: Versions<'_>, 
     for item in merged {
         if ![base, a, b].iter().any(|list| list.contains(item)) {
             judge.fault(Problem::Mixed, path);
-        } else if count(merged, item) > [base, a, b].map(|list| count(list, item)).into_iter().max().unwrap_or(0)
+        } else if count(merged, item)
+            > [base, a, b].map(|list| count(list, item)).into_iter().max().unwrap_or(0)
         {
             judge.fault(Problem::Doubled, path);
         }
@@ -91,7 +92,8 @@ fn rows<'v>(base: &[&'v Object], a: &[&'v Object], b: &[&'v Object]) -> Vec<Vers
         }
     }
     for (item, pair) in b.iter().zip(in_b) {
-        let is_same = |row: &&mut Versions<'v>| row.base.is_none() && row.a == Some(*item) && row.b.is_none();
+        let is_same =
+            |row: &&mut Versions<'v>| row.base.is_none() && row.a == Some(*item) && row.b.is_none();
         if let Some(row) = pair.and_then(|index| rows.get_mut(index)) {
             row.b = Some(item);
         } else if let Some(row) = rows.iter_mut().find(is_same) {
@@ -113,9 +115,9 @@ fn pair_up(scores: Vec<Vec<usize>>, columns: usize) -> Vec<Option<usize>> {
         let cells = open.flat_map(|(line, row)| {
             row.iter().enumerate().map(move |(column, score)| (*score, line, column))
         });
-        let best = cells
-            .filter(|(score, _, column)| free[*column] && *score > 0)
-            .max_by_key(|(score, line, column)| (*score, std::cmp::Reverse(line.abs_diff(*column))));
+        let best = cells.filter(|(score, _, column)| free[*column] && *score > 0).max_by_key(
+            |(score, line, column)| (*score, std::cmp::Reverse(line.abs_diff(*column))),
+        );
         let Some((_, line, column)) = best else { break };
         pairs[line] = Some(column);
         free[column] = false;

@@ -123,7 +123,12 @@ fn single(book: &mut Book<'_>, place: &Place) {
     if element.min == 0 {
         let edits = (touch(Edit::Clear), touch(Edit::Set(1)));
         book.add((Kind::SetAndClear, Claim::Disputed), base.clone(), edits.0, edits.1);
-        book.add((Kind::SameTwice, Claim::Agreed), base.clone(), touch(Edit::Clear), touch(Edit::Clear));
+        book.add(
+            (Kind::SameTwice, Claim::Agreed),
+            base.clone(),
+            touch(Edit::Clear),
+            touch(Edit::Clear),
+        );
     }
     if element.types.first().is_some_and(|ty| ty.definition().kind == TypeKind::Primitive) {
         let kind = (Kind::ValueAndExtension, Claim::Disputed);
@@ -266,8 +271,9 @@ fn apart(book: &mut Book<'_>, deep: &Place, top: &Place) {
 /// Elements that one invariant names: every value and the absence of one against those of another.
 fn invariant(book: &mut Book<'_>, rule: &rules::Rule) {
     let ty = book.ty();
-    let is_named =
-        |place: &&Place| place.at(ty) == rule.at && rule.elements.contains(&place.element().element().name);
+    let is_named = |place: &&Place| {
+        place.at(ty) == rule.at && rule.elements.contains(&place.element().element().name)
+    };
     let named: Vec<Place> = book.places.iter().filter(is_named).cloned().collect();
     let claim = if rule.whole { Claim::Disputed } else { Claim::Open };
     for one in &named {

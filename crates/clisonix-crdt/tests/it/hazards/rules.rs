@@ -92,15 +92,15 @@ pub(crate) fn rules_at(at: &str) -> impl Iterator<Item = &'static Rule> {
 /// Whether a rule or a statement names the element.
 pub(crate) fn is_named(at: &str, element: ElementId) -> bool {
     let name = element.element().name;
-    together(at).any(|names| names.contains(&name)) || words(name).iter().any(|word| word == "status")
+    together(at).any(|names| names.contains(&name))
+        || words(name).iter().any(|word| word == "status")
 }
 
 /// Whether two elements of the object at `at` may speak of each other.
 pub(crate) fn are_tied(at: &str, one: ElementId, other: ElementId) -> bool {
     let (one, other) = (one.element(), other.element());
-    let share_rule = together(at).any(|names| {
-        names.contains(&one.name) && names.contains(&other.name)
-    });
+    let share_rule =
+        together(at).any(|names| names.contains(&one.name) && names.contains(&other.name));
     share_rule
         || [one, other].iter().any(|element| element.modifier || is_status(element.name))
         || words(one.name).iter().any(|word| words(other.name).contains(word))

@@ -110,10 +110,9 @@ fn datatype(element: &Element, ty: &str, n: usize) -> Option<String> {
             timing(n),
             quantity(n, "unit", "u")
         ),
-        "SampledData" => format!(
-            r#"{{"origin":{},"period":{n}.5,"dimensions":1,"data":"{n} 1 2"}}"#,
-            amount(n)
-        ),
+        "SampledData" => {
+            format!(r#"{{"origin":{},"period":{n}.5,"dimensions":1,"data":"{n} 1 2"}}"#, amount(n))
+        }
         "Signature" => format!(
             r#"{{"type":[{}],"when":"{}T10:00:00Z","who":{{"reference":"Practitioner/{n}"}}}}"#,
             r#"{"system":"urn:iso-astm:E1762-95:2013","code":"1.2.840.10065.1.12.1.1"}"#,
@@ -141,9 +140,7 @@ fn quantity(n: usize, unit: &str, code: &str) -> String {
 
 /// A quantity in milligrams, so that the ends of a range compare.
 fn amount(n: usize) -> String {
-    format!(
-        r#"{{"value":{n}.5,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}}"#
-    )
+    format!(r#"{{"value":{n}.5,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}}"#)
 }
 
 fn timed(n: usize, first: &str) -> String {

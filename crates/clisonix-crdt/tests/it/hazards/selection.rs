@@ -49,7 +49,8 @@ impl Selection {
             shuffle(&mut recipes, seed ^ (index as u64) << 32);
             let mut left = [quota; Kind::ALL.len()];
             for recipe in recipes {
-                let Some(left) = left.get_mut(recipe.kind as usize).filter(|left| **left > 0) else {
+                let Some(left) = left.get_mut(recipe.kind as usize).filter(|left| **left > 0)
+                else {
                     continue;
                 };
                 let before = selection.cases.len();

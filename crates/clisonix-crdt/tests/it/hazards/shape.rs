@@ -82,7 +82,8 @@ impl Shapes {
         let broken = validate::broken_rules(resource);
         let Some(rule) = broken.first() else { return };
         let elements = Scope::Type(self.ty).elements().iter();
-        for &id in elements.filter(|id| rule.reads.iter().any(|name| **name == *id.element().name)) {
+        for &id in elements.filter(|id| rule.reads.iter().any(|name| **name == *id.element().name))
+        {
             for n in 0..8 {
                 let mut tried = resource.clone();
                 self.set(&mut tried, &Place { path: vec![id], item: 0 }, 0, n);
@@ -190,7 +191,8 @@ impl Shapes {
             place.owner(&mut resource)?.insert(element.name, item);
             let top = format!("{}.{}", self.ty.name(), place.path.first()?.element().name);
             let is_inside = |path: &str| {
-                path.strip_prefix(&top).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+                path.strip_prefix(&top)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             };
             let broken = validate::broken_rules(&resource);
             Some(!broken.iter().any(|rule| is_inside(&rule.issue.path)))
