@@ -114,7 +114,11 @@ fn register(doc: &AutoCommit, at: &ObjId, prop: Prop, found: &mut Vec<Vec<Value>
                 Prop::Seq(_) => value,
             })
         };
-        found.push(values.iter().map(side).collect::<Result<_>>()?);
+        let sides = values.iter().map(side).collect::<Result<Vec<_>>>()?;
+        // Equal values disagree in nothing.
+        if sides.windows(2).any(|pair| pair[0] != pair[1]) {
+            found.push(sides);
+        }
     }
     for (value, id) in &values {
         if value.is_object() {

@@ -115,9 +115,12 @@ fn faults(case: &Case) -> Vec<Fault> {
     faults
 }
 
+/// How many cases, and how many of them have each problem.
+type Counts = (usize, BTreeMap<Problem, usize>);
+
 /// Cases and faults by type and kind.
 #[derive(Default)]
-struct Table(BTreeMap<(&'static str, &'static str), (usize, BTreeMap<Problem, usize>)>);
+struct Table(BTreeMap<(&'static str, &'static str), Counts>);
 
 impl Table {
     fn count(&mut self, case: &Case, faults: &[Fault]) {

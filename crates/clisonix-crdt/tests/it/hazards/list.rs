@@ -61,8 +61,9 @@ pub(crate) fn things(
         .map(|items| items.iter().filter_map(Value::as_object).collect::<Vec<&Object>>());
     let [base, a, b, merged] = objects;
     let mut rows = rows(&base, &a, &b);
-    let scores = merged.iter().map(|item| rows.iter().map(|row| likeness(row, item)).collect());
-    let pairs = pair_up(scores.collect(), rows.len());
+    let line = |item: &&Object| rows.iter().map(|row| likeness(row, item)).collect();
+    let scores: Vec<Vec<usize>> = merged.iter().map(line).collect();
+    let pairs = pair_up(&scores, rows.len());
     for (item, pair) in merged.iter().zip(pairs) {
         let is_known = rows.iter().any(|row| is_version(row, item));
         match pair.and_then(|index| rows.get_mut(index)) {
@@ -79,8 +80,9 @@ pub(crate) fn things(
 /// One row for each element that any author knew.
 fn rows<'v>(base: &[&'v Object], a: &[&'v Object], b: &[&'v Object]) -> Vec<Versions<'v>> {
     let match_up = |branch: &[&'v Object]| {
-        let scores = branch.iter().map(|item| base.iter().map(|old| alike(old, item)).collect());
-        pair_up(scores.collect(), base.len())
+        let line = |item: &&Object| base.iter().map(|old| alike(old, item)).collect();
+        let scores: Vec<Vec<usize>> = branch.iter().map(line).collect();
+        pair_up(&scores, base.len())
     };
     let (in_a, in_b) = (match_up(a), match_up(b));
     let mut rows: Vec<Versions<'v>> =
@@ -107,7 +109,7 @@ fn rows<'v>(base: &[&'v Object], a: &[&'v Object], b: &[&'v Object]) -> Vec<Vers
 
 /// For each line of scores the column that goes with it: the best first; what is alike in nothing
 /// only if nothing else is left on either side.
-fn pair_up(scores: Vec<Vec<usize>>, columns: usize) -> Vec<Option<usize>> {
+fn pair_up(scores: &[Vec<usize>], columns: usize) -> Vec<Option<usize>> {
     let mut pairs = vec![None; scores.len()];
     let mut free = vec![true; columns];
     loop {

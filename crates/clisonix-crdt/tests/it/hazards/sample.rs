@@ -161,16 +161,12 @@ fn timing(n: usize) -> String {
 }
 
 fn coding(element: &Element, n: usize) -> String {
-    match element.binding {
-        Some(binding) => {
-            let system = binding.systems.first().copied().unwrap_or_default();
-            format!(r#"{{"system":"{system}","code":"{}"}}"#, code_of(binding, n))
-        }
-        None => {
-            let name = element.name;
-            format!(
-                r#"{{"system":"http://example.org/codes/{n}","code":"{name}-{n}","display":"{name} {n}"}}"#
-            )
-        }
+    if let Some(binding) = element.binding {
+        let system = binding.systems.first().copied().unwrap_or_default();
+        return format!(r#"{{"system":"{system}","code":"{}"}}"#, code_of(binding, n));
     }
+    let name = element.name;
+    format!(
+        r#"{{"system":"http://example.org/codes/{n}","code":"{name}-{n}","display":"{name} {n}"}}"#
+    )
 }
