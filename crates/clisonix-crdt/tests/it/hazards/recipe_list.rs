@@ -9,8 +9,11 @@ use super::rules;
 /// What two authors do to the elements of one list.
 pub(crate) fn list(book: &mut Book<'_>, place: &Place) {
     let touch = |edit: Edit| (place.clone(), edit);
-    let named = rules::is_named(place.at(book.ty()), place.element());
-    // Of a list that a rule names, two new elements may be one statement with the rest.
+    let named = (1..=place.path.len()).any(|depth| {
+        let around = Place { path: place.path[..depth].to_vec(), item: 0 };
+        rules::is_named(around.at(book.ty()), around.element())
+    });
+    // Of a list that a rule names, or inside of one, new elements may be one statement with the rest.
     let agreed = if named { Claim::Open } else { Claim::Agreed };
     let two = vec![touch(Edit::Set(0)), touch(Edit::Add(1))];
     for base in [around(place), two.clone()] {
