@@ -1,9 +1,9 @@
 //! The hazard suite on this merge layer: thousands of generated pairs of concurrent edits, in every
 //! order of actors and arrival.
 //!
-//! `CLISONIX_HAZARD_CASES` says how many cases at most (`all` for every one), `CLISONIX_HAZARD_SEED`
-//! which choice, `CLISONIX_HAZARD_ONLY` takes only cases whose name holds a text and tells their
-//! resources, `CLISONIX_HAZARD_SHOWN` says how many unsafe cases are told.
+//! `CLISONIX_HAZARD_CASES` says how many cases at most (`all` for every one),
+//! `CLISONIX_HAZARD_SEED` which choice, `CLISONIX_HAZARD_ONLY` takes only cases whose name holds a
+//! text and tells their resources, `CLISONIX_HAZARD_SHOWN` says how many unsafe cases are told.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
