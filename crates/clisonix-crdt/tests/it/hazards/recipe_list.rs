@@ -13,7 +13,7 @@ pub(crate) fn list(book: &mut Book<'_>, place: &Place) {
         let around = Place { path: place.path[..depth].to_vec(), item: 0 };
         rules::is_named(around.at(book.ty()), around.element())
     });
-    // What is new in a list that a rule names, or inside of one, may be one statement with the rest.
+    // What is new in a list that a rule names, or inside of one, may speak of the rest.
     let agreed = if named { Claim::Open } else { Claim::Agreed };
     let two = vec![touch(Edit::Set(0)), touch(Edit::Add(1))];
     for base in [around(place), two.clone()] {
