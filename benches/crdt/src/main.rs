@@ -2,9 +2,7 @@
 //! this engine and in its peers, and whether the result can be trusted.
 
 mod cases;
-mod engine;
 mod heap;
-mod op;
 mod patient;
 mod report;
 mod seed;
@@ -13,6 +11,7 @@ mod workload;
 
 use anyhow::{Result, bail};
 
+use bench_crdt::{engine, op};
 use engine::{automerge::Automerge, clisonix::Clisonix, loro::Loro, plain::Plain, yrs::Yrs};
 use report::Report;
 use size::Size;

@@ -436,6 +436,13 @@ fn same_thing(a: &Thing<'_>, b: &Thing<'_>) -> bool {
     a.nodes.len() == b.nodes.len() && a.nodes.iter().zip(&b.nodes).all(|(a, b)| same(a, b))
 }
 
+fn is_one_cell(old: &Thing<'_>, new: &Thing<'_>) -> bool {
+    match (old.nodes.as_slice(), new.nodes.as_slice()) {
+        ([(before, _)], [(after, _)]) => before == after,
+        _ => false,
+    }
+}
+
 /// Whether what is left over after matching by content and key may be read as a correction.
 ///
 /// An atomic element is one cell, so a concurrent edit of the old one becomes a visible conflict.
@@ -444,6 +451,8 @@ fn same_thing(a: &Thing<'_>, b: &Thing<'_>) -> bool {
 fn is_edit_of(old: &Content<'_>, new: &Content<'_>) -> bool {
     match (old, new) {
         (Content::Atomic(_), Content::Atomic(_)) => true,
+        // One single cell is as good as an atomic element: a concurrent edit is a conflict.
+        (Content::Thing(old), Content::Thing(new)) if is_one_cell(old, new) => true,
         (Content::Thing(old), Content::Thing(new)) => {
             let equal = old
                 .nodes

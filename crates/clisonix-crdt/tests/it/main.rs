@@ -12,6 +12,7 @@
 
 mod feeds;
 mod guard;
+mod hazards;
 mod hostile;
 mod laws;
 mod lists;
