@@ -110,11 +110,7 @@ impl Walk<'_> {
             self.push(text(before), text(after));
         }
         let empty = Thing::default();
-        let thing = |node| match node {
-            Some(Node::Thing(thing)) => Some(thing),
-            _ => None,
-        };
-        let (old, new): (Option<&Thing<'_>>, Option<&Thing<'_>>) = (thing(before), thing(after));
+        let (old, new) = (as_thing(before), as_thing(after));
         if old.is_some() || new.is_some() {
             self.thing(old.unwrap_or(&empty), new.unwrap_or(&empty));
         }
@@ -152,6 +148,13 @@ impl Walk<'_> {
             }
             _ => self.push(text(before), text(after)),
         }
+    }
+}
+
+fn as_thing<'n, 'a>(node: Option<&'n Node<'a>>) -> Option<&'n Thing<'a>> {
+    match node {
+        Some(Node::Thing(thing)) => Some(thing),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an edit says besides the resource, and why one is refused.
 
+use clisonix_fhir::patch::PatchError;
 use thiserror::Error;
 
 use crate::change::{ChangeId, Source};
@@ -66,11 +67,9 @@ pub enum EditError {
     #[error("the edit is larger than one change may be")]
     TooLarge,
     /// The patch cannot be applied to the version.
-    #[error("patch operation {index}: {reason}")]
-    Patch {
-        /// Index of the operation, from 0.
-        index: usize,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// A pointer leads nowhere in the resource as it is shown.
+    #[error("nothing is where the pointer leads")]
+    Pointer,
 }

@@ -32,7 +32,7 @@ mod layout;
 mod link;
 mod log;
 mod page;
-pub mod patch;
+mod patch;
 mod pointer;
 mod policy;
 mod position;
@@ -65,6 +65,7 @@ pub use difference::Difference;
 pub use edit::{Base, EditError, Origin};
 pub use exchange::{MAX_WAITING, ReceiveError, Received, Refusal, RefusalReason};
 pub use link::{Link, LinkError, LinkMessage, MAX_LINK_RECORDS};
+pub use patch::Patch;
 pub use policy::{
     ConflictSeverity, MAX_STATES, MAX_TABLE_BYTES, Policy, PolicyError, PolicyErrorKind, PolicyRow,
     RowKind,

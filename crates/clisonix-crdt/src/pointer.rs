@@ -4,6 +4,7 @@
 //! changed and compared as a whole, which gives the same.
 
 use clisonix_fhir::json::Value;
+use clisonix_fhir::patch::tokens;
 use clisonix_fhir::schema::Scope;
 
 use crate::actor::ActorSource;
@@ -13,7 +14,6 @@ use crate::change::{Op, Write, named_value};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::page::Cell;
-use crate::patch::tokens;
 use crate::record::Record;
 use crate::state::{Entry, EntryId, Written};
 use crate::tree::skipped;
@@ -25,7 +25,7 @@ impl Record {
     /// the member must be there. Returns whether anything changed.
     ///
     /// # Errors
-    /// [`EditError::NoSuchEntry`]; [`EditError::Patch`] if the pointer leads nowhere; otherwise as
+    /// [`EditError::NoSuchEntry`]; [`EditError::Pointer`] if it leads nowhere; otherwise as
     /// [`Self::edit`]. The record is unchanged.
     pub fn set(
         &mut self,
@@ -36,8 +36,7 @@ impl Record {
         actors: &mut dyn ActorSource,
     ) -> Result<bool, EditError> {
         let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
-        let tokens =
-            tokens(pointer).ok_or(EditError::Patch { index: 0, reason: "not a JSON Pointer" })?;
+        let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
         let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
         let straight = Walk { record: self, entry, path: Path::default() }.member(
             Scope::Type(id.ty),
@@ -51,10 +50,7 @@ impl Record {
             return Ok(self.commit(Plan::now(), vec![op], origin, actors)?.is_some());
         }
         let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
-        put(&mut resource, &tokens, value).ok_or(EditError::Patch {
-            index: 0,
-            reason: "the target of the path does not exist",
-        })?;
+        put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
         let object = resource.as_object().ok_or(EditError::NotAResource)?;
         Ok(self.edit(&[object], &Base::Current, origin, actors)?.is_some())
     }

@@ -45,7 +45,7 @@ impl Record {
     ) -> Result<Option<ChangeId>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
-        let ops = self.differences(plan.state(self), &wanted)?;
+        let ops = self.operations(plan.state(self), &wanted)?;
         self.committed(plan, ops, origin, actors)
     }
 
@@ -63,7 +63,7 @@ impl Record {
     ) -> Result<Option<ChangeId>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, self.entries.keys())?;
-        let mut ops = self.differences(plan.state(self), &wanted)?;
+        let mut ops = self.operations(plan.state(self), &wanted)?;
         for id in plan.state(self).entries() {
             if !wanted.iter().any(|wanted| wanted.id == *id) {
                 ops.push(presence_op(id, Write::Mark));
@@ -149,7 +149,7 @@ impl Record {
         let mut ops = Vec::new();
         for (wanted, (_, coverage)) in wanted.iter().zip(resources) {
             let state = self.view_of_parts(&said.entries, &[], &said.tables);
-            let mut own = self.difference(state, wanted, *coverage)?;
+            let mut own = self.entry_operations(state, wanted, *coverage)?;
             if let Some(later) = later.get(&wanted.id) {
                 own.retain(|op| {
                     op.write != Write::Mark && !later.pages.contains(op.address.as_bytes())
@@ -168,16 +168,16 @@ impl Record {
     }
 
     /// Operations that turn the entries as `state` shows them into what is wanted, whole.
-    fn differences(&self, state: View<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Op>, EditError> {
+    fn operations(&self, state: View<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Op>, EditError> {
         let mut ops = Vec::new();
         for wanted in wanted {
-            ops.extend(self.difference(state, wanted, Coverage::Whole)?);
+            ops.extend(self.entry_operations(state, wanted, Coverage::Whole)?);
         }
         Ok(ops)
     }
 
     /// Operations that turn the entry as `state` shows it into what is wanted.
-    fn difference(
+    fn entry_operations(
         &self,
         state: View<'_>,
         wanted: &Wanted<'_>,

@@ -2,6 +2,7 @@
 
 use clisonix_crdt::{DecodeError, EditError, ReceiveError, Refusal};
 use clisonix_fhir::issue::{Issue, IssueCode};
+use clisonix_fhir::patch::PatchError;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -29,7 +30,7 @@ pub(crate) enum Failure {
         /// Its index, from 0.
         index: usize,
         /// What is wrong.
-        reason: &'static str,
+        reason: String,
     },
     /// Bytes that are no changes of this format.
     #[error(transparent)]
@@ -61,11 +62,22 @@ impl From<EditError> for Failure {
         match error {
             EditError::UnknownVersion => Self::UnknownVersion,
             EditError::NoSuchEntry => Self::NotFound("there is no such entry at this version"),
-            EditError::Patch { index, reason } => Self::Patch { index, reason },
+            EditError::Patch(error) => error.into(),
             EditError::NotAResource => Self::invalid("", "not a FHIR R4 resource"),
             EditError::Id => Self::invalid("id", "the resource's id is not a FHIR id"),
             EditError::Shape { path } => Self::invalid(path, "not the shape that FHIR R4 asks for"),
             other => Self::Edit(other.to_string()),
+        }
+    }
+}
+
+impl From<PatchError> for Failure {
+    fn from(error: PatchError) -> Self {
+        match error {
+            PatchError::Operation { index, fault } => {
+                Self::Patch { index, reason: fault.to_string() }
+            }
+            other => Self::Patch { index: 0, reason: other.to_string() },
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use clisonix_crdt::patch::{self, tokens};
 use clisonix_crdt::{Base, ChangeId, EntryId};
 use clisonix_fhir::json::{self, Object, Value};
+use clisonix_fhir::patch::{self, tokens};
 use clisonix_fhir::schema::resource_named;
 
 use crate::changes::GivenBase;
@@ -45,7 +45,7 @@ fn named_entries(operations: &Value) -> Result<Option<BTreeSet<EntryId>>, Failur
                         _ => {
                             return Err(Failure::Patch {
                                 index,
-                                reason: "the path lacks the entry's id",
+                                reason: "the path lacks the entry's id".to_owned(),
                             });
                         }
                     }
@@ -55,7 +55,7 @@ fn named_entries(operations: &Value) -> Result<Option<BTreeSet<EntryId>>, Failur
         }
         if in_bundle && !entries.is_empty() {
             let reason = "paths of the Bundle and of entries by name cannot stand in one patch";
-            return Err(Failure::Patch { index, reason });
+            return Err(Failure::Patch { index, reason: reason.to_owned() });
         }
     }
     Ok((!entries.is_empty()).then_some(entries))
@@ -69,9 +69,8 @@ fn apply_to_entries(
     editor: &Editor,
 ) -> Result<Vec<ChangeId>, Failure> {
     let given = replica.base_or_now(base)?;
-    let mut document = named_document(replica, entries, &given)?;
-    let before = document.clone();
-    patch::apply(&mut document, operations)?;
+    let before = named_document(replica, entries, &given)?;
+    let document = patch::json(&before, operations)?;
     let mut changed = Vec::new();
     let mut removed = Vec::new();
     for id in entries {
@@ -133,8 +132,7 @@ fn apply_to_bundle(
     let shown = json::parse(text.as_bytes());
     let before =
         shown.map_err(|_| Failure::Edit("the document is too large for a patch".into()))?;
-    let mut document = before.clone();
-    patch::apply(&mut document, operations)?;
+    let document = patch::json(&before, operations)?;
     if document.resource_type() != Some("Bundle") {
         return Err(Failure::invalid("", "the patched document is no Bundle"));
     }

@@ -1,7 +1,8 @@
 //! Versions, history, blame, stale edits, saving.
 
-use clisonix_crdt::{Base, EditError, Record};
+use clisonix_crdt::{Base, EditError, Patch, Record};
 
+use crate::site::value as value_of;
 use crate::site::{Site, entry_id, exchange, value};
 
 const P: &str = "Patient/p";
@@ -178,7 +179,9 @@ fn two_equal_keys_in_one_edit_are_two_entries() {
 }
 
 fn undo(site: &mut Site, change: clisonix_crdt::ChangeId) -> bool {
-    site.with(None, |record, origin, actors| record.undo(&change, origin, actors)).unwrap().is_some()
+    site.with(None, |record, origin, actors| record.undo(&change, origin, actors))
+        .unwrap()
+        .is_some()
 }
 
 #[test]
@@ -202,13 +205,13 @@ fn an_undone_change_gives_back_what_was_there() {
 fn what_others_wrote_since_survives_an_undo() {
     let mut a = Site::new(b'A');
     a.put(r#"{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-01"}"#);
-    let change = a.put(r#"{"resourceType":"Patient","id":"p","gender":"female","birthDate":"1971-01-01"}"#);
+    let change =
+        a.put(r#"{"resourceType":"Patient","id":"p","gender":"female","birthDate":"1971-01-01"}"#);
     let mut b = a.fork(b'B');
     b.set("Patient/p", "gender", Some(r#""other""#));
     a.pull(&b);
-    let stranger = b.with(None, |record, origin, actors| {
-        record.undo(&change.unwrap(), origin, actors)
-    });
+    let stranger =
+        b.with(None, |record, origin, actors| record.undo(&change.unwrap(), origin, actors));
     assert_eq!(stranger, Err(clisonix_crdt::EditError::OtherAuthor));
     assert!(undo(&mut a, change.unwrap()));
     assert_eq!(a.member("Patient/p", "gender").as_deref(), Some(r#""other""#));
@@ -266,18 +269,52 @@ fn a_pointer_edit_is_the_same_as_an_edit_of_the_whole() {
         a.put(text);
         b.put(text);
         for (pointer, value) in edits.iter().cycle().skip(start).take(edits.len()) {
-            let value = crate::site::value(value);
+            let value = value_of(value);
             let id = crate::site::entry_id("Patient/p");
             a.with(None, |record, origin, actors| record.set(&id, pointer, &value, origin, actors))
                 .unwrap();
             let mut whole = b.content("Patient/p").unwrap();
-            let patch = format!(r#"[{{"op":"add","path":"{pointer}","value":{}}}]"#, value.to_text());
+            let patch =
+                format!(r#"[{{"op":"add","path":"{pointer}","value":{}}}]"#, value.to_text());
             // In a list `add` would insert.
-            let patch = if pointer.ends_with("given/1") { patch.replace("add", "replace") } else { patch };
-            clisonix_crdt::patch::apply(&mut whole, &crate::site::value(&patch)).unwrap();
+            let patch =
+                if pointer.ends_with("given/1") { patch.replace("add", "replace") } else { patch };
+            whole = Patch::Json(&value_of(&patch)).apply(&whole).unwrap();
             b.put(&whole.to_text());
             assert_eq!(a.content("Patient/p"), b.content("Patient/p"), "{pointer}");
         }
         assert_eq!(a.record.changes_since(&[]), b.record.changes_since(&[]), "from {start}");
     }
+}
+
+#[test]
+fn patches_of_all_three_kinds_are_edits_of_the_version_read() {
+    let mut a = Site::new(b'A');
+    let first =
+        a.put(r#"{"resourceType":"Patient","id":"p","gender":"male","birthDate":"1970-01-01"}"#);
+    a.set(P, "gender", Some(r#""other""#));
+    let base = Base::Heads(vec![first.unwrap()]);
+    let json = value_of(r#"[{"op":"replace","path":"/birthDate","value":"1971-01-01"}]"#);
+    let merge = value_of(r#"{"active":true,"gender":null}"#);
+    let fhirpath = value_of(
+        r#"{"resourceType":"Parameters","parameter":[{"name":"operation","part":[
+        {"name":"type","valueCode":"replace"},{"name":"path","valueString":"Patient.gender"},
+        {"name":"value","valueCode":"female"}]}]}"#,
+    );
+    for patch in [Patch::Json(&json), Patch::Merge(&merge), Patch::FhirPath(&fhirpath)] {
+        let id = entry_id(P);
+        let change =
+            a.with(None, |record, origin, actors| record.patch(&id, patch, &base, origin, actors));
+        assert!(change.unwrap().is_some());
+    }
+    assert_eq!(a.member(P, "birthDate").as_deref(), Some(r#""1971-01-01""#));
+    assert_eq!(a.member(P, "active").as_deref(), Some("true"));
+    let conflicts = a.conflicts();
+    assert_eq!(conflicts.len(), 1, "gender: other, emptied, female");
+    assert_eq!(conflicts[0].sides.len(), 3);
+    let other = value_of(r#"{"id":"q"}"#);
+    let renamed = a.with(None, |record, origin, actors| {
+        record.patch(&entry_id(P), Patch::Merge(&other), &Base::Current, origin, actors)
+    });
+    assert_eq!(renamed, Err(EditError::Id));
 }

@@ -25,40 +25,9 @@ impl Known {
     }
 }
 
-const TWO_ITEMS: &[Problem] = &[Problem::Doubled, Problem::Lost, Problem::Silent, Problem::Mixed];
-const PARTED: &[Problem] = &[Problem::Mixed, Problem::Silent];
+pub(crate) const FAILURES: &[Known] = &[];
 
-const NO_RANK: &str =
-    "the policy table has no rank for this status, so a retraction does not absorb";
-const NO_GROUP: &str = "elements that one invariant names are no group in the policy table";
-const ONE_CELL: &str = "a correction of a backbone element that holds one cell is read as its \
-                        removal and a new one, so that two corrections are shown as two elements";
-
-pub(crate) const FAILURES: &[Known] = &[
-    known("Communication", " status=", &[Problem::Retraction], NO_RANK),
-    known("Device", " status=", &[Problem::Retraction], NO_RANK),
-    known("FamilyMemberHistory", " status=", &[Problem::Retraction], NO_RANK),
-    known("Medication", " status=", &[Problem::Retraction], NO_RANK),
-    known("FamilyMemberHistory", "estimatedAge=", PARTED, NO_GROUP),
-    known("MedicationDispense", "whenPrepared=", PARTED, NO_GROUP),
-    known("ServiceRequest", "orderDetail=", PARTED, NO_GROUP),
-    known("Task", "lastModified=", PARTED, NO_GROUP),
-    known("Communication", " payload", TWO_ITEMS, ONE_CELL),
-    known("Condition", " evidence.", TWO_ITEMS, ONE_CELL),
-    known("Goal", " target", TWO_ITEMS, ONE_CELL),
-    known("QuestionnaireResponse", " item.answer", TWO_ITEMS, ONE_CELL),
-];
-
-const fn known(
-    ty: &'static str,
-    part: &'static str,
-    problems: &'static [Problem],
-    reason: &'static str,
-) -> Known {
-    Known { ty, part, problems, reason }
-}
-
-/// The smallest case of each reason. When one passes, take it and its rows above off.
+/// Smallest cases of faults that the suite has found.
 fn merged(base: &str, a: &str, b: &str) -> Site {
     let mut one = Site::new(b'A');
     one.put(base);
@@ -70,7 +39,6 @@ fn merged(base: &str, a: &str, b: &str) -> Site {
 }
 
 #[test]
-#[should_panic(expected = "the retraction stands")]
 fn a_retracted_medication_stays_retracted() {
     let medication =
         |status| format!(r#"{{"resourceType":"Medication","id":"m","status":"{status}"}}"#);
@@ -84,7 +52,6 @@ fn a_retracted_medication_stays_retracted() {
 }
 
 #[test]
-#[should_panic(expected = "details of one order with the code of another")]
 fn the_details_of_an_order_stay_with_its_code() {
     let order = |code: &str, details: &str| {
         format!(
@@ -100,7 +67,6 @@ fn the_details_of_an_order_stay_with_its_code() {
 }
 
 #[test]
-#[should_panic(expected = "one answer, and a conflict")]
 fn two_corrections_of_one_answer_are_a_conflict() {
     let response = |answer: u8| {
         format!(
@@ -115,7 +81,6 @@ fn two_corrections_of_one_answer_are_a_conflict() {
 }
 
 #[test]
-#[should_panic(expected = "an estimate of one age beside another")]
 fn whether_an_age_is_estimated_stays_with_the_age() {
     let history = |age: &str| {
         format!(
