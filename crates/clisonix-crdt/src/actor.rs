@@ -54,6 +54,11 @@ impl FromIterator<(u32, u32)> for Clock {
 }
 
 impl Clock {
+    /// Actors and sequence numbers, by actor.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u32)> + '_ {
+        self.0.iter().copied()
+    }
+
     pub(crate) fn seq(&self, actor: u32) -> u32 {
         match self.0.binary_search_by_key(&actor, |&(a, _)| a) {
             Ok(at) => self.0.get(at).map_or(0, |&(_, seq)| seq),

@@ -253,6 +253,75 @@ pub(crate) fn raw_ops(bytes: &[u8]) -> impl Iterator<Item = RawOp<'_>> {
     })
 }
 
+/// Finds the operation on a cell, and its index; the texts of others are not read.
+pub(crate) fn find_op<'a>(
+    bytes: &'a [u8],
+    entry: (TypeId, &str),
+    address: &[u8],
+) -> Option<(u32, RawOp<'a>)> {
+    let mut skim = Skim::new(bytes);
+    loop {
+        let (index, at, place) = skim.next()?;
+        if place.1 == address && skim.entry == Some((entry.0.0, entry.1.as_bytes())) {
+            return Some((index, skim.read(at)?));
+        }
+    }
+}
+
+/// The operation with this index.
+pub(crate) fn op_at(bytes: &[u8], index: u32) -> Option<RawOp<'_>> {
+    let mut skim = Skim::new(bytes);
+    loop {
+        let (at_index, at, _) = skim.next()?;
+        if at_index == index {
+            return skim.read(at);
+        }
+    }
+}
+
+/// A walk over canonical bytes that looks at places only.
+struct Skim<'a> {
+    bytes: &'a [u8],
+    reader: Reader<'a>,
+    index: u32,
+    count: u64,
+    entry: Option<(u16, &'a [u8])>,
+}
+
+impl<'a> Skim<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let mut reader = Reader::new(bytes);
+        let count = reader.u64().unwrap_or_default();
+        Self { bytes, reader, index: 0, count, entry: None }
+    }
+
+    /// Index, offset, tag and address of the next operation.
+    fn next(&mut self) -> Option<(u32, usize, (u8, &'a [u8]))> {
+        if u64::from(self.index) >= self.count {
+            return None;
+        }
+        let at = self.reader.at();
+        let tag = self.reader.byte().ok()?;
+        if tag & SAME_ENTRY == 0 {
+            let ty = u16::try_from(self.reader.u64().ok()?).ok()?;
+            self.entry = Some((ty, self.reader.bytes(MAX_ENTRY_ID_BYTES, "entry id").ok()?));
+        }
+        let address = self.reader.bytes(MAX_ADDRESS_BYTES, "address length").ok()?;
+        if tag & !SAME_ENTRY <= POSITION {
+            self.reader.bytes(MAX_VALUE_BYTES, "value").ok()?;
+        }
+        self.index += 1;
+        Some((self.index - 1, at, (tag, address)))
+    }
+
+    /// Reads the operation at an offset, in the entry that the walk is in.
+    fn read(&self, at: usize) -> Option<RawOp<'a>> {
+        let (ty, id) = self.entry?;
+        let entry = (TypeId::checked(ty)?, std::str::from_utf8(id).ok()?);
+        read_raw(&mut Reader::new(self.bytes.get(at..)?), Some(entry)).ok()
+    }
+}
+
 fn read_raw<'a>(
     reader: &mut Reader<'a>,
     before: Option<(TypeId, &'a str)>,

@@ -8,7 +8,9 @@ use thiserror::Error;
 use crate::actor::{ActorId, Past};
 use crate::address::Address;
 use crate::batch;
-use crate::change::{ChangeId, Op, Write, belongs, encode_ops, fits, raw_ops};
+use crate::change::{
+    ChangeId, Op, Write, belongs, encode_ops, find_op, fits, op_at, raw_ops,
+};
 use crate::link::LinkMessage;
 use crate::log::{Logged, NO_BASE, apply};
 use crate::record::Record;
@@ -325,7 +327,7 @@ impl Record {
                 }
                 let base = self.log.of_actor(number, *seq, &self.tables).ok_or(wrong)?;
                 let row = self.log.get(base).ok_or(wrong)?;
-                let there = raw_ops(&row.ops).nth(*index as usize).ok_or(RefusalReason::Base)?;
+                let there = op_at(&row.ops, *index).ok_or(RefusalReason::Base)?;
                 let text = match there.write {
                     Some(Written::Set(text)) => text,
                     _ => return Err(RefusalReason::Base),
@@ -449,9 +451,7 @@ impl Record {
         op: &crate::change::RawOp<'_>,
     ) -> Option<BaseOp<'a>> {
         let row = self.log.get(change)?;
-        let mut ops = raw_ops(&row.ops).zip(0_u32..);
-        let (there, index) =
-            ops.find(|(there, _)| there.address == op.address && there.entry == op.entry)?;
+        let (index, there) = find_op(&row.ops, op.entry, op.address)?;
         let Some(Written::Set(text)) = there.write else { return None };
         let (actor, seq) = (self.tables.actor(row.stamp.actor), row.stamp.seq);
         Some(BaseOp { actor, seq, op: index, text })

@@ -56,6 +56,9 @@ pub(crate) struct Log {
     /// Ids of packed changes that are heads of something, so that a version can be named without
     /// unpacking.
     known: BTreeMap<ChangeNo, ChangeId>,
+    /// The pasts of packed changes that are concurrent heads, so that they can be compared without
+    /// unpacking.
+    pasts: BTreeMap<ChangeNo, Clock>,
 }
 
 /// The part of the log that was loaded packed.
@@ -81,9 +84,13 @@ impl Log {
         Self { older: Some(older), ..known }
     }
 
-    /// Takes in ids of changes in the packed part.
-    pub(crate) fn know(&mut self, ids: BTreeMap<ChangeNo, ChangeId>) {
-        self.known = ids;
+    /// Takes in ids and pasts of changes in the packed part.
+    pub(crate) fn know(
+        &mut self,
+        ids: BTreeMap<ChangeNo, ChangeId>,
+        pasts: BTreeMap<ChangeNo, Clock>,
+    ) {
+        (self.known, self.pasts) = (ids, pasts);
     }
 
     /// The changes that were pushed.
@@ -183,23 +190,42 @@ impl Log {
         clock
     }
 
+    /// The past of a change, itself not included.
+    pub(crate) fn past_of(&self, change: ChangeNo) -> Option<Clock> {
+        if let Some(past) = self.pasts.get(&change) {
+            return Some(past.clone());
+        }
+        let past = &self.get(change)?.past;
+        let mut clock = Clock::clone(&past.others);
+        clock.raise(past.actor, past.seq);
+        Some(clock)
+    }
+
     /// Whether `ancestor` is `change` or in its past.
-    pub(crate) fn is_before(&self, ancestor: ChangeNo, change: ChangeNo) -> bool {
-        ancestor == change
-            || ancestor < change
-                && match (self.get(change), self.get(ancestor)) {
-                    (Some(row), Some(old)) => row.past.covers(old.stamp.actor, old.stamp.seq),
-                    _ => false,
-                }
+    pub(crate) fn is_before(&self, ancestor: ChangeNo, change: ChangeNo, tables: &Tables) -> bool {
+        if ancestor >= change {
+            return ancestor == change;
+        }
+        let stamp = match tables.stamps.get(ancestor) {
+            Some(stamp) => *stamp,
+            None => match self.get(ancestor) {
+                Some(row) => row.stamp,
+                None => return false,
+            },
+        };
+        if let Some(past) = self.pasts.get(&change) {
+            return past.covers(stamp.actor, stamp.seq);
+        }
+        self.get(change).is_some_and(|row| row.past.covers(stamp.actor, stamp.seq))
     }
 
     /// Takes out of `changes` what is in the past of another one.
-    pub(crate) fn maximal(&self, changes: &mut Vec<ChangeNo>) {
+    pub(crate) fn maximal(&self, changes: &mut Vec<ChangeNo>, tables: &Tables) {
         changes.sort_unstable();
         changes.dedup();
         let all = changes.clone();
         changes.retain(|&change| {
-            !all.iter().any(|&other| other != change && self.is_before(change, other))
+            !all.iter().any(|&other| other != change && self.is_before(change, other, tables))
         });
     }
 

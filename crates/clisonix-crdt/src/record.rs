@@ -229,7 +229,7 @@ impl Record {
     pub(crate) fn numbers(&self, heads: &[ChangeId]) -> Result<Vec<ChangeNo>, EditError> {
         let numbers: Option<Vec<ChangeNo>> = heads.iter().map(|id| self.number_of(id)).collect();
         let mut numbers = numbers.ok_or(EditError::UnknownVersion)?;
-        self.log.maximal(&mut numbers);
+        self.log.maximal(&mut numbers, &self.tables);
         Ok(numbers)
     }
 

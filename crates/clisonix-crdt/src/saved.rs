@@ -8,7 +8,7 @@ use clisonix_fhir::schema::{TypeId, resource_named};
 use flate2::Crc;
 use smallvec::SmallVec;
 
-use crate::actor::{ActorId, ActorSecret};
+use crate::actor::{ActorId, ActorSecret, Clock};
 use crate::batch::MAX_BATCH_CHANGES;
 use crate::change::{ChangeId, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, is_fhir_id};
 use crate::deflate::{FHIR_TEXTS, deflate, inflate};
@@ -190,6 +190,16 @@ impl Record {
             put_u64(out, u64::from(*change));
             out.extend_from_slice(&id.0);
         }
+        let pasts = self.concurrent_pasts();
+        put_u64(out, pasts.len() as u64);
+        for (change, past) in &pasts {
+            put_u64(out, u64::from(*change));
+            put_u64(out, past.iter().len() as u64);
+            for (actor, seq) in past.iter() {
+                put_u64(out, u64::from(actor));
+                put_u64(out, u64::from(seq));
+            }
+        }
         put_u64(out, self.entries.len() as u64);
         for (id, entry) in &self.entries {
             put_u64(out, u64::from(id.ty.0));
@@ -213,6 +223,13 @@ impl Record {
         live.sort_unstable();
         live.dedup();
         live
+    }
+
+    /// The pasts of heads that stand beside others in their entry: what the guard compares by.
+    fn concurrent_pasts(&self) -> BTreeMap<ChangeNo, Clock> {
+        let entries = self.entries.values().filter(|entry| entry.heads.len() > 1);
+        let heads = entries.flat_map(|entry| entry.heads.iter().copied());
+        heads.filter_map(|head| Some((head, self.log.past_of(head)?))).collect()
     }
 
     /// The ids of the record's and the entries' heads: what a reader's version is made of.
@@ -284,7 +301,16 @@ impl Record {
         for _ in 0..reader.count("ids")? {
             ids.insert(reader.u32("change")?, ChangeId(reader.array()?));
         }
-        self.log.know(ids);
+        let mut pasts = BTreeMap::new();
+        for _ in 0..reader.count("pasts")? {
+            let change = reader.u32("change")?;
+            let mut past = Clock::default();
+            for _ in 0..reader.count("past")? {
+                past.raise(reader.u32("actor")?, reader.u32("sequence number")?);
+            }
+            pasts.insert(change, past);
+        }
+        self.log.know(ids, pasts);
         self.entries = self.read_entries(reader)?;
         Ok(())
     }

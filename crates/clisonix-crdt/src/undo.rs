@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::actor::ActorSource;
-use crate::address::{self, Path, Step};
+use crate::address::{self, Address, Path, Step};
 use crate::change::{ChangeId, Op, RawOp, Write, raw_ops};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{EditError, Origin};
-use crate::log::Replayed;
-use crate::page::{self, Cell, Pages};
+use crate::page::{self, Pages};
 use crate::record::Record;
 use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::view;
@@ -40,33 +39,28 @@ impl Record {
             raw_ops(&row.ops).map(|op| EntryId { ty: op.entry.0, id: op.entry.1.into() }).collect();
         for id in entries {
             let Some(entry) = now.entries.get(&id) else { continue };
-            let own = raw_ops(&row.ops).filter(|op| op.entry == (id.ty, &*id.id));
-            let wanted = without(entry, undone, own, before.entries.get(&id));
-            ops.extend(self.differences_to(&id, &now, &wanted)?);
+            let own = || raw_ops(&row.ops).filter(|op| op.entry == (id.ty, &*id.id));
+            let mut revived = Entry { pages: entry.pages.clone(), heads: entry.heads.clone() };
+            for op in own().filter(|op| op.write == Some(Written::Mark)) {
+                if unmark(&mut revived.pages, op.address, undone) {
+                    let address = Address::trusted(op.address);
+                    ops.push(Op { entry: id.clone(), address, write: Write::Keep });
+                }
+            }
+            let wanted = without(&revived, undone, own(), before.entries.get(&id));
+            let shown = view::tree(&revived, &now.tables, &self.policy, false);
+            let wanted = view::tree(&wanted, &now.tables, &self.policy, false);
+            let base = BaseEntry { shown: shown.as_ref(), cells: Some(&revived) };
+            match wanted {
+                Some(wanted) => ops.extend(diff(&id, base, &wanted, Coverage::Whole)?),
+                None if shown.is_some() => {
+                    let address = Path::default().address(Step::Presence);
+                    ops.push(Op { entry: id.clone(), address, write: Write::Mark });
+                }
+                None => {}
+            }
         }
         self.committed(Plan::now(), ops, origin, actors)
-    }
-
-    /// The operations that turn an entry as it is shown into another state of it.
-    fn differences_to(
-        &self,
-        id: &EntryId,
-        now: &Replayed,
-        wanted: &Entry,
-    ) -> Result<Vec<Op>, EditError> {
-        let entry = now.entries.get(id);
-        let shown = entry.and_then(|entry| view::tree(entry, &now.tables, &self.policy, false));
-        match view::tree(wanted, &now.tables, &self.policy, false) {
-            Some(wanted) => {
-                let base = BaseEntry { shown: shown.as_ref(), cells: entry };
-                diff(id, base, &wanted, Coverage::Whole)
-            }
-            None if shown.is_some() => {
-                let address = Path::default().address(Step::Presence);
-                Ok(vec![Op { entry: id.clone(), address, write: Write::Mark }])
-            }
-            None => Ok(Vec::new()),
-        }
     }
 }
 
@@ -85,10 +79,6 @@ fn without<'a>(
         if cell.siblings.len() == live {
             continue;
         }
-        let marked = |cell: &Cell<'_>| cell.siblings.iter().any(|s| s.write == Written::Mark);
-        if op.write == Some(Written::Mark) && !marked(&cell) {
-            uncover(&mut changed.pages, op.address);
-        }
         let old = before.and_then(|before| before.pages.cell(op.address)).unwrap_or_default();
         let fits = |write: Written<'_>| !matches!(write, Written::Mark | Written::Keep);
         cell.siblings.extend(old.siblings.into_iter().filter(|sibling| fits(sibling.write)));
@@ -99,18 +89,32 @@ fn without<'a>(
     changed
 }
 
-/// Takes the cover of a mark from everything under its thing.
-fn uncover(pages: &mut Pages, mark: &[u8]) {
-    let prefix = mark.get(..mark.len().saturating_sub(2)).unwrap_or_default();
-    let bit = 1_u32 << address::thing_depth(mark).min(31);
-    let (mut scratch, mut changed) = (Vec::new(), Vec::new());
-    for (at, mut cell) in pages.under(prefix) {
-        cell.siblings.iter_mut().for_each(|sibling| sibling.covered &= !bit);
-        let mut encoded = Vec::new();
-        page::encode(at, &cell, &mut scratch, &mut encoded);
-        changed.push((at.to_vec(), encoded));
+/// Takes a live mark of `undone` away, and its cover from everything under its thing unless
+/// somebody else removed that too; `false` if there is no such mark.
+fn unmark(pages: &mut Pages, mark: &[u8], undone: ChangeNo) -> bool {
+    let Some(mut cell) = pages.cell(mark) else { return false };
+    let live = cell.siblings.len();
+    cell.siblings.retain(|sibling| sibling.change != undone || sibling.write != Written::Mark);
+    if cell.siblings.len() == live {
+        return false;
+    }
+    let (mut scratch, mut encoded) = (Vec::new(), Vec::new());
+    page::encode(mark, &cell, &mut scratch, &mut encoded);
+    let still_marked = cell.siblings.iter().any(|sibling| sibling.write == Written::Mark);
+    drop(cell);
+    let mut changed = vec![(mark.to_vec(), encoded)];
+    if !still_marked {
+        let prefix = mark.get(..mark.len().saturating_sub(2)).unwrap_or_default();
+        let bit = 1_u32 << address::thing_depth(mark).min(31);
+        for (at, mut cell) in pages.under(prefix).filter(|(at, _)| *at != mark) {
+            cell.siblings.iter_mut().for_each(|sibling| sibling.covered &= !bit);
+            let mut encoded = Vec::new();
+            page::encode(at, &cell, &mut scratch, &mut encoded);
+            changed.push((at.to_vec(), encoded));
+        }
     }
     for (at, encoded) in changed {
         pages.put(&at, &encoded);
     }
+    true
 }

@@ -60,7 +60,7 @@ impl Versions for (View<'_>, &EntryId) {
     }
 
     fn is_before(&self, ancestor: ChangeNo, change: ChangeNo) -> bool {
-        self.0.log.is_before(ancestor, change)
+        self.0.log.is_before(ancestor, change, self.0.tables)
     }
 }
 
@@ -244,7 +244,8 @@ impl<'a> View<'a> {
             referring.any(|sibling| {
                 marks.iter().all(|&mark| {
                     sibling.changes().all(|write| {
-                        !self.log.is_before(write, mark) && !self.log.is_before(mark, write)
+                        !self.log.is_before(write, mark, self.tables)
+                            && !self.log.is_before(mark, write, self.tables)
                     })
                 })
             })

@@ -158,7 +158,7 @@ impl Record {
             ops.push(presence_op(&wanted.id, Write::Stated));
             ops.extend(own);
         }
-        self.log.maximal(&mut before);
+        self.log.maximal(&mut before, &self.tables);
         self.committed(Plan { deps: Some(before), version: None }, ops, origin, actors)
     }
 

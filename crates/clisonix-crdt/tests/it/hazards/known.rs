@@ -25,7 +25,13 @@ impl Known {
     }
 }
 
-pub(crate) const FAILURES: &[Known] = &[];
+pub(crate) const FAILURES: &[Known] = &[Known {
+    ty: "Appointment",
+    part: "participant.actor=clear | participant.type=clear",
+    problems: &[Problem::Lost],
+    reason: "the guard keeps app-1 by one author's participants; that the other emptied a member \
+             of one is told only as the conflict of the whole list",
+}];
 
 /// Smallest cases of faults that the suite has found.
 fn merged(base: &str, a: &str, b: &str) -> Site {

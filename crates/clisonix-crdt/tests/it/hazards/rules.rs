@@ -72,6 +72,15 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("Goal", &["startDate", "start", "target"]),
     ("Task", &["for", "focus", "code", "reason", "owner"]),
     ("Consent", &["policy", "policyRule", "provision", "scope"]),
+    // One product; one lot; one member of the team in one role.
+    ("Medication", &["code", "form", "amount"]),
+    ("Device", &["manufactureDate", "expirationDate", "lotNumber"]),
+    ("CareTeam.participant", &["member", "role", "onBehalfOf"]),
+    // A dose number counts in its series, against its disease.
+    (
+        "Immunization.protocolApplied",
+        &["series", "authority", "targetDisease", "doseNumber", "seriesDoses", "modifierExtension"],
+    ),
     // How grave the reaction was that is described by its manifestations.
     ("AllergyIntolerance.reaction", &["manifestation", "severity"]),
 ];
