@@ -32,6 +32,7 @@ mod position;
 mod record;
 mod state;
 mod tables;
+pub mod text;
 mod time;
 mod tree;
 mod version;

@@ -18,5 +18,6 @@ mod lists;
 mod removal;
 mod site;
 mod six_cases;
+mod text;
 mod valid;
 mod versions;
