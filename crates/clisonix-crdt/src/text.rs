@@ -76,7 +76,7 @@ pub struct EventRun {
 impl EventRun {
     /// The last event of the run; none if the edit changed nothing.
     pub fn last(&self) -> Option<EventId> {
-        let seq = self.seq + self.count.checked_sub(1)?;
+        let seq = self.seq.checked_add(self.count.checked_sub(1)?)?;
         Some(EventId { agent: self.agent, seq })
     }
 }
@@ -460,6 +460,7 @@ impl Text {
         let seq = self.history.agents.next_seq(number);
         self.history.agents.push(number, count);
         self.history.graph.push_after_all(count);
+        self.forget_merge();
         Ok(EventRun { agent, seq, count })
     }
 
@@ -502,13 +503,12 @@ impl Text {
     /// Adds what is new of a part whose parents are all here.
     fn take_part(&mut self, message: &Message, part: &Part) -> Result<(), TextError> {
         let Part { agent, seq, count, start, .. } = *part;
-        let next = self.next_seq(agent);
-        let parents = self.local(message.parents(part))?;
-        let known = next.saturating_sub(seq).min(count);
+        let known = self.next_seq(agent).saturating_sub(seq).min(count);
+        let parents = self.local(message.parents(part));
         if known == 0 {
-            return self.append(agent, &parents, &message.operations, start..start + count);
+            return self.append(agent, &parents?, &message.operations, start..start + count);
         }
-        if !self.is_known(message, part, known, &parents) {
+        if !parents.is_ok_and(|parents| self.is_known(message, part, known, &parents)) {
             return Err(TextError::Reused { agent, seq });
         }
         if known == count {
@@ -590,9 +590,14 @@ impl Text {
                 Edit::Delete(range) => self.rope.delete(range),
             }
         }
+        self.forget_merge();
+        Ok(())
+    }
+
+    /// Drops the sequence of the last merge once enough has happened that it had no part in.
+    fn forget_merge(&mut self) {
         let len = self.history.len();
         self.merge.take_if(|merge| len - merge.next() > MAX_BEHIND);
-        Ok(())
     }
 }
 
@@ -613,11 +618,15 @@ impl fmt::Debug for Text {
     }
 }
 
-/// An event that a part needs and that is not here.
+/// An event that a part needs and that is not here. A part that begins with known events needs
+/// none: it is those events, or it is false.
 fn missing(agents: &Agents, message: &Message, part: &Part) -> Option<EventId> {
     let next = agents.find(part.agent).map_or(0, |agent| agents.next_seq(agent));
     if part.seq > next {
         return Some(EventId { agent: part.agent, seq: part.seq - 1 });
+    }
+    if part.seq < next {
+        return None;
     }
     message.parents(part).iter().copied().find(|&parent| agents.event(parent).is_none())
 }

@@ -25,8 +25,8 @@ struct Agent {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Agents {
-    agents: Vec<Agent>,
-    /// Indexes of `agents` in the order of their ids.
+    known: Vec<Agent>,
+    /// Indexes of `known` in the order of their ids.
     sorted: Vec<u32>,
     runs: Vec<Run>,
     len: Event,
@@ -34,11 +34,11 @@ pub(super) struct Agents {
 
 impl Agents {
     pub(super) fn count(&self) -> usize {
-        self.agents.len()
+        self.known.len()
     }
 
     pub(super) fn name(&self, agent: u32) -> ActorId {
-        self.agents.get(agent as usize).map_or(ActorId([0; 16]), |agent| agent.id)
+        self.known.get(agent as usize).map_or(ActorId([0; 16]), |agent| agent.id)
     }
 
     pub(super) fn find(&self, id: ActorId) -> Option<u32> {
@@ -56,24 +56,24 @@ impl Agents {
         if let Some(agent) = self.find(id) {
             return Ok(agent);
         }
-        if self.agents.len() >= MAX_AGENTS {
+        if self.known.len() >= MAX_AGENTS {
             return Err(TextError::Limit("the number of agents"));
         }
-        let agent = self.agents.len() as u32;
+        let agent = self.known.len() as u32;
         let at = self.sorted.partition_point(|&other| self.name(other) < id);
-        self.agents.push(Agent { id, runs: Vec::new(), next: 0 });
+        self.known.push(Agent { id, runs: Vec::new(), next: 0 });
         self.sorted.insert(at, agent);
         Ok(agent)
     }
 
     /// The number of the agent's next event.
     pub(super) fn next_seq(&self, agent: u32) -> u32 {
-        self.agents.get(agent as usize).map_or(0, |agent| agent.next)
+        self.known.get(agent as usize).map_or(0, |agent| agent.next)
     }
 
     /// Appends `count` events of one agent.
     pub(super) fn push(&mut self, agent: u32, count: u32) {
-        let Some(entry) = self.agents.get_mut(agent as usize) else { return };
+        let Some(entry) = self.known.get_mut(agent as usize) else { return };
         let (start, seq) = (self.len, entry.next);
         let follows = self.runs.last().is_some_and(|run| run.agent == agent);
         if !follows {
@@ -87,7 +87,7 @@ impl Agents {
     pub(super) fn truncate(&mut self, len: Event) {
         while let Some(run) = self.runs.last().copied().filter(|_| self.len > len) {
             let keep = len.max(run.start);
-            if let Some(agent) = self.agents.get_mut(run.agent as usize) {
+            if let Some(agent) = self.known.get_mut(run.agent as usize) {
                 agent.next = run.seq + (keep - run.start);
                 if keep == run.start {
                     agent.runs.pop();
@@ -102,7 +102,7 @@ impl Agents {
 
     /// Forgets agents without events; called after `truncate`.
     pub(super) fn forget(&mut self, count: usize) {
-        self.agents.truncate(count);
+        self.known.truncate(count);
         self.sorted.retain(|&agent| (agent as usize) < count);
     }
 
@@ -111,7 +111,7 @@ impl Agents {
     }
 
     pub(super) fn event_of(&self, agent: u32, seq: u32) -> Option<Event> {
-        let agent = self.agents.get(agent as usize).filter(|agent| seq < agent.next)?;
+        let agent = self.known.get(agent as usize).filter(|agent| seq < agent.next)?;
         let at = match agent.runs.last() {
             Some(last) if last.0 <= seq => agent.runs.len(),
             _ => agent.runs.partition_point(|run| run.0 <= seq),

@@ -1,7 +1,7 @@
 //! The merge: turns events, whose positions are those of the text their authors saw, into edits of
 //! the merged text.
 //!
-//! The way of Eg-walker (Gentle and Kleppmann, EuroSys 2025, arXiv 2409.14252): events that have
+//! The way of Eg-walker (Gentle and Kleppmann, `EuroSys` 2025, arXiv 2409.14252): events that have
 //! seen everything before them are edits as they stand. Only around concurrent ones a sequence with
 //! marks of what is seen is built ([`Weave`]), from the latest point that all of them have seen. The
 //! order of concurrent insertions at one place is that of `FugueMax` (Weidner and Kleppmann,
@@ -234,7 +234,7 @@ impl Merge {
     /// text.
     fn insert_span(&mut self, history: &History, event: Event, piece: Piece<'_>) -> Option<u32> {
         let (left, place) = match piece.position.checked_sub(1) {
-            None => (NONE, self.weave.start()),
+            None => (NONE, Cursor::default()),
             Some(before) => {
                 let cursor = self.weave.find(before)?;
                 (self.weave.character(cursor), self.weave.after(cursor))

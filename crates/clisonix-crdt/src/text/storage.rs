@@ -56,9 +56,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Text, TextError> {
     for _ in 0..reader.count("the number of waiting messages")? {
         let message = Message::decode(reader.bytes(MAX_MESSAGE_BYTES, "a waiting message")?)?;
         for part in &message.parts {
-            let missing = super::missing(&agents, &message, part);
-            let missing = missing.ok_or(TextError::Limit("a message that waits for nothing"))?;
-            waiting.add(missing, message.cut_out(part))?;
+            // What waits for nothing was found to be false in the meantime.
+            if let Some(missing) = super::missing(&agents, &message, part) {
+                waiting.add(missing, message.cut_out(part))?;
+            }
         }
     }
     reader.end()?;
@@ -112,7 +113,9 @@ fn encode_graph(history: &History, out: &mut Vec<u8>) {
         let parents = history.graph.parents(at, &mut room);
         put_u64(&mut runs, u64::from(stretch.end - at));
         put_u64(&mut runs, parents.len() as u64);
-        parents.iter().for_each(|parent| put_u64(&mut runs, u64::from(at - parent)));
+        for parent in parents {
+            put_u64(&mut runs, u64::from(at - parent));
+        }
         count += 1;
         at = stretch.end;
     }

@@ -62,8 +62,8 @@ struct Branch {
     parent: u32,
 }
 
-/// A character or the place before a span.
-#[derive(Clone, Copy, Debug)]
+/// A character or the place before a span; by default the place before everything.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cursor {
     leaf: u32,
     span: usize,
@@ -138,11 +138,6 @@ impl Weave {
             merged += count.merged;
         }
         None
-    }
-
-    /// The place before everything.
-    pub(super) fn start(&self) -> Cursor {
-        Cursor { leaf: 0, span: 0, offset: 0, merged: 0 }
     }
 
     /// The place behind the character at the cursor.

@@ -54,7 +54,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn place(at: u16, length: usize) -> usize {
-    usize::from(at) * (length + 1) >> 16
+    (usize::from(at) * (length + 1)) >> 16
 }
 
 impl World {
@@ -172,7 +172,9 @@ proptest! {
         shuffle in prop::collection::vec(any::<u32>(), 60),
     ) {
         let mut world = World::new();
-        acts.iter().for_each(|act| world.play(act));
+        for act in &acts {
+            world.play(act);
+        }
         world.exchange_all();
         let full = &world.sites[0].text;
         let edits = world.runs.iter().filter(|run| run.count > 0);
@@ -277,7 +279,9 @@ proptest! {
         cut in any::<u16>(),
     ) {
         let mut world = World::new();
-        acts.iter().for_each(|act| world.play(act));
+        for act in &acts {
+            world.play(act);
+        }
         world.exchange_all();
         let full = &world.sites[0].text;
         let mut text = sample();
@@ -373,6 +377,9 @@ fn an_agent_that_writes_twice_is_named() {
     let message = late.events_since(&TextVersion::default());
     assert!(matches!(one.receive(&message), Err(TextError::Reused { .. })));
     assert_eq!(one.version(), TextVersion::new(vec![EventId { agent: agent(0), seq: 4 }]));
+    // So it is when those other events are not here.
+    let message = late.message(EventRun { agent: agent(0), seq: 0, count: 5 }).unwrap();
+    assert!(matches!(one.receive(&message), Err(TextError::Reused { .. })));
 }
 
 #[test]

@@ -22,30 +22,30 @@ struct Node {
 
 /// What travels between replicas.
 #[derive(Clone)]
-pub enum Step {
+pub(super) enum Step {
     Insert(Insertion),
     Delete(EventId),
 }
 
 #[derive(Clone)]
-pub struct Insertion(Node);
+pub(super) struct Insertion(Node);
 
 #[derive(Clone, Default)]
-pub struct Fugue {
+pub(super) struct Fugue {
     nodes: Vec<Node>,
 }
 
 impl Fugue {
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.order().into_iter().filter(|node| !node.deleted).map(|node| node.content).collect()
     }
 
     /// The id of each visible character.
-    pub fn ids(&self) -> Vec<EventId> {
+    pub(super) fn ids(&self) -> Vec<EventId> {
         self.order().into_iter().filter(|node| !node.deleted).map(|node| node.id).collect()
     }
 
-    pub fn insert(&mut self, id: EventId, position: usize, content: char) -> Step {
+    pub(super) fn insert(&mut self, id: EventId, position: usize, content: char) -> Step {
         let order = self.order();
         let left = match position {
             0 => None,
@@ -67,14 +67,14 @@ impl Fugue {
         Step::Insert(Insertion(node))
     }
 
-    pub fn delete(&mut self, position: usize) -> Step {
+    pub(super) fn delete(&mut self, position: usize) -> Step {
         let id = self.ids()[position];
         let step = Step::Delete(id);
         self.take(&step);
         step
     }
 
-    pub fn take(&mut self, step: &Step) {
+    pub(super) fn take(&mut self, step: &Step) {
         match step {
             Step::Insert(Insertion(node)) => self.nodes.push(node.clone()),
             Step::Delete(id) => {

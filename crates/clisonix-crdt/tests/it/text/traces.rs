@@ -7,17 +7,17 @@ use clisonix_crdt::ActorId;
 use clisonix_crdt::text::{EventId, EventRun, Text, TextEdits};
 use clisonix_fhir::json::{Value, parse};
 
-pub struct Trace {
-    pub start: String,
-    pub end: String,
-    pub steps: Vec<Step>,
+struct Trace {
+    start: String,
+    end: String,
+    steps: Vec<Step>,
 }
 
 /// Edits by one agent that has seen the steps `parents`.
-pub struct Step {
-    pub parents: Vec<usize>,
-    pub agent: u8,
-    pub patches: Vec<(usize, usize, String)>,
+struct Step {
+    parents: Vec<usize>,
+    agent: u8,
+    patches: Vec<(usize, usize, String)>,
 }
 
 fn number(value: &Value) -> usize {
@@ -25,7 +25,7 @@ fn number(value: &Value) -> usize {
 }
 
 /// Reads a trace; none, with a visible line, where the data is not at hand.
-pub fn load(name: &str) -> Option<Trace> {
+fn load(name: &str) -> Option<Trace> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let path = root.join("../../../shared/data/traces").join(format!("{name}.json.gz"));
     let Ok(file) = std::fs::File::open(&path) else {
@@ -60,12 +60,12 @@ fn step_of(at: usize, step: &Value, concurrent: bool) -> Step {
     }
 }
 
-pub fn agent(number: u8) -> ActorId {
+fn agent(number: u8) -> ActorId {
     ActorId([number + 1; 16])
 }
 
 /// Plays a trace with parents; gives the text and the events of each step.
-pub fn play(trace: &Trace) -> (Text, Vec<EventRun>) {
+fn play(trace: &Trace) -> (Text, Vec<EventRun>) {
     let mut text = Text::new();
     let mut runs: Vec<EventRun> = Vec::new();
     for step in &trace.steps {
