@@ -7,6 +7,7 @@ mod heap;
 mod op;
 mod patient;
 mod report;
+mod rows;
 mod seed;
 mod size;
 mod workload;
@@ -14,7 +15,6 @@ mod workload;
 use anyhow::{Result, bail};
 
 use engine::{automerge::Automerge, clisonix::Clisonix, loro::Loro, plain::Plain, yrs::Yrs};
-use report::Report;
 use size::Size;
 
 #[global_allocator]
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
             other => bail!("unknown argument `{other}`; known: --json --full --quick"),
         }
     }
-    let mut report = Report::new(json, &size);
+    let mut report = rows::report(json, &size);
     workload::run::<Plain>(&size, &mut report)?;
     workload::run::<Clisonix>(&size, &mut report)?;
     workload::run::<Yrs>(&size, &mut report)?;
