@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// The full size; without it each ends within five minutes.
     #[arg(long)]
     full: bool,
+    /// A folder of editing traces, for `traces`; without it the shared ones.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Only name them.
     #[arg(long)]
     list: bool,
@@ -56,7 +59,12 @@ impl Bench {
         let mut cargo = project::cargo(&["run", "--quiet", "--release", "--manifest-path"]);
         cargo.arg(folder().join("Cargo.toml")).arg("--target-dir").arg(target());
         cargo.args(["--package", &crate_name, "--"]);
-        project::execute(pass_options(&mut cargo, options))?;
+        pass_options(&mut cargo, options);
+        if let Some(data) = options.data.as_ref().filter(|_| self.name == "traces") {
+            // The bench runs in the project's folder; a relative path is meant from here.
+            cargo.arg("--data").arg(std::path::absolute(data)?);
+        }
+        project::execute(&mut cargo)?;
         self.run_python(options)
     }
 

@@ -5,6 +5,7 @@ mod cases;
 mod heap;
 mod patient;
 mod report;
+mod rows;
 mod seed;
 mod size;
 mod workload;
@@ -13,7 +14,6 @@ use anyhow::{Result, bail};
 
 use bench_crdt::{engine, op};
 use engine::{automerge::Automerge, clisonix::Clisonix, loro::Loro, plain::Plain, yrs::Yrs};
-use report::Report;
 use size::Size;
 
 #[global_allocator]
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
             other => bail!("unknown argument `{other}`; known: --json --full --quick"),
         }
     }
-    let mut report = Report::new(json, &size);
+    let mut report = rows::report(json, &size);
     workload::run::<Plain>(&size, &mut report)?;
     workload::run::<Clisonix>(&size, &mut report)?;
     workload::run::<Yrs>(&size, &mut report)?;

@@ -41,6 +41,7 @@ mod saved;
 mod stamp;
 mod state;
 mod tables;
+pub mod text;
 mod time;
 mod travel;
 mod tree;

@@ -22,5 +22,6 @@ mod removal;
 mod saved;
 mod site;
 mod six_cases;
+mod text;
 mod valid;
 mod versions;
