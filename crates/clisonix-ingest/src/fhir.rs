@@ -27,13 +27,7 @@ pub(crate) fn take_in(bytes: &[u8], hint: &Hint) -> Outcome {
 
 /// `line` is the line of the input that the document begins on, `known` what the other documents
 /// of the same file name.
-fn document(
-    bytes: &[u8],
-    range: Range<usize>,
-    line: u32,
-    hint: &Hint,
-    known: &Known,
-) -> Outcome {
+fn document(bytes: &[u8], range: Range<usize>, line: u32, hint: &Hint, known: &Known) -> Outcome {
     let value = match json::parse(bytes) {
         Ok(value) => value,
         Err(error) => {

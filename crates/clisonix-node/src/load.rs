@@ -1,6 +1,7 @@
 //! Taking in files: each input is stored as received, read, and applied message by message, durably.
 
 mod input;
+mod large;
 mod message;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use crate::quarantine;
 use crate::stored;
 
 pub use input::{Input, Read, TakenIn};
+pub use large::{MAX_WHOLE_BYTES, is_large};
 use message::{Applied, MAX_MESSAGE_RECORDS};
 
 /// A load becomes durable when its batch holds this many bytes.

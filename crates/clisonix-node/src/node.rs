@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clisonix_crdt::Record;
-use clisonix_store::{
-    Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions,
-};
+use clisonix_store::{Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions};
 use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;

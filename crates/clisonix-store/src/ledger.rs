@@ -93,11 +93,7 @@ pub(crate) fn format_row() -> Operation {
 
 /// The rows of a new, empty store.
 pub(crate) fn founding_rows(incarnation: Incarnation) -> Vec<Operation> {
-    vec![
-        format_row(),
-        own_row(INCARNATION_KEY, incarnation.to_vec()),
-        Ledger::new().row(),
-    ]
+    vec![format_row(), own_row(INCARNATION_KEY, incarnation.to_vec()), Ledger::new().row()]
 }
 
 /// The format of the file; `None` in a file whose creation never finished.

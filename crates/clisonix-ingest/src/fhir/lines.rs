@@ -176,7 +176,12 @@ fn each(bytes: &[u8], first: u32, hint: &Hint, known: &Known, sink: &mut dyn FnM
 fn note(bytes: &[u8], first: u32, hint: &Hint, known: &mut Known) -> Result<(), Issue> {
     for (number, _, line) in filled(bytes, first) {
         if number > MAX_LINES {
-            return Err(at_line(IssueCode::TooCostly, "too many lines; split the file", number, hint));
+            return Err(at_line(
+                IssueCode::TooCostly,
+                "too many lines; split the file",
+                number,
+                hint,
+            ));
         }
         if !names_a_record(line) {
             continue;

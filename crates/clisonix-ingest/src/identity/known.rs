@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::Draft;
 use super::owner::Owners;
 use super::table::TABLE;
-use super::Draft;
 use crate::intake::{RecordKey, RecordKind};
 
 /// Most names of patients and shared resources in one file.

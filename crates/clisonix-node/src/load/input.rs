@@ -1,5 +1,7 @@
 //! What is taken in, and what became of it.
 
+use std::io;
+
 use clisonix_fhir::issue::Issue;
 use clisonix_ingest::{Hint, Outcome, Rejected};
 use clisonix_store::MessageId;
@@ -38,6 +40,17 @@ impl Read {
         Self { input, message, outcomes, unpacked }
     }
 
+    /// Some lines of an input that is read in pieces.
+    pub(crate) fn piece(
+        input: &Input,
+        message: MessageId,
+        bytes: Vec<u8>,
+        outcomes: Vec<Outcome>,
+    ) -> Self {
+        let input = Input { bytes, ..input.clone() };
+        Self { input, message, outcomes, unpacked: None }
+    }
+
     /// The outcomes, one for each message.
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
@@ -51,6 +64,15 @@ impl Read {
         self.message
     }
 
+    /// The issues of all rejected messages.
+    pub(crate) fn rejections(&self) -> Vec<Issue> {
+        let rejected = self.outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Rejected(rejected) => Some(&rejected.issues),
+            Outcome::Taken(_) => None,
+        });
+        rejected.flatten().cloned().collect()
+    }
+
     /// The bytes of one rejected message.
     pub(crate) fn raw(&self, rejected: &Rejected) -> &[u8] {
         let content = self.unpacked.as_deref().unwrap_or(&self.input.bytes);
@@ -60,16 +82,40 @@ impl Read {
 
 /// The id of an input: half a SHA-256 over the feed's name and the bytes.
 pub(crate) fn input_id(input: &Input) -> MessageId {
-    let mut hasher = Sha256::new();
-    let feed = input.feed.as_deref().unwrap_or_default();
-    hasher.update((feed.len() as u64).to_be_bytes());
-    hasher.update(feed);
-    hasher.update(&input.bytes);
-    let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(hasher.finalize()) {
-        *to = from;
+    let mut hasher = InputHasher::new(input);
+    hasher.0.update(&input.bytes);
+    hasher.finish()
+}
+
+/// Makes the id of an input whose bytes are written to it.
+pub(crate) struct InputHasher(Sha256);
+
+impl InputHasher {
+    /// Begins with the feed's name.
+    pub(crate) fn new(input: &Input) -> Self {
+        let feed = input.feed.as_deref().unwrap_or_default();
+        let hasher = Sha256::new().chain_update((feed.len() as u64).to_be_bytes());
+        Self(hasher.chain_update(feed))
     }
-    id
+
+    pub(crate) fn finish(self) -> MessageId {
+        let mut id = [0; 16];
+        for (to, from) in id.iter_mut().zip(self.0.finalize()) {
+            *to = from;
+        }
+        id
+    }
+}
+
+impl io::Write for InputHasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What became of one input.

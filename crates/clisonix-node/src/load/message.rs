@@ -8,8 +8,8 @@ use clisonix_fhir::json::Object;
 use clisonix_ingest::{Extent, Intake, Statement};
 use clisonix_store::{Action, WriteError};
 
-use crate::error::NodeError;
 use super::{Load, TakenIn, entry_id, put_identifiers};
+use crate::error::NodeError;
 use crate::node::{Inside, access};
 use crate::outside::Actors;
 use crate::stored;

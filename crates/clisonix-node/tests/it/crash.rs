@@ -70,3 +70,20 @@ fn a_message_about_many_records_is_never_there_in_part() {
     }
     assert!(cut_between > 0, "no cut fell between two messages");
 }
+
+#[test]
+fn a_reading_that_was_given_out_is_in_the_access_log_after_a_power_cut() {
+    for seed in 0..8 {
+        let disk = Disk::default();
+        let node = open(&disk, seed);
+        assert!(load(&node, &[message(0)]));
+        let record = node.find_record("0-1").expect("found");
+        let before = node.verify().expect("sound");
+        node.record_text(&record, BY).expect("given out");
+        // Nothing after the answer reaches the disk.
+        disk.plan(Plan { crash_at: Some(1), ..Plan::default() });
+        drop(node);
+        disk.power_on(&mut Dice(seed));
+        assert_eq!(open(&disk, seed).verify().expect("sound"), before + 1, "seed {seed}");
+    }
+}

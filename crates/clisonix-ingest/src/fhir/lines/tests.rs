@@ -5,9 +5,11 @@ use std::io::BufReader;
 use super::{Known, Pieces, begin, each, survey};
 use crate::{Hint, Intake, Outcome, RecordKind, take_in};
 
-const PATIENT: &str = r#"{"resourceType":"Patient","id":"12","identifier":[{"system":"m","value":"7"}]}"#;
+const PATIENT: &str =
+    r#"{"resourceType":"Patient","id":"12","identifier":[{"system":"m","value":"7"}]}"#;
 const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"o","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/12/_history/3"},"performer":[{"reference":"Practitioner/d"}]}"#;
-const DOCTOR: &str = r#"{"resourceType":"Practitioner","id":"d","identifier":[{"system":"n","value":"42"}]}"#;
+const DOCTOR: &str =
+    r#"{"resourceType":"Practitioner","id":"d","identifier":[{"system":"n","value":"42"}]}"#;
 
 fn intakes(outcomes: Vec<Outcome>) -> Vec<Intake> {
     let intake = |outcome| match outcome {
