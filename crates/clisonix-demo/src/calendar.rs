@@ -117,7 +117,8 @@ impl Moment {
             return Some(Self::Day(text.parse::<Date>().ok()?.into()));
         }
         // Of the forms that the parser reads FHIR has this one only.
-        let timestamp: Timestamp = text.get(10..)?.starts_with('T').then(|| text.parse().ok())??;
+        let timestamp: Timestamp =
+            text.get(10..)?.starts_with('T').then(|| text.parse().ok())??;
         Some(Self::Instant(Instant(timestamp.as_millisecond())))
     }
 

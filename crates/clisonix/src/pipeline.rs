@@ -2,7 +2,8 @@
 //!
 //! Reading (unpacking, parsing, mapping) needs no node and costs more than applying, so it runs
 //! beside it. Each reader takes every n-th file and waits until its last one was taken over, so at
-//! most one file for each reader is ahead, whatever the files' number and size.
+//! most one file for each reader is ahead, whatever the files' number. A file that is too large to be
+//! read at once is only recognised here: the node keeps it and reads it in pieces.
 
 use std::fs;
 use std::io::{self, Read as _, Seek as _};

@@ -12,7 +12,7 @@ use clisonix_ingest::fhir::lines::{self, Pieces};
 use clisonix_ingest::identity::Known;
 use clisonix_ingest::recognition::unpack_stream;
 use clisonix_store::limit::{MAX_INPUT_BYTES, RAW_PART_BYTES};
-use clisonix_store::{Action, Batch, MessageId, Store, Table};
+use clisonix_store::{Action, Batch, MessageId, ReadError, Store, Table};
 
 use super::input::InputHasher;
 use super::{FLUSH_BYTES, Input, Load, Read, TakenIn, raw_input};
@@ -120,7 +120,9 @@ impl Load<'_> {
         std::thread::scope(|scope| {
             // One piece is read while the one before is applied.
             let (sender, receiver) = sync_channel(1);
-            scope.spawn(|| read_pieces(store, message, input, &known, sender));
+            let known = &known;
+            // The sender goes with the thread, which ends the receiving.
+            scope.spawn(move || read_pieces(store, message, input, known, &sender));
             for read in receiver {
                 let taken = self.apply(&read?)?;
                 self.flush_if_full()?;
@@ -181,14 +183,16 @@ fn changed(store: &Store, message: MessageId, size_bytes: u64) -> NodeError {
     }
 }
 
-/// Runs `read` on the unpacked text of a stored input.
+/// Runs `read` on the unpacked text of a stored input. A fault while reading is one of the store:
+/// whether a source can be read was found out when it was kept.
 fn with_text<T>(
     store: &Store,
     message: MessageId,
     read: &mut dyn FnMut(&mut dyn io::BufRead) -> io::Result<T>,
 ) -> Result<T, NodeError> {
     let content = store.raw_content(message)?.ok_or(NodeError::NotFound("input"))?;
-    Ok(read(&mut unpack_stream(content)?)?)
+    let result = unpack_stream(content).and_then(|mut text| read(&mut text));
+    result.map_err(|_| ReadError::Damaged { table: Table::Raw }.into())
 }
 
 /// Hands on each piece; ends early when nobody takes them any more.
@@ -197,7 +201,7 @@ fn read_pieces(
     message: MessageId,
     input: &Input,
     known: &Known,
-    sender: SyncSender<Result<Read, NodeError>>,
+    sender: &SyncSender<Result<Read, NodeError>>,
 ) {
     let hint = hint(input);
     let end = with_text(store, message, &mut |text| {

@@ -121,7 +121,8 @@ fn a_file_over_the_limit_is_kept_listed_and_in_the_backup() {
     assert_eq!(site.object(0, ["quarantine", "--data", &other]).get("file"), held.get("file"));
 }
 
-/// Bytes of NDJSON that the large test makes; by default little more than what is read at once.
+/// Bytes of NDJSON that the large test makes; by default enough to be read in pieces, with
+/// `CLISONIX_LARGE_MB=200` more than could be read at once.
 fn ndjson_bytes() -> usize {
     let asked = std::env::var("CLISONIX_LARGE_MB").ok().and_then(|text| text.parse::<usize>().ok());
     asked.map_or(2 << 20, |megabytes| megabytes * 1_000_000)
@@ -157,11 +158,10 @@ fn lines_of_any_number_are_taken_in_and_each_belongs_to_its_patient() {
     out.flush().expect("written");
     drop(out);
     let summary = site.object(0, ["import", &path.to_string_lossy()]);
-    assert_eq!(number(&summary, "messages_applied"), (lines + PATIENTS) as i64);
+    assert_eq!(number(&summary, "messages_applied"), i64::try_from(lines + PATIENTS).expect("few"));
     let shown = site.object(0, ["show", "N-7"]);
     let entries = shown.get("entry").and_then(|entries| entries.as_array()).expect("entries");
     assert_eq!(entries.len(), 1 + (lines - 7).div_ceil(PATIENTS));
-    println!("{written} bytes, {}", summary.to_text());
 }
 
 #[test]
