@@ -19,7 +19,7 @@ pub const MAX_LINES: u32 = 5_000_000;
 /// Longest line of an NDJSON file that is not read at once, in bytes.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
 /// A piece takes no further line once it holds this many bytes.
-pub const PIECE_BYTES: usize = 1 << 20;
+pub const PIECE_BYTES: usize = 4 << 20;
 
 /// Takes in one resource a line; blank lines mean nothing.
 pub(crate) fn take_in(bytes: &[u8], hint: &Hint, sink: &mut dyn FnMut(Outcome)) {

@@ -45,8 +45,9 @@ impl Read {
         input: &Input,
         message: MessageId,
         bytes: Vec<u8>,
-        outcomes: Vec<Outcome>,
+        mut outcomes: Vec<Outcome>,
     ) -> Self {
+        sort_by_record(&mut outcomes);
         let input = Input { bytes, ..input.clone() };
         Self { input, message, outcomes, unpacked: None }
     }
@@ -77,6 +78,18 @@ impl Read {
     pub(crate) fn raw(&self, rejected: &Rejected) -> &[u8] {
         let content = self.unpacked.as_deref().unwrap_or(&self.input.bytes);
         content.get(rejected.raw.clone()).unwrap_or(content)
+    }
+}
+
+/// Brings the messages about one record together, in their order, so that a record is loaded and
+/// its state written once for all of them. Messages about several records keep every message in
+/// its place.
+fn sort_by_record(outcomes: &mut [Outcome]) {
+    let records = |outcome: &Outcome| outcome.taken().map_or(0, |intake| intake.statements.len());
+    if outcomes.iter().all(|outcome| records(outcome) <= 1) {
+        outcomes.sort_by_cached_key(|outcome| {
+            outcome.taken().and_then(|intake| Some(intake.statements.first()?.record.clone()))
+        });
     }
 }
 

@@ -119,7 +119,7 @@ impl Load<'_> {
         };
         std::thread::scope(|scope| {
             // One piece is read while the one before is applied.
-            let (sender, receiver) = sync_channel(1);
+            let (sender, receiver) = sync_channel(0);
             let known = &known;
             // The sender goes with the thread, which ends the receiving.
             scope.spawn(move || read_pieces(store, message, input, known, &sender));
