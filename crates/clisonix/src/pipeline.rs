@@ -63,7 +63,10 @@ pub(crate) fn take_in(order: &Order<'_>, tally: &mut Tally, watch: &mut dyn Watc
                     tally.add(&file.name, &taken, watch);
                 }
                 Loaded::Large(mut source) => {
-                    let mut told = |taken: &TakenIn| tally.add(&file.name, taken, watch);
+                    let mut told = |taken: &TakenIn| {
+                        tally.add(&file.name, taken, watch);
+                        watch.advanced(tally);
+                    };
                     match load.take_large(&file.name, order.feed, &mut source, &mut told) {
                         Err(NodeError::Input(error)) => {
                             tally.reject(&file.name, &unreadable(&error), watch);
