@@ -41,6 +41,21 @@ fn a_directory_is_private_locked_and_keeps_its_store() {
     }
 }
 
+#[test]
+fn a_store_whose_making_was_stopped_is_made_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    fs::create_dir(&path).unwrap();
+    // What redb leaves when it is killed before it has written the file's first bytes.
+    let mut begun = vec![7; 73_728];
+    begun[..64].fill(0);
+    fs::write(path.join("store.redb"), begun).unwrap();
+    assert!(matches!(Store::open(&path, &options()), Err(OpenError::Missing { .. })));
+    let store = Store::create(&path, [3; 16], &options()).unwrap();
+    store.write(batch(0)).unwrap();
+    assert!(path.join("store.unfinished").exists());
+}
+
 /// Writes under the store's hand, as another program version or an attacker would.
 fn tamper(path: &std::path::Path, table: &str, key: &[u8], value: Option<&[u8]>) {
     let database = redb::Database::open(path.join("store.redb")).unwrap();
