@@ -63,3 +63,6 @@ fn rewrite(value: &mut Value, visit: &mut impl FnMut(&str) -> Option<String>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

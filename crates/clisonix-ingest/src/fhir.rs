@@ -4,6 +4,7 @@
 //! resources, and `meta.versionId` and `meta.lastUpdated`, which tell about the sender's storage
 //! and not about the patient. Those two are kept aside.
 
+pub mod lines;
 mod structure;
 
 use std::ops::Range;
@@ -11,40 +12,22 @@ use std::ops::Range;
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::{self, Object, Value};
 
-use crate::identity::{Draft, settle};
+use crate::identity::{Draft, Known, settle_within};
 use crate::{Extent, Hint, Intake, Kept, Outcome, message_id, timestamp};
 
 /// Most resources in one Bundle.
 pub const MAX_ENTRIES: usize = 200_000;
-/// Most lines of one NDJSON file.
-pub const MAX_LINES: usize = 5_000_000;
 /// The feed of a FHIR message when neither the caller nor the message names one.
 pub const DEFAULT_FEED: &str = "fhir";
 
 /// Takes in one JSON document: a Bundle or a single resource.
 pub(crate) fn take_in(bytes: &[u8], hint: &Hint) -> Outcome {
-    document(bytes, 0..bytes.len(), 1, hint)
+    document(bytes, 0..bytes.len(), 1, hint, &Known::default())
 }
 
-/// Takes in one resource a line; blank lines mean nothing.
-pub(crate) fn take_in_lines(bytes: &[u8], hint: &Hint, sink: &mut dyn FnMut(Outcome)) {
-    let mut start = 0;
-    for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let range = start..start + line.len();
-        start = range.end + 1;
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        if number >= MAX_LINES {
-            let issue = Issue::error(IssueCode::TooCostly, hint.file_name(), "too many lines");
-            return sink(Outcome::rejected(range.start..bytes.len(), issue));
-        }
-        sink(document(line, range, number as u32 + 1, hint));
-    }
-}
-
-/// `line` is the line of the input that the document begins on.
-fn document(bytes: &[u8], range: Range<usize>, line: u32, hint: &Hint) -> Outcome {
+/// `line` is the line of the input that the document begins on, `known` what the other documents
+/// of the same file name.
+fn document(bytes: &[u8], range: Range<usize>, line: u32, hint: &Hint, known: &Known) -> Outcome {
     let value = match json::parse(bytes) {
         Ok(value) => value,
         Err(error) => {
@@ -69,7 +52,7 @@ fn document(bytes: &[u8], range: Range<usize>, line: u32, hint: &Hint) -> Outcom
     if reading.drafts.is_empty() && reading.issues.iter().any(Issue::is_error) {
         return Outcome::Rejected(crate::Rejected { raw: range, issues: reading.issues });
     }
-    let statements = settle(&feed, reading.drafts, &mut reading.issues);
+    let statements = settle_within(&feed, reading.drafts, known, &mut reading.issues);
     let message = message_id(&feed, bytes);
     Outcome::Taken(Intake {
         feed,

@@ -8,6 +8,7 @@ mod content;
 mod digest;
 mod draft;
 mod key;
+mod known;
 mod owner;
 mod references;
 mod table;
@@ -19,6 +20,7 @@ use clisonix_fhir::json::{Object, Value};
 
 pub use digest::{half_hash, short_hash};
 pub use draft::Draft;
+pub use known::{Known, MAX_KNOWN_NAMES};
 
 use crate::intake::{RecordKey, RecordKind, Stated, Statement};
 use owner::Owners;
@@ -54,9 +56,19 @@ pub fn natural_key(resource: &Value) -> Option<Vec<String>> {
 /// rewritten to the derived ids; one that leads nowhere stays as it is and is reported. Shared
 /// resources with one key become one. Nothing here depends on the order of the drafts.
 pub fn settle(feed: &str, drafts: Vec<Draft>, issues: &mut Vec<Issue>) -> Vec<Statement> {
+    settle_within(feed, drafts, &Known::default(), issues)
+}
+
+/// [`settle`] for a message of a file whose other messages name patients and shared resources too.
+pub(crate) fn settle_within(
+    feed: &str,
+    drafts: Vec<Draft>,
+    known: &Known,
+    issues: &mut Vec<Issue>,
+) -> Vec<Statement> {
     let names = names(&drafts);
     let lookup = |text: &str| resolve(&names, text);
-    let owners = Owners::of(feed, &drafts, &lookup);
+    let owners = Owners::of(feed, &drafts, &lookup, known);
     let ids = ids(feed, &drafts, &owners, &lookup);
     let targets: Vec<String> = drafts
         .iter()
@@ -68,7 +80,11 @@ pub fn settle(feed: &str, drafts: Vec<Draft>, issues: &mut Vec<Issue>) -> Vec<St
         let Some(record) = owners.record(index) else { continue };
         let id = ids.get(index).map(String::as_str).unwrap_or_default();
         let ty = draft.resource_type().to_owned();
-        let stated = finished(draft, id, &names, &targets, issues);
+        let target = |text: &str| match resolve(&names, text) {
+            Some(index) => targets.get(index).cloned(),
+            None => conditional_target(text).or_else(|| known.target(text)),
+        };
+        let stated = finished(draft, id, &target, issues);
         let resources = records.entry(record.clone()).or_default();
         match resources.get_mut(&(ty.clone(), id.to_owned())) {
             Some(known) => unite(known, stated),
@@ -182,21 +198,16 @@ fn content(draft: &Draft, drafts: &[Draft], lookup: &dyn Fn(&str) -> Option<usiz
 fn finished(
     draft: Draft,
     id: &str,
-    names: &HashMap<String, usize>,
-    targets: &[String],
+    target: &dyn Fn(&str) -> Option<String>,
     issues: &mut Vec<Issue>,
 ) -> Stated {
     let mut resource = references::with_id(draft.resource, id);
     let mut dangling = 0_usize;
     references::rewrite(&mut resource, &mut |text| {
-        if let Some(index) = resolve(names, text) {
-            return targets.get(index).cloned();
-        }
-        if let Some(target) = conditional_target(text) {
-            return Some(target);
-        }
-        dangling += usize::from(!text.starts_with('#') && !text.contains("://"));
-        None
+        let target = target(text);
+        let local = !text.starts_with('#') && !text.contains("://");
+        dangling += usize::from(target.is_none() && local);
+        target
     });
     if dangling > 0 {
         let message = format!("{dangling} reference(s) lead to nothing in this message");

@@ -49,7 +49,7 @@ pub fn take_in_each(bytes: &[u8], hint: &Hint, sink: &mut dyn FnMut(Outcome)) {
         Some(Format::Hl7v2) => hl7v2::take_in(content, hint).into_iter().for_each(sink),
         Some(Format::Ccda) => ccda::take_in(content, hint).into_iter().for_each(sink),
         Some(Format::FhirJson) => sink(fhir::take_in(content, hint)),
-        Some(Format::FhirNdjson) => fhir::take_in_lines(content, hint, sink),
+        Some(Format::FhirNdjson) => fhir::lines::take_in(content, hint, sink),
         None => sink(Outcome::rejected(
             0..content.len(),
             Issue::error(

@@ -1,7 +1,9 @@
 //! What kind of input the bytes are, told from their content alone.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
 
 use clisonix_fhir::issue::{Issue, IssueCode};
 
@@ -11,6 +13,8 @@ pub const MAX_EXPANDED_BYTES: usize = 256 << 20;
 pub const MAX_EXPANSION_RATIO: usize = 400;
 /// Unpacked bytes below which the ratio is not looked at.
 const RATIO_FREE_BYTES: usize = 4 << 20;
+/// Bytes that are read at a time where the whole is not read at once.
+const STREAM_BUFFER_BYTES: usize = 64 << 10;
 /// How far into an XML document its root element is looked for.
 const PROLOG_BYTES: usize = 64 << 10;
 
@@ -56,6 +60,75 @@ pub fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Issue> {
         };
     };
     Ok(Cow::Owned(unpacked))
+}
+
+/// Like [`unpack`], for a source of any size: what is read is unpacked as it goes. The limit on how
+/// much a packed byte may become holds; there is none on the whole.
+///
+/// # Errors
+/// What the source says; reading on fails with [`io::ErrorKind::InvalidData`] where the packed data
+/// is damaged, cut, or grows too much.
+pub fn unpack_stream<'a>(source: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
+    let mut source = BufReader::with_capacity(STREAM_BUFFER_BYTES, source);
+    let head = source.fill_buf()?;
+    let gzip = head.starts_with(&[0x1F, 0x8B]);
+    let bzip2 = head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY");
+    if !gzip && !bzip2 {
+        return Ok(Box::new(source));
+    }
+    let packed = Rc::new(Cell::new(0));
+    let counted = Counted { source, read: Rc::clone(&packed) };
+    let unpacked: Box<dyn Read + 'a> = if gzip {
+        Box::new(flate2::bufread::MultiGzDecoder::new(counted))
+    } else {
+        Box::new(bzip2::bufread::MultiBzDecoder::new(counted))
+    };
+    let bounded = Bounded { unpacked, packed, grown: 0 };
+    Ok(Box::new(BufReader::with_capacity(STREAM_BUFFER_BYTES, bounded)))
+}
+
+/// Counts the packed bytes that were used.
+struct Counted<R> {
+    source: BufReader<R>,
+    read: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(out)?;
+        self.read.set(self.read.get() + count as u64);
+        Ok(count)
+    }
+}
+
+impl<R: Read> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.source.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.read.set(self.read.get() + count as u64);
+        self.source.consume(count);
+    }
+}
+
+/// Ends a stream that grows too much.
+struct Bounded<'a> {
+    unpacked: Box<dyn Read + 'a>,
+    packed: Rc<Cell<u64>>,
+    grown: u64,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.unpacked.read(out)?;
+        self.grown += count as u64;
+        let limit = self.packed.get().saturating_mul(MAX_EXPANSION_RATIO as u64);
+        if self.grown > limit.max(RATIO_FREE_BYTES as u64) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(count)
+    }
 }
 
 /// Why the bytes cannot be text that ingest reads: empty, or an encoding it does not speak.
@@ -145,13 +218,16 @@ fn root_name(mut text: &[u8]) -> Option<&[u8]> {
 /// FHIR JSON or NDJSON: an object with a member `resourceType`; several lines of them are NDJSON.
 fn json_format(text: &[u8]) -> Option<Format> {
     let mut lines = text.split(|byte| *byte == b'\n').map(trimmed).filter(|line| !line.is_empty());
-    let whole = |line: &[u8]| line.starts_with(b"{") && line.ends_with(b"}");
     let first = lines.next()?;
-    if whole(first) && has_resource_type(first) && lines.next().is_some_and(|l| l.starts_with(b"{"))
-    {
+    if is_whole_resource(first) && lines.next().is_some_and(|line| line.starts_with(b"{")) {
         return Some(Format::FhirNdjson);
     }
     has_resource_type(text).then_some(Format::FhirJson)
+}
+
+/// Whether a line can be a resource by itself.
+pub(crate) fn is_whole_resource(line: &[u8]) -> bool {
+    line.starts_with(b"{") && line.ends_with(b"}") && has_resource_type(line)
 }
 
 fn has_resource_type(text: &[u8]) -> bool {

@@ -33,6 +33,9 @@ pub enum NodeError {
     /// Another node's changes were refused.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// An input cannot be read from where it comes from.
+    #[error("the input cannot be read")]
+    Input(#[from] std::io::Error),
     /// Stored bytes of a record cannot be read; the store is damaged.
     #[error("the stored record {0} cannot be read")]
     Damaged(String),

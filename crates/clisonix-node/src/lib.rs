@@ -22,7 +22,7 @@ pub use clisonix_store::{
 };
 pub use editing::{Edited, ReadVersion};
 pub use error::NodeError;
-pub use load::{Input, Load, Read, TakenIn};
+pub use load::{Input, Load, MAX_WHOLE_BYTES, Read, TakenIn, is_large};
 pub use node::{By, Node};
 pub use outside::Outside;
 pub use quarantine::Quarantined;

@@ -1,111 +1,33 @@
-//! Taking in files: each input is stored as received, read, and applied record by record, durably.
+//! Taking in files: each input is stored as received, read, and applied message by message, durably.
+
+mod input;
+mod large;
+mod message;
 
 use std::collections::BTreeSet;
 
-use clisonix_crdt::{Base, Coverage, EntryId, HybridTime, Origin, Source};
-use clisonix_fhir::issue::Issue;
+use clisonix_crdt::{Base, EntryId, HybridTime};
+use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::{Object, Value};
 use clisonix_fhir::schema::resource_named;
-use clisonix_ingest::{Extent, Hint, Intake, Outcome, Rejected, Statement};
-use clisonix_store::{Action, Batch, MessageId, RawInput, Ticket};
-use sha2::{Digest, Sha256};
+use clisonix_ingest::{Outcome, Rejected};
+use clisonix_store::{Action, Batch, MessageId, RawInput, Table, Ticket};
 
 use crate::error::NodeError;
-use crate::node::{By, Inside, Node, access};
-use crate::outside::Actors;
+use crate::node::{By, Node, access};
 use crate::quarantine;
 use crate::stored;
 
+pub use input::{Input, Read, TakenIn};
+pub use large::{MAX_WHOLE_BYTES, is_large};
+use message::{Applied, MAX_MESSAGE_RECORDS};
+
 /// A load becomes durable when its batch holds this many bytes.
 pub(crate) const FLUSH_BYTES: usize = 12 << 20;
+/// A load becomes durable when its batch and the records it changed hold this many bytes together.
+const FLUSH_BYTES_WITH_STATES: usize = 24 << 20;
 /// A load becomes durable when its batch holds this many accesses to records.
 const FLUSH_ACCESSES: usize = 2048;
-
-/// One file or transmission.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// The file's name, for issues and the journal.
-    pub name: String,
-    /// The feed; `None` lets the content name it.
-    pub feed: Option<String>,
-    /// The bytes as received.
-    pub bytes: Vec<u8>,
-}
-
-/// An input that has been read but not applied; reading needs no node and can run beside it.
-pub struct Read {
-    input: Input,
-    message: MessageId,
-    outcomes: Vec<Outcome>,
-    /// The content of a compressed input, if parts of it were rejected.
-    unpacked: Option<Vec<u8>>,
-}
-
-impl Read {
-    /// Recognises and reads an input; every message in it ends in one outcome.
-    pub fn new(input: Input) -> Self {
-        let hint =
-            Hint { feed: input.feed.clone(), file: Some(input.name.clone()), ..Hint::default() };
-        let outcomes = clisonix_ingest::take_in(&input.bytes, &hint);
-        let rejected = outcomes.iter().any(|outcome| outcome.taken().is_none());
-        let unpack = || clisonix_ingest::recognition::unpack(&input.bytes).ok();
-        let unpacked = if rejected { unpack().map(std::borrow::Cow::into_owned) } else { None };
-        let message = input_id(&input);
-        Self { input, message, outcomes, unpacked }
-    }
-
-    /// The outcomes, one for each message.
-    pub fn outcomes(&self) -> &[Outcome] {
-        &self.outcomes
-    }
-
-    pub(crate) fn input(&self) -> &Input {
-        &self.input
-    }
-
-    pub(crate) fn message(&self) -> MessageId {
-        self.message
-    }
-
-    /// The bytes of one rejected message.
-    pub(crate) fn raw(&self, rejected: &Rejected) -> &[u8] {
-        let content = self.unpacked.as_deref().unwrap_or(&self.input.bytes);
-        content.get(rejected.raw.clone()).unwrap_or(content)
-    }
-}
-
-/// The id of an input: half a SHA-256 over the feed's name and the bytes.
-pub(crate) fn input_id(input: &Input) -> MessageId {
-    let mut hasher = Sha256::new();
-    let feed = input.feed.as_deref().unwrap_or_default();
-    hasher.update((feed.len() as u64).to_be_bytes());
-    hasher.update(feed);
-    hasher.update(&input.bytes);
-    let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(hasher.finalize()) {
-        *to = from;
-    }
-    id
-}
-
-/// What became of one input.
-#[derive(Clone, Debug, Default)]
-pub struct TakenIn {
-    /// Messages applied.
-    pub messages: u64,
-    /// Messages that had been taken in before or changed nothing.
-    pub unchanged: u64,
-    /// Messages in quarantine.
-    pub rejected: u64,
-    /// Resources stated by the applied messages.
-    pub resources: u64,
-    /// Source values used.
-    pub used: u64,
-    /// Source values kept aside.
-    pub kept: u64,
-    /// Every issue, also of messages that were applied.
-    pub issues: Vec<Issue>,
-}
 
 /// A running load: inputs are applied in order and become durable in groups.
 pub struct Load<'n> {
@@ -114,6 +36,8 @@ pub struct Load<'n> {
     batch: Batch,
     accesses: usize,
     dirty: BTreeSet<String>,
+    /// What the changes of the dirty records take, as a measure of their states.
+    dirty_bytes: usize,
     in_flight: Option<(Ticket, BTreeSet<String>)>,
 }
 
@@ -126,6 +50,7 @@ impl Node {
             batch: Batch::new(),
             accesses: 0,
             dirty: BTreeSet::new(),
+            dirty_bytes: 0,
             in_flight: None,
         }
     }
@@ -137,7 +62,7 @@ impl Load<'_> {
     /// # Errors
     /// [`NodeError`]; what was applied since the last flush is forgotten again.
     pub fn take(&mut self, read: &Read) -> Result<TakenIn, NodeError> {
-        let result = self.apply(read);
+        let result = self.keep(read).and_then(|()| self.apply(read));
         if result.is_err() {
             self.forget();
         }
@@ -155,120 +80,54 @@ impl Load<'_> {
         self.settle()
     }
 
-    fn apply(&mut self, read: &Read) -> Result<TakenIn, NodeError> {
-        let mut taken = TakenIn::default();
+    /// Keeps the input as received, unless it is here already.
+    fn keep(&mut self, read: &Read) -> Result<(), NodeError> {
         let now = self.node.inside().outside.now_ms();
-        if self.node.store.snapshot()?.raw(read.message)?.is_none() {
-            self.batch.raw(RawInput {
-                message: read.message,
-                feed: read.input.feed.clone().unwrap_or_else(|| "-".to_owned()),
-                file: Some(read.input.name.clone()),
-                received_ms: now.cast_signed(),
-                bytes: read.input.bytes.clone(),
-            })?;
-        }
-        for outcome in &read.outcomes {
-            match outcome {
-                Outcome::Taken(intake) => {
-                    self.apply_intake(intake, &mut taken)?;
-                }
-                Outcome::Rejected(rejected) => {
-                    taken.rejected += 1;
-                    taken.issues.extend(rejected.issues.iter().cloned());
-                    quarantine::put(&mut self.batch, read, rejected, now)?;
-                }
-            }
+        if !self.node.store.snapshot()?.contains(Table::Raw, &read.message())? {
+            let bytes = read.input().bytes.clone();
+            self.batch.raw(raw_input(read.message(), read.input(), now, bytes))?;
         }
         self.batch.access(access(self.by, Action::Import, now, None)?)?;
         self.accesses += 1;
+        Ok(())
+    }
+
+    /// Applies every message of an input.
+    fn apply(&mut self, read: &Read) -> Result<TakenIn, NodeError> {
+        let mut taken = TakenIn::default();
+        for outcome in read.outcomes() {
+            match outcome {
+                Outcome::Taken(intake) => {
+                    if self.apply_message(intake, &mut taken)? == Applied::TooLarge {
+                        // Of a message that was read only its input tells where it stands.
+                        let issues = vec![message_too_large()];
+                        self.reject(read, &Rejected { raw: 0..usize::MAX, issues }, &mut taken)?;
+                    }
+                }
+                Outcome::Rejected(rejected) => self.reject(read, rejected, &mut taken)?,
+            }
+        }
         Ok(taken)
     }
 
-    fn apply_intake(&mut self, intake: &Intake, taken: &mut TakenIn) -> Result<(), NodeError> {
-        let mut changed = false;
-        for statement in &intake.statements {
-            // One message can speak of more records than one batch may hold. Each record is whole
-            // in its batch, and taking in the message again completes the rest.
-            self.flush_if_full()?;
-            let one = self.apply_statement(intake, statement, &mut self.node.inside());
-            match one {
-                Ok(one) => changed |= one,
-                Err(NodeError::Edit(error)) => {
-                    taken.issues.push(Issue::error(
-                        clisonix_fhir::issue::IssueCode::Invalid,
-                        statement.record.id(),
-                        error.to_string(),
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
-            taken.resources += statement.resources.len() as u64;
-        }
-        taken.messages += u64::from(changed);
-        taken.unchanged += u64::from(!changed);
-        taken.used += intake.used as u64;
-        taken.kept += intake.kept.len() as u64;
-        taken.issues.extend(intake.issues.iter().cloned());
-        Ok(())
-    }
-
-    fn apply_statement(
+    fn reject(
         &mut self,
-        intake: &Intake,
-        statement: &Statement,
-        inside: &mut Inside,
-    ) -> Result<bool, NodeError> {
-        let id = statement.record.id();
-        let now = inside.outside.now_ms();
-        let record = inside.records.record(&self.node.store, &id)?;
-        if record.has_message(&intake.feed, &intake.message) {
-            return Ok(false);
-        }
-        let is_new = record.change_count() == 0;
-        let event_time_ms = intake.event_time_ms.and_then(|ms| u64::try_from(ms).ok());
-        let event_time_ms = event_time_ms
-            .unwrap_or_else(|| record.latest_event_ms(&intake.feed).map_or(0, |latest| latest + 1));
-        let source =
-            Source { feed: intake.feed.as_str().into(), message: intake.message, event_time_ms };
-        let time = record.latest_time().tick(now);
-        let author = format!("feed {}", intake.feed);
-        let origin = Origin { author: &author, time, source: Some(source) };
-        let coverage = match intake.extent {
-            Extent::Whole => Coverage::Whole,
-            Extent::Snapshot => Coverage::Stated,
-            Extent::Partial => Coverage::Partial,
-        };
-        let objects = statement.resources.iter().filter_map(|stated| stated.resource.as_object());
-        let objects: Vec<(&Object, Coverage)> = objects.map(|object| (object, coverage)).collect();
-        let ids: Vec<EntryId> = objects.iter().filter_map(|(object, _)| entry_id(object)).collect();
-        let fresh: Vec<&EntryId> = ids.iter().filter(|id| !record.knows(id)).collect();
-        let change = record.state(&objects, &origin, &mut Actors(&mut *inside.outside))?;
-        let Some(change) = change else { return Ok(false) };
-        if let Some(bytes) = record.change(&change) {
-            self.batch.change(&id, bytes)?;
-        }
-        if is_new {
-            stored::put_key(&mut self.batch, &id, &statement.record)?;
-        }
-        for entry in fresh {
-            stored::put_entry(&mut self.batch, entry, &id)?;
-        }
-        for (object, _) in &objects {
-            put_identifiers(&mut self.batch, object, &id)?;
-        }
-        self.batch.access(access(self.by, Action::Import, now, Some(record))?)?;
-        self.accesses += 1;
-        if self.dirty.insert(id.clone()) {
-            inside.records.hold(&id);
-        }
-        Ok(true)
+        read: &Read,
+        rejected: &Rejected,
+        taken: &mut TakenIn,
+    ) -> Result<(), NodeError> {
+        let now = self.node.inside().outside.now_ms();
+        taken.rejected += 1;
+        taken.issues.extend(rejected.issues.iter().cloned());
+        quarantine::put(&mut self.batch, read, rejected, now)
     }
 
     fn flush_if_full(&mut self) -> Result<(), NodeError> {
-        if self.batch.size_bytes() >= FLUSH_BYTES || self.accesses >= FLUSH_ACCESSES {
-            self.flush()?;
-        }
-        Ok(())
+        let bytes = self.batch.size_bytes();
+        let full = bytes >= FLUSH_BYTES
+            || bytes + self.dirty_bytes >= FLUSH_BYTES_WITH_STATES
+            || self.accesses >= FLUSH_ACCESSES;
+        if full { self.flush() } else { Ok(()) }
     }
 
     /// Writes the states of the records changed since the last flush and hands the batch to the
@@ -295,6 +154,7 @@ impl Load<'_> {
         self.settle()?;
         let ticket = self.node.store.submit(std::mem::take(&mut self.batch))?;
         self.accesses = 0;
+        self.dirty_bytes = 0;
         self.in_flight = Some((ticket, std::mem::take(&mut self.dirty)));
         Ok(())
     }
@@ -327,6 +187,7 @@ impl Load<'_> {
         }
         self.batch = Batch::new();
         self.accesses = 0;
+        self.dirty_bytes = 0;
     }
 }
 
@@ -337,6 +198,26 @@ impl Drop for Load<'_> {
         let _ = self.settle();
         self.forget();
     }
+}
+
+/// An input as the store keeps it; `bytes` are none if they lie in parts.
+fn raw_input(message: MessageId, input: &Input, now_ms: u64, bytes: Vec<u8>) -> RawInput {
+    RawInput {
+        message,
+        feed: input.feed.clone().unwrap_or_else(|| "-".to_owned()),
+        file: Some(input.name.clone()),
+        received_ms: now_ms.cast_signed(),
+        bytes,
+    }
+}
+
+fn message_too_large() -> Issue {
+    let message = format!(
+        "the message says more than can be made durable at once (at most {MAX_MESSAGE_RECORDS} \
+         records, {} MiB with their states); nothing of it was applied; split it",
+        clisonix_store::limit::MAX_BATCH_BYTES >> 20
+    );
+    Issue::error(IssueCode::TooCostly, "", message)
 }
 
 /// The entry that a resource wants to be.
@@ -379,3 +260,6 @@ pub(crate) fn base_of(
 pub(crate) fn edit_time(record: &clisonix_crdt::Record, now_ms: u64) -> HybridTime {
     record.latest_time().tick(now_ms)
 }
+
+#[cfg(test)]
+mod tests;

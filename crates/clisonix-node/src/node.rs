@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clisonix_crdt::Record;
-use clisonix_store::{
-    Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions, Ticket,
-};
+use clisonix_store::{Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions};
 use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
@@ -29,8 +27,6 @@ pub struct By<'a> {
 pub struct Node {
     pub(crate) store: Store,
     pub(crate) inside: Mutex<Inside>,
-    /// The access entry of the last reading, on its way to the disk.
-    reading: Mutex<Option<Ticket>>,
 }
 
 /// What is behind the node's lock.
@@ -54,8 +50,13 @@ impl Node {
             }
             other => other?,
         };
+        Ok(Self::over(store, outside))
+    }
+
+    /// A node over a store that is open already, on whatever medium.
+    pub fn over(store: Store, outside: Box<dyn Outside>) -> Self {
         let inside = Inside { outside, records: Records::default() };
-        Ok(Self { store, inside: Mutex::new(inside), reading: Mutex::new(None) })
+        Self { store, inside: Mutex::new(inside) }
     }
 
     /// Writes a consistent copy of the store to one file, while running.
@@ -102,20 +103,15 @@ impl Node {
         })
     }
 
-    /// Logs a reading without waiting for the disk: at most the last reading before a crash is
-    /// missing from the log, and an error of the one before is told now.
+    /// Logs a reading; what was read is given out only after this has returned.
     pub(crate) fn log_reading(&self, by: By<'_>, record: &str) -> Result<(), NodeError> {
         let now = self.inside().outside.now_ms();
         let mut entry = access(by, Action::Read, now, None)?;
         entry.record = Some(record.to_owned());
         let mut batch = Batch::new();
         batch.access(entry)?;
-        let ticket = self.store.submit(batch)?;
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        match reading.replace(ticket) {
-            Some(before) => before.wait().map(|_| ()).map_err(NodeError::from),
-            None => Ok(()),
-        }
+        self.store.write(batch)?;
+        Ok(())
     }
 
     pub(crate) fn log_access(
@@ -159,15 +155,4 @@ pub(crate) fn heads_digest(record: &Record) -> Hash {
         hasher.update(head.0);
     }
     hasher.finalize().into()
-}
-
-impl Drop for Node {
-    /// Waits for the last reading's access entry.
-    fn drop(&mut self) {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ticket) = reading.take() {
-            // There is nobody left to tell; the store reports damage when it is opened next.
-            let _ = ticket.wait();
-        }
-    }
 }

@@ -1,13 +1,15 @@
 //! What could not be read: kept as received, listed, and replayed on request.
 
-use clisonix_fhir::issue::Issue;
+use std::io::Read as _;
+
+use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_ingest::Rejected;
 use clisonix_store::{Batch, MessageId};
 use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
-use crate::load::{Input, Read, TakenIn};
+use crate::load::{Input, MAX_WHOLE_BYTES, Read, TakenIn};
 use crate::node::{By, Node};
 
 /// Largest unpacked message that is kept by itself, in bytes: one value of the store, less what
@@ -24,7 +26,7 @@ pub struct Quarantined {
     /// How often it was tried.
     pub attempts: u32,
     /// Size in bytes.
-    pub size_bytes: usize,
+    pub size_bytes: u64,
     /// Why it is here, as the issues' JSON.
     pub issues: Value,
 }
@@ -40,26 +42,56 @@ pub(crate) fn put(
     // Unpacked, a message can be larger than the store takes; then it stays packed as received.
     let raw = read.raw(rejected);
     let raw = if raw.len() > MAX_MESSAGE_BYTES { &input.bytes } else { raw };
-    let reason = rejected.issues.first().map_or("unreadable", |issue| issue.message.as_str());
-    let reason: String = reason.chars().take(200).collect();
+    // A line that is too long has no bytes here; its number tells it from others.
+    let at = rejected.issues.first().and_then(|issue| issue.at.as_ref()).map(|at| at.line);
+    let place = if raw.is_empty() { at.unwrap_or_default().to_be_bytes() } else { [0; 4] };
+    let id = part_id(read.message(), raw, place);
+    put_as(batch, input, id, &rejected.issues, raw, now_ms)
+}
+
+/// Puts an input aside whose bytes only the store's raw input holds; it goes by that one's id.
+pub(crate) fn put_whole(
+    batch: &mut Batch,
+    input: &Input,
+    message: MessageId,
+    issue: &Issue,
+    now_ms: u64,
+) -> Result<(), NodeError> {
+    put_as(batch, input, message, std::slice::from_ref(issue), &[], now_ms)
+}
+
+fn put_as(
+    batch: &mut Batch,
+    input: &Input,
+    id: MessageId,
+    issues: &[Issue],
+    bytes: &[u8],
+    now_ms: u64,
+) -> Result<(), NodeError> {
     batch.quarantine(&clisonix_store::Quarantined {
-        message: part_id(read.message(), raw),
+        message: id,
         feed: input.feed.clone().unwrap_or_else(|| "-".to_owned()),
         file: Some(input.name.clone()),
         received_ms: now_ms.cast_signed(),
         attempts: 1,
-        reason: if reason.is_empty() { "unreadable".to_owned() } else { reason },
-        issues: issues_value(&rejected.issues).to_text().into_bytes(),
-        bytes: raw.to_vec(),
+        reason: reason(issues),
+        issues: issues_value(issues).to_text().into_bytes(),
+        bytes: bytes.to_vec(),
     })?;
     Ok(())
 }
 
-/// The id of one message in an input: the input's id if it is the whole.
-fn part_id(input: MessageId, raw: &[u8]) -> MessageId {
+fn reason(issues: &[Issue]) -> String {
+    let first = issues.first().map_or("", |issue| issue.message.as_str());
+    let reason: String = first.chars().take(200).collect();
+    if reason.is_empty() { "unreadable".to_owned() } else { reason }
+}
+
+/// The id of one message in an input.
+fn part_id(input: MessageId, raw: &[u8], place: [u8; 4]) -> MessageId {
     let mut id = [0; 16];
-    let digest = Sha256::new().chain_update(input).chain_update(raw).finalize();
-    for (to, from) in id.iter_mut().zip(digest) {
+    let digest = Sha256::new().chain_update(input).chain_update(raw).chain_update(place);
+    for (to, from) in id.iter_mut().zip(digest.finalize()) {
         *to = from;
     }
     id
@@ -93,15 +125,24 @@ impl Node {
         let mut found = Vec::new();
         for message in snapshot.quarantine(None)? {
             let message = message?;
+            let size_bytes = self.kept_bytes(&message)?;
             found.push(Quarantined {
                 id: message.message,
                 file: message.file,
                 attempts: message.attempts,
-                size_bytes: message.bytes.len(),
+                size_bytes,
                 issues: json::parse(&message.issues).unwrap_or_default(),
             });
         }
         Ok(found)
+    }
+
+    fn kept_bytes(&self, message: &clisonix_store::Quarantined) -> Result<u64, NodeError> {
+        if !message.bytes.is_empty() {
+            return Ok(message.bytes.len() as u64);
+        }
+        let content = self.store.raw_content(message.message)?;
+        Ok(content.map_or(0, |content| content.size_bytes()))
     }
 
     /// Tries every message in quarantine again, with the rules of now. What is taken in leaves the
@@ -115,32 +156,55 @@ impl Node {
         let mut total = TakenIn::default();
         for id in ids {
             let Some(message) = self.store.snapshot()?.quarantined(id)? else { continue };
-            let feed = (message.feed != "-").then(|| message.feed.clone());
-            let input = Input {
-                name: message.file.clone().unwrap_or_default(),
-                feed,
-                bytes: message.bytes.clone(),
-            };
-            let read = Read::new(input);
+            let taken = self.retry(&message, by)?;
             let mut batch = Batch::new();
-            if read.outcomes().iter().all(|outcome| outcome.taken().is_some()) {
-                let mut load = self.load(by);
-                let taken = load.take(&read)?;
-                load.finish()?;
-                total.messages += taken.messages;
-                total.unchanged += taken.unchanged;
-                total.resources += taken.resources;
-                total.issues.extend(taken.issues);
+            if taken.rejected == 0 {
                 batch.release(id)?;
             } else {
-                total.rejected += 1;
                 batch.quarantine(&clisonix_store::Quarantined {
                     attempts: message.attempts.saturating_add(1),
+                    reason: reason(&taken.issues),
+                    issues: issues_value(&taken.issues).to_text().into_bytes(),
                     ..message
                 })?;
             }
             self.store.write(batch)?;
+            total.add(taken);
         }
         Ok(total)
+    }
+
+    /// Tries one message; if it is rejected again, nothing of it is applied.
+    fn retry(
+        &self,
+        message: &clisonix_store::Quarantined,
+        by: By<'_>,
+    ) -> Result<TakenIn, NodeError> {
+        let mut input = Input {
+            name: message.file.clone().unwrap_or_default(),
+            feed: (message.feed != "-").then(|| message.feed.clone()),
+            bytes: message.bytes.clone(),
+        };
+        let mut load = self.load(by);
+        if input.bytes.is_empty() {
+            let Some(mut content) = self.store.raw_content(message.message)? else {
+                // A line that is too long lies only within its file.
+                let issue = Issue::error(IssueCode::NotSupported, "", message.reason.as_str());
+                return Ok(TakenIn { rejected: 1, issues: vec![issue], ..TakenIn::default() });
+            };
+            if content.size_bytes() > MAX_WHOLE_BYTES {
+                return load.retry_stored(message.message, &input);
+            }
+            content.read_to_end(&mut input.bytes)?;
+        }
+        let read = Read::new(input);
+        let rejected = read.outcomes().iter().filter(|outcome| outcome.taken().is_none()).count();
+        if rejected > 0 {
+            let rejected = rejected as u64;
+            return Ok(TakenIn { rejected, issues: read.rejections(), ..TakenIn::default() });
+        }
+        let taken = load.take(&read)?;
+        load.finish()?;
+        Ok(taken)
     }
 }

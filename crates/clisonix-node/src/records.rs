@@ -76,6 +76,12 @@ impl Records {
         self.unstored.contains_key(id)
     }
 
+    /// How many records are in memory.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.held.len()
+    }
+
     /// Lets go of the records used longest ago, as far as memory asks for it; not of those that
     /// the store does not have as they are.
     pub(crate) fn shrink(&mut self) {

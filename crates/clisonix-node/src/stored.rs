@@ -6,13 +6,14 @@
 //! | records | record | JSON `{kind, system, value}` |
 //! | aliases | identifier value, `0`, system, `0`, record | empty |
 //! | index | `e`, `0`, `Type/id` | record |
+//! | index | `m`, `0`, message id | the records it was taken into, each ended by a line feed |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clisonix_crdt::{Conflict, EntryId, Record};
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_ingest::{RecordKey, RecordKind};
-use clisonix_store::{Batch, Row, Table};
+use clisonix_store::{Batch, MessageId, ReadError, Row, Snapshot, Table};
 
 use crate::error::NodeError;
 
@@ -135,6 +136,32 @@ pub(crate) fn entry_key(entry: &str) -> Vec<u8> {
 pub(crate) fn put_entry(batch: &mut Batch, entry: &EntryId, record: &str) -> Result<(), NodeError> {
     batch.put(Table::Index, &entry_key(&entry.to_string()), record.as_bytes().to_vec())?;
     Ok(())
+}
+
+fn settled_key(message: &MessageId) -> Vec<u8> {
+    [b"m\0", message.as_slice()].concat()
+}
+
+/// Notes the records that a message was taken into, so that its repetition loads none of them.
+pub(crate) fn put_settled(
+    batch: &mut Batch,
+    message: &MessageId,
+    records: &BTreeSet<String>,
+) -> Result<(), NodeError> {
+    let value = records.iter().fold(String::new(), |text, record| text + record + "\n");
+    batch.put(Table::Index, &settled_key(message), value.into_bytes())?;
+    Ok(())
+}
+
+/// The records that a message is known to have been taken into.
+pub(crate) fn settled(
+    snapshot: &Snapshot,
+    message: &MessageId,
+) -> Result<BTreeSet<String>, NodeError> {
+    let value = snapshot.value(Table::Index, &settled_key(message))?.unwrap_or_default();
+    let text = String::from_utf8(value);
+    let text = text.map_err(|_| ReadError::Damaged { table: Table::Index })?;
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// Kind, system and value of a record.

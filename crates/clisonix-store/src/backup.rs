@@ -15,7 +15,8 @@ use crate::engine::Redb;
 use crate::error::{BackupError, OpenError};
 use crate::key_value::{KeyValue, Operation, Span, Table};
 use crate::ledger::{
-    FORMAT_KEY, FORMAT_VERSION, INCARNATION_KEY, Incarnation, RESTORED_FROM_KEY, own_row,
+    FORMAT_KEY, FORMAT_VERSION, INCARNATION_KEY, Incarnation, RESTORED_FROM_KEY, format_row,
+    own_row,
 };
 use crate::medium::private_mode;
 use crate::store::{Store, StoreOptions};
@@ -76,16 +77,16 @@ impl Store {
             }
         }
         let (manifest, digest, size_bytes, file) = writer.finish(access).map_err(at(path))?;
-        Ok((report(self.incarnation(), &manifest, digest, size_bytes), file))
+        Ok((report(FORMAT_VERSION, self.incarnation(), &manifest, digest, size_bytes), file))
     }
 
     /// Reads a whole backup and checks its digest and counts, without restoring it.
     pub fn verify_backup(path: &Path) -> Result<BackupReport, BackupError> {
         let mut reader = ArchiveReader::open(path)?;
         while reader.row()?.is_some() {}
-        let incarnation = reader.incarnation();
+        let (format, incarnation) = (reader.format(), reader.incarnation());
         let (manifest, digest, size_bytes) = reader.finish()?;
-        Ok(report(incarnation, &manifest, digest, size_bytes))
+        Ok(report(format, incarnation, &manifest, digest, size_bytes))
     }
 
     /// Makes a new store from a backup, with a new incarnation. `directory` has to be absent or
@@ -114,7 +115,7 @@ fn fill(
     directory: &Path,
     incarnation: Incarnation,
 ) -> Result<BackupReport, BackupError> {
-    let previous = reader.incarnation();
+    let (format, previous) = (reader.format(), reader.incarnation());
     let (held, engine) = Redb::in_directory(directory, StoreOptions::default().cache_bytes)?;
     let mut step = Vec::new();
     let mut step_bytes = 0;
@@ -140,19 +141,20 @@ fn fill(
     if access != manifest.access {
         return Err(BackupError::ManifestDiffers);
     }
-    Ok(report(previous, &manifest, digest, size_bytes))
+    Ok(report(format, previous, &manifest, digest, size_bytes))
 }
 
 /// What makes the restored rows a store of its own.
 fn rebirth(incarnation: Incarnation, previous: Incarnation) -> [Operation; 3] {
     [
-        own_row(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec()),
+        format_row(),
         own_row(INCARNATION_KEY, incarnation.to_vec()),
         own_row(RESTORED_FROM_KEY, previous.to_vec()),
     ]
 }
 
 fn report(
+    format: u32,
     incarnation: Incarnation,
     manifest: &Manifest,
     digest: [u8; 32],
@@ -160,7 +162,7 @@ fn report(
 ) -> BackupReport {
     let Manifest { rows, access } = *manifest;
     let rows = Table::ALL.into_iter().zip(rows).collect();
-    BackupReport { format: FORMAT_VERSION, incarnation, rows, access, digest, size_bytes }
+    BackupReport { format, incarnation, rows, access, digest, size_bytes }
 }
 
 fn refuse_occupied(directory: &Path) -> Result<(), BackupError> {

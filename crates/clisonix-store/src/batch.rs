@@ -1,7 +1,9 @@
 //! What one accepted write holds: raw input, change, state, index rows and accesses, together.
 
 use crate::access::Access;
-use crate::content::{MessageId, Quarantined, RawInput, change_key, record_id};
+use crate::content::{
+    MessageId, Quarantined, RawInput, change_key, encode_part, part_count, part_key, record_id,
+};
 use crate::error::WriteError;
 use crate::key_value::{Operation, Table};
 use crate::limit::{
@@ -51,6 +53,23 @@ impl Batch {
         Ok(self)
     }
 
+    /// Keeps one part of an input that is too large for one row: part `number` from 0, each of
+    /// [`RAW_PART_BYTES`] but the last, of an input of `size_bytes` in all. The parts come first;
+    /// the input is there once its own row is, put in by [`Batch::raw`] without bytes.
+    pub fn raw_part(
+        &mut self,
+        message: MessageId,
+        number: u32,
+        size_bytes: u64,
+        bytes: &[u8],
+    ) -> Result<&mut Self, WriteError> {
+        let value = encode_part(size_bytes, number, bytes).ok_or(WriteError::ValueLength {
+            table: Table::Raw,
+            bytes: usize::try_from(size_bytes).unwrap_or(usize::MAX),
+        })?;
+        self.push(Table::Raw, part_key(message, number), Some(value))
+    }
+
     /// Adds an encoded change to a record. Takes the next arrival number.
     pub fn change(&mut self, record: &str, bytes: Vec<u8>) -> Result<&mut Self, WriteError> {
         record_id(record)?;
@@ -72,8 +91,15 @@ impl Batch {
         self.push(Table::Changes, change_key(record, arrival), Some(bytes))
     }
 
-    /// Destroys a raw input; its arrival number stays used.
-    pub fn forget_raw(&mut self, message: MessageId) -> Result<&mut Self, WriteError> {
+    /// Destroys a raw input of this size with all its parts; its arrival number stays used.
+    pub fn forget_raw(
+        &mut self,
+        message: MessageId,
+        size_bytes: u64,
+    ) -> Result<&mut Self, WriteError> {
+        for number in 0..part_count(size_bytes) {
+            self.push(Table::Raw, part_key(message, number), None)?;
+        }
         self.push(Table::Raw, message.to_vec(), None)
     }
 

@@ -1,9 +1,12 @@
 //! What a full check of a store found.
 
 use crate::access::AccessHead;
-use crate::content::{Arrival, Quarantined, RawInput, change_arrival};
+use crate::content::{
+    Arrival, MessageId, Quarantined, RawInput, change_arrival, decode_part, part_count,
+    read_part_key,
+};
 use crate::error::{AccessLogError, ReadError};
-use crate::key_value::{Span, Table};
+use crate::key_value::{Row, Span, Table};
 use crate::ledger::Ledger;
 use crate::snapshot::Snapshot;
 
@@ -95,14 +98,51 @@ fn weigh_quarantine(snapshot: &Snapshot) -> Result<((u64, u64), u64), ReadError>
 
 fn unreadable_content(snapshot: &Snapshot) -> Result<u64, ReadError> {
     let mut unreadable = 0;
+    let mut parts = Parts::default();
     for row in snapshot.rows(Table::Raw, &Span::all())? {
-        let row = row?;
-        let message = row.key.try_into().ok();
-        let read = message.and_then(|message| RawInput::decode(message, &row.value));
-        unreadable += u64::from(read.is_none());
+        unreadable += parts.follow(&row?);
     }
+    unreadable += parts.end();
     for row in snapshot.rows(Table::Changes, &Span::all())? {
         unreadable += u64::from(change_arrival(&row?.key).is_none());
     }
     Ok(unreadable)
+}
+
+/// Walks the raw inputs: a row sorts before its parts, which must follow without a gap. Parts
+/// without a row are of an input whose keeping did not end; they are no fault.
+#[derive(Default)]
+struct Parts {
+    /// The input whose parts may follow.
+    of: Option<MessageId>,
+    /// Its size, once a part told it.
+    size_bytes: u64,
+    seen: u32,
+}
+
+impl Parts {
+    /// How many rows are wrong that are known now.
+    fn follow(&mut self, row: &Row) -> u64 {
+        if let Some((message, number)) = read_part_key(&row.key) {
+            let Some((size_bytes, _)) = decode_part(number, &row.value) else { return 1 };
+            if self.of == Some(message) {
+                let follows = number == self.seen && (number == 0 || size_bytes == self.size_bytes);
+                self.size_bytes = size_bytes;
+                self.seen = number.saturating_add(1);
+                return u64::from(!follows);
+            }
+            return 0;
+        }
+        let wrong = self.end();
+        self.of = row.key.as_slice().try_into().ok();
+        let read = self.of.and_then(|message| RawInput::decode(message, &row.value));
+        wrong + u64::from(read.is_none())
+    }
+
+    /// Closes the input that was being walked.
+    fn end(&mut self) -> u64 {
+        let whole = self.seen == 0 || self.seen == part_count(self.size_bytes);
+        *self = Self::default();
+        u64::from(!whole)
+    }
 }

@@ -2,7 +2,9 @@
 
 use crate::codec::{Reader, put_bytes, put_optional_text, put_text};
 use crate::error::WriteError;
-use crate::limit::{MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RECORD_ID_BYTES};
+use crate::limit::{
+    MAX_INPUT_BYTES, MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RECORD_ID_BYTES, RAW_PART_BYTES,
+};
 
 /// Identity of a message, derived by the caller from feed and content.
 pub type MessageId = [u8; 16];
@@ -18,7 +20,7 @@ pub struct RawInput {
     pub file: Option<String>,
     /// When it was received, milliseconds since 1970-01-01 UTC.
     pub received_ms: i64,
-    /// The bytes.
+    /// The bytes; none if the input lies in parts.
     pub bytes: Vec<u8>,
 }
 
@@ -50,6 +52,43 @@ impl RawInput {
     }
 }
 
+/// The key of one part of a large raw input.
+pub(crate) fn part_key(message: MessageId, number: u32) -> Vec<u8> {
+    [message.as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// Message and number behind a part's key.
+pub(crate) fn read_part_key(key: &[u8]) -> Option<(MessageId, u32)> {
+    let (message, number) = key.split_first_chunk::<16>()?;
+    Some((*message, u32::from_be_bytes(number.try_into().ok()?)))
+}
+
+/// In how many parts an input of this size lies.
+pub(crate) fn part_count(size_bytes: u64) -> u32 {
+    u32::try_from(size_bytes.div_ceil(RAW_PART_BYTES as u64)).unwrap_or(u32::MAX)
+}
+
+/// How many bytes part `number` of an input of this size has; `None` if there is no such part.
+fn part_length(size_bytes: u64, number: u32) -> Option<u64> {
+    let left = size_bytes.checked_sub(u64::from(number) * RAW_PART_BYTES as u64)?;
+    (left > 0).then(|| left.min(RAW_PART_BYTES as u64))
+}
+
+/// A part's row; `None` if it is not as long as its place asks for.
+pub(crate) fn encode_part(size_bytes: u64, number: u32, bytes: &[u8]) -> Option<Vec<u8>> {
+    let fits = part_length(size_bytes, number) == Some(bytes.len() as u64);
+    (fits && size_bytes <= MAX_INPUT_BYTES)
+        .then(|| [size_bytes.to_be_bytes().as_slice(), bytes].concat())
+}
+
+/// The size of the whole input and the bytes of a part's row.
+pub(crate) fn decode_part(number: u32, value: &[u8]) -> Option<(u64, &[u8])> {
+    let (size, bytes) = value.split_first_chunk::<8>()?;
+    let size_bytes = u64::from_be_bytes(*size);
+    let fits = part_length(size_bytes, number) == Some(bytes.len() as u64);
+    fits.then_some((size_bytes, bytes))
+}
+
 /// A message that could not be interpreted, kept until someone looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
@@ -67,7 +106,7 @@ pub struct Quarantined {
     pub reason: String,
     /// The issues found, as JSON.
     pub issues: Vec<u8>,
-    /// The bytes.
+    /// The bytes; none if they are too many for one row and only the raw input holds them.
     pub bytes: Vec<u8>,
 }
 

@@ -127,6 +127,11 @@ impl KeyValueView for RedbView {
         Ok(table.get(key)?.map(|guard| guard.value().to_vec()))
     }
 
+    fn contains(&self, table: Table, key: &[u8]) -> Result<bool, EngineFault> {
+        let Some(table) = self.table(table)? else { return Ok(false) };
+        Ok(table.get(key)?.is_some())
+    }
+
     fn rows(&self, table: Table, span: &Span) -> Result<Rows<'_>, EngineFault> {
         // redb takes an inverted range for a programming error.
         if span.is_empty() {

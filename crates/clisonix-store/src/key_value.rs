@@ -13,7 +13,7 @@ use crate::error::EngineFault;
 pub enum Table {
     /// The store's own rows (keys that start with byte 0) and small settings of the node.
     Meta = 0,
-    /// Raw inputs as received, by message id.
+    /// Raw inputs as received, by message id, and the parts of large ones.
     Raw = 1,
     /// Changes, by record id and arrival number.
     Changes = 2,
@@ -193,6 +193,9 @@ pub trait KeyValue: Send + Sync {
 pub trait KeyValueView: Send + Sync {
     /// The value of one key.
     fn value(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineFault>;
+
+    /// Whether a key is there; its value is not copied.
+    fn contains(&self, table: Table, key: &[u8]) -> Result<bool, EngineFault>;
 
     /// The rows of a span, in its direction.
     fn rows(&self, table: Table, span: &Span) -> Result<Rows<'_>, EngineFault>;

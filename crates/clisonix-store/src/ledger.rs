@@ -6,7 +6,11 @@ use crate::error::{EngineFault, OpenError, ReadError};
 use crate::key_value::{KeyValueView, Operation, Table};
 
 /// The format this program writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest format whose rows are all rows of [`FORMAT_VERSION`] as they are: format 2 only
+/// added the parts of large raw inputs.
+pub(crate) const OLDEST_READABLE_FORMAT: u32 = 1;
 
 /// Which life of a store this is: a restored or copied store is a new one.
 pub type Incarnation = [u8; 16];
@@ -82,13 +86,14 @@ pub(crate) fn own_row(key: &[u8], value: Vec<u8>) -> Operation {
     Operation { table: Table::Meta, key: key.to_vec(), value: Some(value) }
 }
 
+/// The row that tells the format this program writes.
+pub(crate) fn format_row() -> Operation {
+    own_row(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec())
+}
+
 /// The rows of a new, empty store.
 pub(crate) fn founding_rows(incarnation: Incarnation) -> Vec<Operation> {
-    vec![
-        own_row(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec()),
-        own_row(INCARNATION_KEY, incarnation.to_vec()),
-        Ledger::new().row(),
-    ]
+    vec![format_row(), own_row(INCARNATION_KEY, incarnation.to_vec()), Ledger::new().row()]
 }
 
 /// The format of the file; `None` in a file whose creation never finished.

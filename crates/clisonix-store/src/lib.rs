@@ -25,6 +25,7 @@ mod key_value;
 mod ledger;
 pub mod limit;
 mod medium;
+mod raw;
 mod snapshot;
 mod store;
 
@@ -41,6 +42,7 @@ pub use group::Placement;
 pub use key_value::{KeyValue, KeyValueView, Operation, Row, Rows, Span, Table};
 pub use ledger::{FORMAT_VERSION, Incarnation};
 pub use medium::{FileMedium, Medium};
+pub use raw::RawReader;
 /// Where the embedded engine's bytes lie; what a [`Medium`] opens.
 pub use redb::StorageBackend;
 pub use snapshot::{Snapshot, StoredChange};

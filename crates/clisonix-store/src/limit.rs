@@ -29,4 +29,9 @@ pub const MAX_AUTHOR_BYTES: usize = 256;
 /// Longest purpose of an access entry, bytes of UTF-8.
 pub const MAX_PURPOSE_BYTES: usize = 512;
 /// Access entries in one batch.
-pub const MAX_BATCH_ACCESSES: usize = 4096;
+pub const MAX_BATCH_ACCESSES: usize = 1 << 17;
+/// Bytes of a large raw input in each of its part rows but the last. With what stands beside them
+/// they fit into 1 MiB, because redb rounds a value's pages up to a power of two.
+pub const RAW_PART_BYTES: usize = 1_000_000;
+/// Longest raw input, bytes.
+pub const MAX_INPUT_BYTES: u64 = 64 << 30;

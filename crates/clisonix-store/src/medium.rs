@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
+
+/// Longest file that can be an unfinished one; redb begins with less.
+const MAX_UNFINISHED_BYTES: u64 = 1 << 20;
 
 /// A place that holds the store's bytes and can be opened again after a fault.
 ///
@@ -33,10 +36,28 @@ impl FileMedium {
 
 impl Medium for FileMedium {
     fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
-        let file = open_private(&self.path)?;
+        let mut file = open_private(&self.path)?;
+        if is_unfinished(&mut file)? {
+            // Moved, not removed: should it be a damaged store after all, nothing is lost.
+            std::fs::rename(&self.path, self.path.with_extension("unfinished"))?;
+            file = open_private(&self.path)?;
+        }
         let backend = FileBackend::new(file).map_err(io::Error::other)?;
         Ok(Box::new(backend))
     }
+}
+
+/// Whether the making of the file was stopped before it held anything: redb writes the first bytes
+/// of a new file last.
+fn is_unfinished(file: &mut File) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    let mut head = [1; 9];
+    if length < head.len() as u64 || length > MAX_UNFINISHED_BYTES {
+        return Ok(false);
+    }
+    file.read_exact(&mut head)?;
+    file.rewind()?;
+    Ok(head == [0; 9])
 }
 
 /// Opens or makes a file for its owner only.

@@ -39,6 +39,11 @@ impl Snapshot {
         Ok(self.view.value(table, key)?)
     }
 
+    /// Whether a row of any table is there.
+    pub fn contains(&self, table: Table, key: &[u8]) -> Result<bool, ReadError> {
+        Ok(self.view.contains(table, key)?)
+    }
+
     /// The rows of a span of any table; take as many as needed.
     pub fn rows(&self, table: Table, span: &Span) -> Result<Rows<'_>, ReadError> {
         Ok(self.view.rows(table, span)?)
@@ -98,7 +103,8 @@ impl Snapshot {
         Ok(Ledger::load(&*self.view)?.next_arrival)
     }
 
-    /// A raw input and its arrival number.
+    /// A raw input and its arrival number; of one that lies in parts all but the bytes, which
+    /// [`crate::Store::raw_content`] reads.
     pub fn raw(&self, message: MessageId) -> Result<Option<(u64, RawInput)>, ReadError> {
         let Some(value) = self.value(Table::Raw, &message)? else { return Ok(None) };
         let damaged = ReadError::Damaged { table: Table::Raw };

@@ -12,8 +12,8 @@ use crate::error::{OpenError, ReadError, WriteError};
 use crate::group::{Group, Placement};
 use crate::key_value::KeyValue;
 use crate::ledger::{
-    FORMAT_KEY, FORMAT_VERSION, Incarnation, Ledger, founding_rows, load_format, load_incarnation,
-    on_open, own_row,
+    FORMAT_VERSION, Incarnation, Ledger, OLDEST_READABLE_FORMAT, format_row, founding_rows,
+    load_format, load_incarnation, on_open,
 };
 use crate::limit::MAX_QUARANTINE_BYTES;
 use crate::medium::{FileMedium, Medium};
@@ -171,6 +171,10 @@ fn agree_on_format(
     if found == supported {
         return Ok(());
     }
+    if found >= OLDEST_READABLE_FORMAT {
+        drop(view);
+        return Ok(engine.commit(&[format_row()])?);
+    }
     let migration = options.migration.ok_or(OpenError::OlderFormat { found, supported })?;
     migrate(engine, Snapshot::new(view), found, migration)
 }
@@ -188,6 +192,6 @@ fn migrate(
     let mut group = Group::after(&ledger, u64::MAX);
     group.admit(batch, &**engine).map_err(failed)?;
     let mut rows = group.into_rows();
-    rows.push(own_row(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec()));
+    rows.push(format_row());
     Ok(engine.commit(&rows)?)
 }

@@ -7,7 +7,6 @@ mod exit;
 mod files;
 mod headline;
 mod outside;
-mod oversize;
 mod pipeline;
 mod plain;
 mod progress;

@@ -2,25 +2,22 @@
 //!
 //! Reading (unpacking, parsing, mapping) needs no node and costs more than applying, so it runs
 //! beside it. Each reader takes every n-th file and waits until its last one was taken over, so at
-//! most one file for each reader is ahead, whatever the files' number and size.
+//! most one file for each reader is ahead, whatever the files' number. A file that is too large to be
+//! read at once is only recognised here: the node keeps it and reads it in pieces.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use anyhow::{Context as _, Result};
 use clisonix_fhir::issue::{Issue, IssueCode};
-use clisonix_node::{By, Input, Node, Read};
+use clisonix_node::{By, Input, MAX_WHOLE_BYTES, Node, NodeError, Read, TakenIn, is_large};
 
 use crate::files::File;
-use crate::oversize::Oversize;
 use crate::progress::Watch;
 use crate::tally::Tally;
 
-/// Largest file that is taken in, in bytes. The store keeps an input as one value, and one value
-/// is at most 64 MiB.
-pub(crate) const MAX_FILE_BYTES: u64 = 60 << 20;
 /// Most files read ahead.
 const MAX_READERS: usize = 2;
 
@@ -30,12 +27,11 @@ pub(crate) struct Order<'a> {
     pub(crate) by: By<'a>,
     pub(crate) feed: Option<&'a str>,
     pub(crate) files: &'a [File],
-    pub(crate) oversize: &'a Oversize,
 }
 
 enum Loaded {
     Read(Box<Read>),
-    TooLarge,
+    Large(fs::File),
     Unreadable(io::Error),
 }
 
@@ -66,9 +62,17 @@ pub(crate) fn take_in(order: &Order<'_>, tally: &mut Tally, watch: &mut dyn Watc
                     let taken = taken.with_context(|| format!("cannot take in {}", file.name))?;
                     tally.add(&file.name, &taken, watch);
                 }
-                Loaded::TooLarge => {
-                    order.oversize.keep(file)?;
-                    tally.reject(&file.name, &too_large(), watch);
+                Loaded::Large(mut source) => {
+                    let mut told = |taken: &TakenIn| {
+                        tally.add(&file.name, taken, watch);
+                        watch.advanced(tally);
+                    };
+                    match load.take_large(&file.name, order.feed, &mut source, &mut told) {
+                        Err(NodeError::Input(error)) => {
+                            tally.reject(&file.name, &unreadable(&error), watch);
+                        }
+                        end => end.with_context(|| format!("cannot take in {}", file.name))?,
+                    }
                 }
                 Loaded::Unreadable(error) => {
                     tally.reject(&file.name, &unreadable(&error), watch);
@@ -82,28 +86,26 @@ pub(crate) fn take_in(order: &Order<'_>, tally: &mut Tally, watch: &mut dyn Watc
 }
 
 fn read(file: &File, feed: Option<&str>) -> Loaded {
-    let opened = fs::File::open(&file.path);
-    let mut bytes = Vec::new();
-    // The size is looked at again while reading, because a file can grow.
-    let end = opened.and_then(|opened| opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
-    match end {
-        Err(error) => Loaded::Unreadable(error),
-        Ok(size) if size as u64 > MAX_FILE_BYTES => Loaded::TooLarge,
-        Ok(_) => {
-            let feed = feed.map(str::to_owned);
-            let input = Input { name: file.name.clone(), feed, bytes };
-            Loaded::Read(Box::new(Read::new(input)))
-        }
-    }
+    load(file, feed).unwrap_or_else(Loaded::Unreadable)
 }
 
-fn too_large() -> Issue {
-    let message = format!(
-        "the file is larger than {} MiB; it is kept whole in the data directory's `oversize`; \
-         split it into smaller files",
-        MAX_FILE_BYTES >> 20
-    );
-    Issue::error(IssueCode::TooLong, "", message)
+fn load(file: &File, feed: Option<&str>) -> io::Result<Loaded> {
+    let mut source = fs::File::open(&file.path)?;
+    let large = is_large(source.metadata()?.len(), &mut source)?;
+    source.rewind()?;
+    if large {
+        return Ok(Loaded::Large(source));
+    }
+    let mut bytes = Vec::new();
+    // The size is looked at again while reading, because a file can grow.
+    let size = (&source).take(MAX_WHOLE_BYTES + 1).read_to_end(&mut bytes)?;
+    if size as u64 > MAX_WHOLE_BYTES {
+        source.rewind()?;
+        return Ok(Loaded::Large(source));
+    }
+    let feed = feed.map(str::to_owned);
+    let input = Input { name: file.name.clone(), feed, bytes };
+    Ok(Loaded::Read(Box::new(Read::new(input))))
 }
 
 fn unreadable(error: &io::Error) -> Issue {

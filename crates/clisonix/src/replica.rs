@@ -1,7 +1,7 @@
 //! A node as the demo sees it: one replica behind its public face.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clisonix_demo::export::horizon;
@@ -11,7 +11,6 @@ use clisonix_node::{By, Node, NodeError, ReadVersion};
 
 use crate::files;
 use crate::outside::SetClock;
-use crate::oversize::Oversize;
 use crate::pipeline::{Order, take_in};
 use crate::progress::Quiet;
 use crate::tally::Tally;
@@ -23,7 +22,6 @@ const DEMO: By<'static> = By { author: "demo", purpose: "demo" };
 pub(crate) struct Replica {
     node: Node,
     clock: SetClock,
-    data: PathBuf,
 }
 
 /// Why a replica failed.
@@ -44,20 +42,18 @@ impl From<NodeError> for Failed {
 }
 
 impl Replica {
-    pub(crate) fn new(data: PathBuf) -> Result<Self> {
+    pub(crate) fn new(data: &Path) -> Result<Self> {
         let clock = SetClock::default();
         // The files were all sent before the clinicians begin.
         clock.set(u64::try_from(horizon().0).unwrap_or_default());
-        let node = Node::open(&data, Box::new(clock.clone()))?;
-        Ok(Self { node, clock, data })
+        let node = Node::open(data, Box::new(clock.clone()))?;
+        Ok(Self { node, clock })
     }
 
     fn take_in(&self, directory: &Path) -> Result<Imported> {
         let mut tally = Tally::new();
         let files = files::find(&[directory.to_owned()])?;
-        let oversize = Oversize::of(&self.data);
-        let (node, files) = (&self.node, &*files);
-        let order = Order { node, by: DEMO, feed: None, files, oversize: &oversize };
+        let order = Order { node: &self.node, by: DEMO, feed: None, files: &files };
         take_in(&order, &mut tally, &mut Quiet)?;
         Ok(Imported {
             messages: tally.messages(),

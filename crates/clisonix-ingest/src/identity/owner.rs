@@ -6,7 +6,7 @@ use clisonix_fhir::json::Value;
 use clisonix_fhir::schema;
 
 use super::table::TABLE;
-use super::{Draft, OWN_SYSTEM, content, key, references};
+use super::{Draft, Known, OWN_SYSTEM, content, key, references};
 use crate::intake::RecordKey;
 
 /// Members that name the patient before any other reference of the compartment does.
@@ -23,7 +23,12 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn of(feed: &str, drafts: &[Draft], lookup: &dyn Fn(&str) -> Option<usize>) -> Self {
+    pub(super) fn of(
+        feed: &str,
+        drafts: &[Draft],
+        lookup: &dyn Fn(&str) -> Option<usize>,
+        known: &Known,
+    ) -> Self {
         let mut owners = Self { records: vec![None; drafts.len()] };
         owners.fill(drafts, |draft, _| {
             (draft.resource_type() == "Patient").then(|| patient_key(feed, draft))
@@ -32,7 +37,7 @@ impl Owners {
             if draft.resource_type() == "Patient" || TABLE.is_shared(draft.resource_type()) {
                 return None;
             }
-            subject(draft, |reference| owners.patient_of(feed, drafts, reference, lookup))
+            subject(draft, |reference| owners.patient_of(feed, drafts, reference, lookup, known))
         });
         owners.inherit(drafts, lookup);
         owners.fill(drafts, |draft, _| Some(shared_key(draft, drafts, lookup, SHARED_DEPTH)));
@@ -63,6 +68,7 @@ impl Owners {
         drafts: &[Draft],
         reference: &Value,
         lookup: &dyn Fn(&str) -> Option<usize>,
+        known: &Known,
     ) -> Option<RecordKey> {
         let Some(text) = reference.get("reference").and_then(Value::as_str) else {
             let (system, value) = key::parts(reference.get("identifier")?)?;
@@ -75,6 +81,9 @@ impl Owners {
         }
         if let Some(("Patient", system, value)) = references::conditional(text) {
             return Some(RecordKey::patient(system, value));
+        }
+        if let Some(record) = known.patient(text) {
+            return Some(record.clone());
         }
         let (text, _) = text.split_once("/_history/").unwrap_or((text, ""));
         let (base, id) = text.rsplit_once('/')?;

@@ -1,8 +1,8 @@
 //! Recognition of good, broken and hostile inputs.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
 
-use super::{Format, recognise, unpack, unreadable};
+use super::{Format, recognise, unpack, unpack_stream, unreadable};
 use crate::{Hint, Outcome, take_in};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -72,4 +72,21 @@ fn packed_input_is_read_within_limits() {
     assert!(bomb.len() < 64 << 10);
     assert!(unpack(&bomb).is_err());
     assert!(unreadable(b"MSH|").is_none());
+}
+
+#[test]
+fn a_stream_is_unpacked_as_the_whole_is() {
+    let text: Vec<u8> = (0..300_000_u32).flat_map(u32::to_be_bytes).collect();
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(&text).unwrap();
+    let read = |packed: &[u8]| {
+        let mut content = Vec::new();
+        unpack_stream(packed).unwrap().read_to_end(&mut content).map(|_| content)
+    };
+    for packed in [text.clone(), gzip(&text), encoder.finish().unwrap()] {
+        assert!(read(&packed).is_ok_and(|content| content == text));
+    }
+    let whole = gzip(&text);
+    assert!(read(whole.get(..whole.len() / 2).unwrap()).is_err(), "cut short");
+    assert!(read(&gzip(&vec![0; 64 << 20])).is_err(), "a bomb");
 }

@@ -10,6 +10,12 @@
     clippy::unwrap_used
 )]
 
+mod crash;
+// The store's own test medium, so that both are cut in the same way.
+#[path = "../../../clisonix-store/tests/it/disk.rs"]
+mod disk;
+mod large;
+
 use std::path::Path;
 
 use clisonix_fhir::json::{self, Value};

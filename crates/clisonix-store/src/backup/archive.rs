@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::access::AccessHead;
 use crate::error::BackupError;
 use crate::key_value::{Operation, Row, Table};
-use crate::ledger::{FORMAT_VERSION, Incarnation};
+use crate::ledger::{FORMAT_VERSION, Incarnation, OLDEST_READABLE_FORMAT};
 use crate::limit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 
 const MAGIC: &[u8; 8] = b"CLXBACK\n";
@@ -95,6 +95,7 @@ pub(crate) struct ArchiveReader {
     input: BufReader<File>,
     hasher: Sha256,
     offset: u64,
+    format: u32,
     incarnation: Incarnation,
     rows: [u64; Table::ALL.len()],
     last: Option<(Table, Vec<u8>)>,
@@ -109,12 +110,17 @@ impl ArchiveReader {
             input: BufReader::with_capacity(BUFFER_BYTES, file),
             hasher: Sha256::new(),
             offset: 0,
+            format: FORMAT_VERSION,
             incarnation: [0; 16],
             rows: [0; Table::ALL.len()],
             last: None,
         };
         reader.header()?;
         Ok(reader)
+    }
+
+    pub(crate) fn format(&self) -> u32 {
+        self.format
     }
 
     pub(crate) fn incarnation(&self) -> Incarnation {
@@ -132,8 +138,9 @@ impl ArchiveReader {
         if found > FORMAT_VERSION {
             return Err(BackupError::NewerFormat { found, supported: FORMAT_VERSION });
         }
+        self.format = found;
         self.incarnation = self.array()?;
-        if found == FORMAT_VERSION { Ok(()) } else { Err(not_a_backup) }
+        if found >= OLDEST_READABLE_FORMAT { Ok(()) } else { Err(not_a_backup) }
     }
 
     /// The next row, or `None` after the last. Rows ascend by table and key, so none comes twice.

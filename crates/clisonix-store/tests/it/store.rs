@@ -1,11 +1,13 @@
 //! Life cycle, limits, quarantine, access log, group commit and backups.
 
 use std::fs;
+use std::io::Read as _;
 
 use clisonix_store::{
     Access, AccessLogError, Action, Arrival, BackupError, Batch, FaultKind, OpenError, Quarantined,
-    RawInput, Store, StoreOptions, Table, WriteError,
+    RawInput, Store, StoreOptions, Table, WriteError, limit::RAW_PART_BYTES,
 };
+use sha2::Digest as _;
 
 use crate::crash::{batch, holds_exactly};
 use crate::disk::Disk;
@@ -39,6 +41,21 @@ fn a_directory_is_private_locked_and_keeps_its_store() {
     }
 }
 
+#[test]
+fn a_store_whose_making_was_stopped_is_made_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    fs::create_dir(&path).unwrap();
+    // What redb leaves when it is killed before it has written the file's first bytes.
+    let mut begun = vec![7; 73_728];
+    begun[..64].fill(0);
+    fs::write(path.join("store.redb"), begun).unwrap();
+    assert!(matches!(Store::open(&path, &options()), Err(OpenError::Missing { .. })));
+    let store = Store::create(&path, [3; 16], &options()).unwrap();
+    store.write(batch(0)).unwrap();
+    assert!(path.join("store.unfinished").exists());
+}
+
 /// Writes under the store's hand, as another program version or an attacker would.
 fn tamper(path: &std::path::Path, table: &str, key: &[u8], value: Option<&[u8]>) {
     let database = redb::Database::open(path.join("store.redb")).unwrap();
@@ -61,11 +78,11 @@ fn another_format_is_refused_or_migrated() {
     drop(Store::create(&path, [3; 16], &options()).unwrap());
     tamper(&path, "meta", b"\0format", Some(&9_u32.to_be_bytes()));
     let error = Store::open(&path, &options()).err().unwrap();
-    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 1 }));
-    assert!(error.to_string().contains("format 9") && error.to_string().contains("format 1"));
+    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 2 }));
+    assert!(error.to_string().contains("format 9") && error.to_string().contains("format 2"));
     tamper(&path, "meta", b"\0format", Some(&0_u32.to_be_bytes()));
     let error = Store::open(&path, &options()).err().unwrap();
-    assert!(matches!(error, OpenError::OlderFormat { found: 0, supported: 1 }));
+    assert!(matches!(error, OpenError::OlderFormat { found: 0, supported: 2 }));
     let migration = StoreOptions {
         migration: Some(|found, _| {
             let mut batch = Batch::new();
@@ -77,6 +94,99 @@ fn another_format_is_refused_or_migrated() {
     drop(Store::open(&path, &migration).unwrap());
     let store = Store::open(&path, &options()).unwrap();
     assert_eq!(store.snapshot().unwrap().value(Table::Meta, b"was").unwrap(), Some(vec![0; 4]));
+}
+
+#[test]
+fn a_store_and_a_backup_of_format_1_are_taken_as_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let store = Store::create(&at("data"), [3; 16], &options()).unwrap();
+    store.write(batch(0)).unwrap();
+    store.backup(&at("backup")).unwrap();
+    drop(store);
+    let format = || {
+        let store = Store::open(&at("data"), &options()).unwrap();
+        let value = store.snapshot().unwrap().value(Table::Meta, b"\0format").unwrap();
+        holds_exactly(&store.snapshot().unwrap(), 1);
+        value
+    };
+    tamper(&at("data"), "meta", b"\0format", Some(&1_u32.to_be_bytes()));
+    assert_eq!(format(), Some(vec![0, 0, 0, 2]));
+
+    // The same backup as the program of format 1 wrote it: two numbers and the digest differ.
+    let mut bytes = fs::read(at("backup")).unwrap();
+    let length = bytes.len() - 32;
+    bytes[11] = 1;
+    let row = bytes.windows(7).position(|window| window == b"\0format").unwrap();
+    assert_eq!(bytes[row + 10], 2);
+    bytes[row + 10] = 1;
+    let digest = sha2::Sha256::digest(&bytes[..length]);
+    bytes[length..].copy_from_slice(&digest);
+    fs::write(at("old"), &bytes).unwrap();
+    fs::remove_dir_all(at("data")).unwrap();
+    assert_eq!(Store::restore(&at("old"), &at("data"), [4; 16]).unwrap().format, 1);
+    assert_eq!(format(), Some(vec![0, 0, 0, 2]));
+}
+
+/// Keeps an input in parts, and its row if it is to be whole.
+fn keep_in_parts(store: &Store, message: [u8; 16], bytes: &[u8], whole: bool) {
+    let mut batch = Batch::new();
+    for (number, part) in bytes.chunks(RAW_PART_BYTES).enumerate() {
+        batch.raw_part(message, number as u32, bytes.len() as u64, part).unwrap();
+    }
+    if whole {
+        let (feed, file) = ("lab".to_owned(), None);
+        batch.raw(RawInput { message, feed, file, received_ms: 9, bytes: Vec::new() }).unwrap();
+    }
+    store.write(batch).unwrap();
+}
+
+#[test]
+fn a_large_input_lies_in_parts_and_is_in_the_backup() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let store = Store::create(&at("data"), [3; 16], &options()).unwrap();
+    let bytes: Vec<u8> = (0..2 * RAW_PART_BYTES as u32 + 7).map(|byte| byte as u8).collect();
+    keep_in_parts(&store, [8; 16], &bytes, true);
+    keep_in_parts(&store, [9; 16], &bytes, false);
+    let read = |store: &Store, message| {
+        let mut content = Vec::new();
+        let mut reader = store.raw_content(message).unwrap()?;
+        reader.read_to_end(&mut content).unwrap();
+        assert_eq!(reader.size_bytes(), content.len() as u64);
+        Some(content)
+    };
+    assert!(read(&store, [8; 16]).is_some_and(|content| content == bytes));
+    assert_eq!(read(&store, [9; 16]), None, "without its row an input is not there");
+    assert!(store.check().unwrap().is_sound());
+    store.backup(&at("backup")).unwrap();
+    Store::restore(&at("backup"), &at("new"), [4; 16]).unwrap();
+    let restored = Store::open(&at("new"), &options()).unwrap();
+    assert!(read(&restored, [8; 16]).is_some_and(|content| content == bytes));
+
+    let mut forget = Batch::new();
+    forget.forget_raw([8; 16], bytes.len() as u64).unwrap();
+    forget.forget_raw([9; 16], bytes.len() as u64).unwrap();
+    store.write(forget).unwrap();
+    assert_eq!(store.snapshot().unwrap().count(Table::Raw).unwrap(), 0);
+}
+
+#[test]
+fn a_part_that_is_missing_or_does_not_fit_is_found() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    let store = Store::create(&path, [3; 16], &options()).unwrap();
+    keep_in_parts(&store, [8; 16], &vec![1; 2 * RAW_PART_BYTES + 7], true);
+    let short = Batch::new().raw_part([8; 16], 0, 9, b"12345678").is_err();
+    let beyond = Batch::new().raw_part([8; 16], 1, 8, b"").is_err();
+    assert!(short && beyond);
+    drop(store);
+    for missing in [2_u32, 0] {
+        let key = [[8; 16].as_slice(), &missing.to_be_bytes()].concat();
+        tamper(&path, "raw", &key, None);
+        let store = Store::open(&path, &options()).unwrap();
+        assert!(!store.check().unwrap().is_sound(), "part {missing}");
+    }
 }
 
 #[test]

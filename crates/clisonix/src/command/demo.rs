@@ -36,8 +36,8 @@ impl Demo {
         let scratch = Scratch::new(self.keep.as_deref())?;
         let begun = Instant::now();
         let files = scratch.path().join("files");
-        let mut a = Replica::new(scratch.path().join("site-a"))?;
-        let mut b = Replica::new(scratch.path().join("site-b"))?;
+        let mut a = Replica::new(&scratch.path().join("site-a"))?;
+        let mut b = Replica::new(&scratch.path().join("site-b"))?;
         let options = Options { patients: self.patients, seed: self.seed, directory: &files };
         let mut lent = Lent {
             elapsed_s: &|| begun.elapsed().as_secs_f64(),

@@ -7,8 +7,7 @@ use anyhow::{Context as _, Result};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::files;
-use crate::oversize::Oversize;
-use crate::pipeline::{MAX_FILE_BYTES, Order, take_in};
+use crate::pipeline::{Order, take_in};
 use crate::progress::Progress;
 use crate::tally::Tally;
 
@@ -36,23 +35,15 @@ impl Import {
         // Before anything is made: a path that is not there must not leave a data directory.
         let files = files::find(&self.paths)?;
         let node = context.open()?;
-        let oversize = Oversize::of(&context.directory()?);
-        let held = if self.retry { oversize.files()? } else { Vec::new() };
 
         let mut tally = Tally::new();
-        let bytes = held.iter().chain(&files).map(|file| file.size).sum();
-        let mut progress = Progress::new(held.len() + files.len(), bytes);
+        let mut progress = Progress::new(files.len(), files.iter().map(|file| file.size).sum());
         let feed = self.feed.as_deref();
         if self.retry {
             let taken = node.retry_quarantine(by).context("cannot try the quarantine again")?;
             tally.add("quarantine", &taken, &mut progress);
-            let order = Order { node: &node, by, feed, files: &held, oversize: &oversize };
-            take_in(&order, &mut tally, &mut progress)?;
-            // What fits now is in the store: applied, or in its quarantine.
-            let fitting = held.iter().filter(|file| file.size <= MAX_FILE_BYTES);
-            fitting.into_iter().try_for_each(Oversize::release)?;
         }
-        let order = Order { node: &node, by, feed, files: &files, oversize: &oversize };
+        let order = Order { node: &node, by, feed, files: &files };
         take_in(&order, &mut tally, &mut progress)?;
         tally.quarantine(node.quarantine()?.len());
         progress.finish();

@@ -8,8 +8,6 @@ use clisonix_node::Quarantined;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::files::File;
-use crate::oversize::Oversize;
 use crate::plain::{Plain, hexadecimal};
 use crate::results::Results;
 
@@ -22,17 +20,11 @@ impl Quarantine {
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let node = context.open_present()?;
         let messages = node.quarantine()?;
-        let oversize = Oversize::of(&context.directory()?).files()?;
         let mut results = context.results();
         for message in &messages {
             results.either(|| message_value(message), |results| print(message, results))?;
         }
-        for file in &oversize {
-            let line =
-                format!("{}\n    {} bytes, larger than the limit", Plain(&file.name), file.size);
-            results.either(|| file_value(file), |results| results.line(line))?;
-        }
-        if messages.is_empty() && oversize.is_empty() && !context.json() {
+        if messages.is_empty() && !context.json() {
             results.line("the quarantine is empty")?;
         }
         results.finish()?;
@@ -65,17 +57,8 @@ fn message_value(message: &Quarantined) -> Value {
     object.insert("id", id(message));
     object.insert("file", message.file.as_deref().map_or(Value::Null, Value::from));
     object.insert("attempts", u64::from(message.attempts));
-    object.insert("size_bytes", message.size_bytes as u64);
+    object.insert("size_bytes", message.size_bytes);
     object.insert("issues", message.issues.clone());
-    Value::Object(object)
-}
-
-/// `{file, size_bytes, oversize}`.
-fn file_value(file: &File) -> Value {
-    let mut object = Object::new();
-    object.insert("file", &*file.name);
-    object.insert("size_bytes", file.size);
-    object.insert("oversize", true);
     Value::Object(object)
 }
 

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use clisonix_store::{Store, StoreOptions};
+
 use crate::site::{Ended, Site, bundle};
 
 #[test]
@@ -42,6 +44,35 @@ fn what_is_not_there_ends_with_4_and_makes_nothing() {
     assert_eq!(missing.code, Some(4));
     assert_eq!(missing.err.lines().count(), 1, "{}", missing.err);
     assert_eq!(site.run(["history", "MRN-1", "--entry", "Observation"]).code, Some(4));
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_ends_with_5() {
+    let site = Site::new();
+    let file = site.file("one.json", bundle("a", "low"));
+    assert_eq!(site.run(["import", &file]).code, Some(0));
+
+    let held = Store::open(&site.path("data"), &StoreOptions::default()).expect("opens");
+    let refused = site.run(["show", "MRN-1"]);
+    assert_eq!(refused.code, Some(5), "{}", refused.err);
+    assert!(refused.err.contains("another process"), "{}", refused.err);
+    assert_eq!(refused.err.lines().count(), 1, "{}", refused.err);
+    drop(held);
+    assert_eq!(site.run(["show", "MRN-1"]).code, Some(0));
+
+    let unusable = site.file("plain", "a file is no directory");
+    assert_eq!(site.run(["import", &file, "--data", &unusable]).code, Some(5));
+}
+
+#[test]
+fn a_backup_of_a_newer_program_ends_with_5() {
+    let site = Site::new();
+    let header = [b"CLXBACK\n".as_slice(), &99_u32.to_be_bytes(), &[0; 64]].concat();
+    let file = site.file("newer.backup", header);
+    let refused = site.run(["restore", &file]);
+    assert_eq!(refused.code, Some(5), "{}", refused.err);
+    assert!(refused.err.contains("format 99"), "{}", refused.err);
+    assert!(!site.path("data").exists());
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Taking in: each kind recognised, nothing twice, rejects kept and tried again.
 
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+
 use crate::site::{Site, bundle, number};
 
 #[test]
@@ -95,20 +98,70 @@ fn issues_say_where_and_never_what() {
 }
 
 #[test]
-fn a_file_over_the_limit_is_kept_whole_beside_the_store() {
+fn a_file_over_the_limit_is_kept_listed_and_in_the_backup() {
     let site = Site::new();
     let file = site.file("large.json", vec![b' '; (60 << 20) + 1]);
     let small = site.file("small.json", bundle("a", "low"));
     for _ in 0..2 {
         let summary = site.object(3, ["import", &file, &small]);
-        assert_eq!(number(&summary, "files_rejected"), 1);
+        assert_eq!(number(&summary, "messages_rejected"), 1);
     }
-    assert_eq!(site.json(0, ["quarantine"]).len(), 1);
-    let kept = std::fs::metadata(site.path("data/oversize/large.json")).expect("a copy");
-    assert_eq!(kept.len(), (60 << 20) + 1);
+    let held = site.object(0, ["quarantine"]);
+    assert_eq!(number(&held, "size_bytes"), (60 << 20) + 1);
     assert_eq!(site.object(0, ["show", "MRN-1"]).resource_type(), Some("Bundle"));
-    assert_eq!(site.run(["import", "--retry"]).code, Some(3));
-    assert!(site.path("data/oversize/large.json").exists());
+    let retried = site.run(["import", "--retry"]);
+    assert_eq!(retried.code, Some(3));
+    for words in ["larger than 60 MiB", "split it"] {
+        assert!(retried.err.contains(words), "{}", retried.err);
+    }
+    let backup = site.path("copy.backup").to_string_lossy().into_owned();
+    assert_eq!(site.run(["backup", &backup]).code, Some(0));
+    let other = site.path("other").to_string_lossy().into_owned();
+    assert_eq!(site.run(["restore", &backup, "--data", &other]).code, Some(0));
+    assert_eq!(site.object(0, ["quarantine", "--data", &other]).get("file"), held.get("file"));
+}
+
+/// Bytes of NDJSON that the large test makes; by default enough to be read in pieces, with
+/// `CLISONIX_LARGE_MB=200` more than could be read at once.
+fn ndjson_bytes() -> usize {
+    let asked = std::env::var("CLISONIX_LARGE_MB").ok().and_then(|text| text.parse::<usize>().ok());
+    asked.map_or(2 << 20, |megabytes| megabytes * 1_000_000)
+}
+
+#[test]
+fn lines_of_any_number_are_taken_in_and_each_belongs_to_its_patient() {
+    const PATIENTS: usize = 200;
+    let site = Site::new();
+    let path = site.path("many.ndjson");
+    let mut out = BufWriter::new(File::create(&path).expect("a file"));
+    let (mut written, mut lines) = (0, 0);
+    // The patients come last.
+    while written < ndjson_bytes() {
+        let (patient, note) = (lines % PATIENTS, "made ".repeat(120));
+        let line = format!(
+            "{{\"resourceType\":\"Observation\",\"id\":\"o{lines}\",\"status\":\"final\",\"code\":{{\
+             \"text\":\"number {lines}\"}},\"subject\":{{\"reference\":\"Patient/{patient}\"}},\
+             \"note\":[{{\"text\":\"{note}\"}}]}}\n"
+        );
+        out.write_all(line.as_bytes()).expect("written");
+        written += line.len();
+        lines += 1;
+    }
+    for patient in 0..PATIENTS {
+        writeln!(
+            out,
+            "{{\"resourceType\":\"Patient\",\"id\":\"{patient}\",\"identifier\":[{{\"system\":\
+             \"urn:test:mrn\",\"value\":\"N-{patient}\"}}]}}"
+        )
+        .expect("written");
+    }
+    out.flush().expect("written");
+    drop(out);
+    let summary = site.object(0, ["import", &path.to_string_lossy()]);
+    assert_eq!(number(&summary, "messages_applied"), i64::try_from(lines + PATIENTS).expect("few"));
+    let shown = site.object(0, ["show", "N-7"]);
+    let entries = shown.get("entry").and_then(|entries| entries.as_array()).expect("entries");
+    assert_eq!(entries.len(), 1 + (lines - 7).div_ceil(PATIENTS));
 }
 
 #[test]

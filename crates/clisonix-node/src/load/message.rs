@@ -1,0 +1,172 @@
+//! Applying one message: all of it becomes durable in one batch, or nothing of it.
+
+use std::collections::BTreeSet;
+
+use clisonix_crdt::{Coverage, EntryId, Origin, Source};
+use clisonix_fhir::issue::{Issue, IssueCode};
+use clisonix_fhir::json::Object;
+use clisonix_ingest::{Extent, Intake, Statement};
+use clisonix_store::{Action, WriteError};
+
+use super::{Load, TakenIn, entry_id, put_identifiers};
+use crate::error::NodeError;
+use crate::node::{Inside, access};
+use crate::outside::Actors;
+use crate::stored;
+
+/// Most records that one message may speak of.
+pub(crate) const MAX_MESSAGE_RECORDS: usize = 100_000;
+/// A message that speaks of more records than this gets a batch of its own, so that its size alone
+/// decides whether it fits.
+const SOLO_RECORDS: usize = 100;
+
+/// Whether a message was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// All of it is in the batch, or was there before.
+    Whole,
+    /// It is more than one batch holds; nothing of it was applied.
+    TooLarge,
+}
+
+impl Load<'_> {
+    /// Applies a message and adds to `taken` what became of it.
+    pub(crate) fn apply_message(
+        &mut self,
+        intake: &Intake,
+        taken: &mut TakenIn,
+    ) -> Result<Applied, NodeError> {
+        let records = intake.statements.len();
+        if records > MAX_MESSAGE_RECORDS {
+            return Ok(Applied::TooLarge);
+        }
+        if records <= SOLO_RECORDS {
+            // Between messages, never in one.
+            self.flush_if_full()?;
+            taken.add(self.apply_statements(intake)?);
+            return Ok(Applied::Whole);
+        }
+        self.flush()?;
+        let one = self.apply_statements(intake)?;
+        match self.flush() {
+            Ok(()) => {
+                taken.add(one);
+                Ok(Applied::Whole)
+            }
+            Err(NodeError::Write(WriteError::BatchSize { .. })) => Ok(Applied::TooLarge),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn apply_statements(&mut self, intake: &Intake) -> Result<TakenIn, NodeError> {
+        let mut taken = TakenIn {
+            used: intake.used as u64,
+            kept: intake.kept.len() as u64,
+            issues: intake.issues.clone(),
+            ..TakenIn::default()
+        };
+        let mut settled = self.settled(intake)?;
+        let (known, mut changed) = (settled.len(), false);
+        for statement in &intake.statements {
+            taken.resources += statement.resources.len() as u64;
+            let id = statement.record.id();
+            if settled.contains(&id) {
+                continue;
+            }
+            match self.apply_statement(intake, statement, &id, &mut self.node.inside()) {
+                Ok(one) => {
+                    changed |= one;
+                    settled.insert(id);
+                }
+                Err(NodeError::Edit(error)) => {
+                    taken.issues.push(Issue::error(IssueCode::Invalid, id, error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if settled.len() > known {
+            stored::put_settled(&mut self.batch, &intake.message, &settled)?;
+        }
+        taken.messages = u64::from(changed);
+        taken.unchanged = u64::from(!changed);
+        Ok(taken)
+    }
+
+    /// The records that the message is known to have been taken into, as of the last flush.
+    fn settled(&self, intake: &Intake) -> Result<BTreeSet<String>, NodeError> {
+        stored::settled(&self.node.store.snapshot()?, &intake.message)
+    }
+
+    fn apply_statement(
+        &mut self,
+        intake: &Intake,
+        statement: &Statement,
+        id: &str,
+        inside: &mut Inside,
+    ) -> Result<bool, NodeError> {
+        let now = inside.outside.now_ms();
+        let record = inside.records.record(&self.node.store, id)?;
+        if record.has_message(&intake.feed, &intake.message) {
+            return Ok(false);
+        }
+        let is_new = record.change_count() == 0;
+        let event_time_ms = intake.event_time_ms.and_then(|ms| u64::try_from(ms).ok());
+        let event_time_ms = event_time_ms
+            .unwrap_or_else(|| record.latest_event_ms(&intake.feed).map_or(0, |latest| latest + 1));
+        let source =
+            Source { feed: intake.feed.as_str().into(), message: intake.message, event_time_ms };
+        let time = record.latest_time().tick(now);
+        let author = format!("feed {}", intake.feed);
+        let origin = Origin { author: &author, time, source: Some(source) };
+        let coverage = coverage(intake.extent);
+        let objects = statement.resources.iter().filter_map(|stated| stated.resource.as_object());
+        let objects: Vec<(&Object, Coverage)> = objects.map(|object| (object, coverage)).collect();
+        let ids: Vec<EntryId> = objects.iter().filter_map(|(object, _)| entry_id(object)).collect();
+        let fresh: Vec<&EntryId> = ids.iter().filter(|id| !record.knows(id)).collect();
+        let change = record.state(&objects, &origin, &mut Actors(&mut *inside.outside))?;
+        let Some(change) = change else { return Ok(false) };
+        let (size, bytes, access) = (
+            record.size_bytes(),
+            record.change(&change),
+            access(self.by, Action::Import, now, Some(record)),
+        );
+        if self.dirty.insert(id.to_owned()) {
+            self.dirty_bytes += size;
+            inside.records.hold(id);
+        }
+        self.batch.change(id, bytes.ok_or_else(|| NodeError::Damaged(id.to_owned()))?)?;
+        if is_new {
+            stored::put_key(&mut self.batch, id, &statement.record)?;
+        }
+        for entry in fresh {
+            stored::put_entry(&mut self.batch, entry, id)?;
+        }
+        for (object, _) in &objects {
+            put_identifiers(&mut self.batch, object, id)?;
+        }
+        self.batch.access(access?)?;
+        self.accesses += 1;
+        Ok(true)
+    }
+}
+
+fn coverage(extent: Extent) -> Coverage {
+    match extent {
+        Extent::Whole => Coverage::Whole,
+        Extent::Snapshot => Coverage::Stated,
+        Extent::Partial => Coverage::Partial,
+    }
+}
+
+impl TakenIn {
+    /// Adds what became of another message.
+    pub(crate) fn add(&mut self, other: TakenIn) {
+        self.messages += other.messages;
+        self.unchanged += other.unchanged;
+        self.rejected += other.rejected;
+        self.resources += other.resources;
+        self.used += other.used;
+        self.kept += other.kept;
+        self.issues.extend(other.issues);
+    }
+}
