@@ -50,6 +50,9 @@ impl Record {
             let wanted = without(&revived, undone, own(), before.entries.get(&id));
             let shown = view::tree(&revived, &now.tables, &self.policy, false);
             let wanted = view::tree(&wanted, &now.tables, &self.policy, false);
+            // What the change created and nobody else wrote to goes, although it was kept once.
+            let created = !before.entries.contains_key(&id);
+            let wanted = wanted.filter(|wanted| !(created && wanted.nodes.is_empty()));
             let base = BaseEntry { shown: shown.as_ref(), cells: Some(&revived) };
             match wanted {
                 Some(wanted) => ops.extend(diff(&id, base, &wanted, Coverage::Whole)?),
