@@ -95,11 +95,26 @@ impl<'a> Checker<'a> {
             resource: ty.and_then(|ty| ty.resource),
             label: block.label.as_ref().and_then(|label| self.label(label)),
             rows: Vec::new(),
+            constant: false,
             required: Vec::new(),
         };
         let Some(ty) = ty else { return bound };
         for row in &block.rows {
             match row {
+                syntax::Row::Implied { paths, when, .. } => {
+                    let paths = paths.iter().map(|path| self.path(path)).collect::<Option<_>>();
+                    if let (Some(paths), Some(when)) = (paths, self.when(when.as_ref())) {
+                        bound.rows.push(plan::Row::Implied { paths, when });
+                    }
+                }
+                syntax::Row::Also { make, .. } => {
+                    bound.rows.extend(self.make(make).map(plan::Row::Also));
+                }
+                syntax::Row::Issue { text, when, .. } => {
+                    let text = text.clone();
+                    let when = self.when(when.as_ref());
+                    bound.rows.extend(when.map(|when| plan::Row::Issue { text, when }));
+                }
                 syntax::Row::Let { name, value } => {
                     if let Some(value) = self.expression(value) {
                         bound.rows.push(plan::Row::Let { name: name.text.clone(), value });
@@ -114,6 +129,10 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+        bound.constant = bound.rows.iter().all(|row| match row {
+            plan::Row::Put(put) => matches!(put.value, plan::Expression::Literal(_)),
+            _ => false,
+        });
         bound
     }
 
@@ -127,7 +146,7 @@ impl<'a> Checker<'a> {
         let block = self.block_named(&make.block)?;
         let ty = self.block_types.get(block).copied().flatten();
         if ty.is_some_and(|ty| ty.resource.is_none()) {
-            let reason = "`make` needs a block that makes a resource";
+            let reason = "`make` and `also` need a block that makes a resource";
             self.misfit(make.block.at, &make.block.text, "datatype", reason);
         }
         let path = self.path(&make.path)?;

@@ -123,8 +123,14 @@ fn codemap(cursor: &mut Cursor<'_>) -> Result<CodeMap, MappingError> {
     Ok(CodeMap { name, system, codes: Vec::new() })
 }
 
-/// `make BLOCK from PATH [when COND] ["ROW ID"]`, after the keyword.
+/// `make BLOCK from PATH [when COND] ["ROW ID"]`, after the keyword. The id is for the reader:
+/// nothing replaces a `make`.
 fn make(cursor: &mut Cursor<'_>) -> Result<Make, MappingError> {
+    make_from(cursor).map(|(make, _)| make)
+}
+
+/// `BLOCK from PATH [when COND] ["ROW ID"]`.
+fn make_from(cursor: &mut Cursor<'_>) -> Result<(Make, Option<String>), MappingError> {
     cursor.skip_blanks();
     let block = cursor.name("a block's name")?;
     if !cursor.eat_word("from") {
@@ -133,9 +139,7 @@ fn make(cursor: &mut Cursor<'_>) -> Result<Make, MappingError> {
     cursor.skip_blanks();
     let path = expression::path(cursor)?;
     let when = expression::when(cursor)?;
-    // A row's id is for its reader; nothing replaces a `make`.
-    row_id(cursor)?;
-    Ok(Make { block, path, when })
+    Ok((Make { block, path, when }, row_id(cursor)?))
 }
 
 /// `FROM = TO ["DISPLAY"]`.
@@ -169,12 +173,41 @@ fn row(cursor: &mut Cursor<'_>) -> Result<Row, MappingError> {
     if cursor.eat_word("require") {
         return required(cursor).map(Row::Require);
     }
+    if let Some(row) = side_row(cursor)? {
+        return Ok(row);
+    }
+    let at = cursor.at();
     let value = expression::expression(cursor)?;
     cursor.need("->")?;
     let target = target(cursor)?;
     let writer = writer(cursor)?;
     let when = expression::when(cursor)?;
-    Ok(Row::Put(Box::new(Put { value, target, writer, when, id: row_id(cursor)? })))
+    Ok(Row::Put(Box::new(Put { at, value, target, writer, when, id: row_id(cursor)? })))
+}
+
+/// `implied`, `also` or `issue`, if one of them comes next.
+fn side_row(cursor: &mut Cursor<'_>) -> Result<Option<Row>, MappingError> {
+    Ok(Some(if cursor.eat_word("implied") {
+        let mut paths = Vec::new();
+        loop {
+            cursor.skip_blanks();
+            paths.push(expression::path(cursor)?);
+            cursor.skip_blanks();
+            if !cursor.eat(",") {
+                break;
+            }
+        }
+        Row::Implied { paths, when: expression::when(cursor)?, id: row_id(cursor)? }
+    } else if cursor.eat_word("also") {
+        let (make, id) = make_from(cursor)?;
+        Row::Also { make, id }
+    } else if cursor.eat_word("issue") {
+        cursor.skip_blanks();
+        let text = cursor.quoted()?;
+        Row::Issue { text, when: expression::when(cursor)?, id: row_id(cursor)? }
+    } else {
+        return Ok(None);
+    }))
 }
 
 fn required(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, MappingError> {
@@ -191,6 +224,9 @@ fn required(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, MappingError> {
 fn target(cursor: &mut Cursor<'_>) -> Result<Vec<Place>, MappingError> {
     cursor.skip_blanks();
     let mut places = Vec::new();
+    if cursor.eat(".") {
+        return Ok(places);
+    }
     loop {
         let name = cursor.name("an element's name")?;
         places.push(Place { name, pick: pick(cursor)? });
@@ -267,12 +303,8 @@ fn join(all: &mut Files, sections: Sections) {
 
 /// Puts a row in the place of the one with the same id, else at the end.
 fn overlay(rows: &mut Vec<Row>, row: Row) {
-    let id = |row: &Row| match row {
-        Row::Put(put) => put.id.clone(),
-        _ => None,
-    };
-    let wanted = id(&row);
-    match rows.iter_mut().find(|known| wanted.is_some() && id(known) == wanted) {
+    let known = rows.iter_mut().find(|known| row.id().is_some() && known.id() == row.id());
+    match known {
         Some(known) => *known = row,
         None => rows.push(row),
     }

@@ -62,10 +62,27 @@ pub(super) enum Row {
     Put(Box<Put>),
     Let { name: Name, value: Expression },
     Require(Vec<Name>),
+    Implied { paths: Vec<Path>, when: Option<Condition>, id: Option<String> },
+    Also { make: Make, id: Option<String> },
+    Issue { text: String, when: Option<Condition>, id: Option<String> },
+}
+
+impl Row {
+    /// The id by which another file replaces the row.
+    pub(super) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Put(put) => put.id.as_deref(),
+            Self::Implied { id, .. } | Self::Also { id, .. } | Self::Issue { id, .. } => {
+                id.as_deref()
+            }
+            Self::Let { .. } | Self::Require(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Put {
+    pub(super) at: At,
     pub(super) value: Expression,
     pub(super) target: Vec<Place>,
     pub(super) writer: Writer,

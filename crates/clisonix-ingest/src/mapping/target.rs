@@ -20,6 +20,34 @@ pub(super) fn put(object: &mut Object, places: &[Place], value: Value) -> bool {
     }
 }
 
+/// Takes over the members of a value made for the same place, unless one of them stands already;
+/// objects on both sides become one.
+pub(super) fn merge(object: &mut Object, made: Object) -> bool {
+    let fits = is_apart(object, &made);
+    if fits {
+        unite(object, made);
+    }
+    fits
+}
+
+fn is_apart(object: &Object, made: &Object) -> bool {
+    made.iter().all(|(name, value)| match (object.get(name), value) {
+        (None, _) => true,
+        (Some(Value::Object(known)), Value::Object(made)) => is_apart(known, made),
+        // The kind of the resource is the same.
+        _ => name == "resourceType",
+    })
+}
+
+fn unite(object: &mut Object, made: Object) {
+    for (name, value) in made {
+        match (object.get_mut(&name).and_then(Value::as_object_mut), value) {
+            (Some(known), Value::Object(made)) => unite(known, made),
+            (_, value) => drop(object.insert(name, value)),
+        }
+    }
+}
+
 /// Puts `null` at the member, or at the list around it, that the source wants deleted.
 pub(super) fn retract(object: &mut Object, places: &[Place]) -> bool {
     let Some((place, rest)) = places.split_first() else { return false };
@@ -70,7 +98,10 @@ fn put_element(object: &mut Object, name: &str, pick: Pick, rest: &[Place], valu
         Some(Value::Object(element)) if !rest.is_empty() => put(element, rest, value),
         None if index == len => {
             let Some(built) = built(rest, value) else { return false };
-            list.push(built);
+            // What the list says already is not said twice.
+            if !(built.as_object().is_some() && list.contains(&built)) {
+                list.push(built);
+            }
             true
         }
         _ => false,

@@ -6,7 +6,7 @@ use clisonix_fhir::json::Value;
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
-use super::{Axis, Made, Mapping, MappingError, Source, Text};
+use super::{Argument, Axis, Made, Mapping, MappingError, Source, Text};
 
 /// XML as a source: part n of a node is its child `p` with `n="…"`; `""` in a text retracts.
 struct Xml<'d>(&'d Document<'d>);
@@ -90,9 +90,10 @@ impl<'d> Source for Xml<'d> {
         &self,
         function: &str,
         _: At<'d>,
-        arguments: &[String],
+        arguments: &[Argument<At<'d>>],
     ) -> Option<(String, Vec<At<'d>>)> {
-        (function == "twice").then(|| (arguments.concat().repeat(2), Vec::new()))
+        let texts = arguments.iter().filter_map(|argument| argument.text.as_deref());
+        (function == "twice").then(|| (texts.collect::<String>().repeat(2), Vec::new()))
     }
 }
 
@@ -201,7 +202,8 @@ block REPORT -> DiagnosticReport as report
 block OBS -> Observation
   v -> valueString
   ref(patient) -> subject
-  ref(report) -> derivedFrom[+]
+  ref(report) -> focus[+]
+  ref(report) -> derivedFrom[+]      # an observation is not derived from a report
 block PATIENT -> Patient as patient
   name -> name[+].text
 block NOBODY -> Practitioner as nobody
@@ -215,8 +217,8 @@ make PATIENT from p
         resources,
         [
             r##"{"resourceType":"DiagnosticReport","code":{"text":"c"},"subject":{"reference":"#3"},"result":[{"reference":"#1"},{"reference":"#2"}]}"##,
-            r##"{"resourceType":"Observation","valueString":"1","subject":{"reference":"#3"},"derivedFrom":[{"reference":"#0"}]}"##,
-            r##"{"resourceType":"Observation","valueString":"2","subject":{"reference":"#3"},"derivedFrom":[{"reference":"#0"}]}"##,
+            r##"{"resourceType":"Observation","valueString":"1","subject":{"reference":"#3"},"focus":[{"reference":"#0"}]}"##,
+            r##"{"resourceType":"Observation","valueString":"2","subject":{"reference":"#3"},"focus":[{"reference":"#0"}]}"##,
             r#"{"resourceType":"Patient","name":[{"text":"n"}]}"#,
         ]
     );
