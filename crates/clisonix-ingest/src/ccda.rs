@@ -57,7 +57,10 @@ fn read(bytes: &[u8], hint: &Hint, mapping: &Mapping) -> Result<Intake, Issue> {
     issues.extend(view.into_issues());
     made.used.into_iter().for_each(|place| source.use_place(place));
     issues.extend(source.use_kinds().into_iter().map(view::unread));
-    let statements = identity::settle(&feed, made.drafts, &mut issues);
+    let mut statements = identity::settle(&feed, made.drafts, &mut issues);
+    for stated in statements.iter_mut().flat_map(|statement| &mut statement.resources) {
+        identity::say_once(&mut stated.resource);
+    }
     Ok(Intake {
         message: message_id(&feed, bytes),
         feed,

@@ -19,6 +19,7 @@ use clisonix_fhir::json::{Object, Value};
 
 pub use digest::{half_hash, short_hash};
 pub use draft::Draft;
+pub(crate) use references::say_once;
 
 use crate::intake::{RecordKey, RecordKind, Stated, Statement};
 use owner::Owners;

@@ -205,8 +205,11 @@ impl<'input> Source<'input> {
         self.leaf(node, at).is_some_and(Cell::get)
     }
 
+    /// A blank text is no leaf and marks nothing.
     fn mark(&self, node: Node<'_, '_>, at: usize) {
-        if let Some(leaf) = self.leaf(node, at) {
+        if at < leaf_count(node) as usize
+            && let Some(leaf) = self.leaf(node, at)
+        {
             leaf.set(true);
         }
     }

@@ -69,3 +69,22 @@ pub(super) fn with_id(resource: Value, id: &str) -> Value {
     }
     Value::Object(object)
 }
+
+/// Takes out of every list what is equal to an element before it: two names of one person are one
+/// reference once the person's id is known.
+pub(crate) fn say_once(value: &mut Value) {
+    match value {
+        Value::Object(object) => object.iter_mut().for_each(|(_, inner)| say_once(inner)),
+        Value::Array(list) => {
+            list.iter_mut().for_each(say_once);
+            let mut told: Vec<Value> = Vec::with_capacity(list.len());
+            for element in list.drain(..) {
+                if element.as_object().is_none() || !told.contains(&element) {
+                    told.push(element);
+                }
+            }
+            *list = told;
+        }
+        _ => {}
+    }
+}

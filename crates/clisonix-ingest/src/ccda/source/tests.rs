@@ -23,6 +23,15 @@ fn leaves_have_addresses_and_marks() {
 }
 
 #[test]
+fn blanks_between_elements_mark_nothing() {
+    let source = Source::parse("<a> <b> t </b> <c x=\"1\"/></a>").unwrap();
+    source.use_place(Place::Element(source.root().child("b").unwrap().id()));
+    source.use_place(Place::Element(source.root().id()));
+    assert_eq!(source.used_count(), 1);
+    assert_eq!(source.kept()[0].address, "/a/c/@x");
+}
+
+#[test]
 fn kinds_are_used_with_what_they_are_the_kind_of() {
     let xml = r#"<s><entry typeCode="DRIV"><act classCode="ACT" negationInd="false">
         <templateId root="1.2" extension="2015"/><templateId root="1.3"/>
