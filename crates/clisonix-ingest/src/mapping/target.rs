@@ -21,7 +21,7 @@ pub(super) fn put(object: &mut Object, places: &[Place], value: Value) -> bool {
 }
 
 /// Takes over the members of a value made for the same place, unless one of them stands already;
-/// objects on both sides become one.
+/// objects on both sides become one, lists are joined.
 pub(super) fn merge(object: &mut Object, made: Object) -> bool {
     let fits = is_apart(object, &made);
     if fits {
@@ -34,6 +34,7 @@ fn is_apart(object: &Object, made: &Object) -> bool {
     made.iter().all(|(name, value)| match (object.get(name), value) {
         (None, _) => true,
         (Some(Value::Object(known)), Value::Object(made)) => is_apart(known, made),
+        (Some(Value::Array(_)), Value::Array(_)) => true,
         // The kind of the resource is the same.
         _ => name == "resourceType",
     })
@@ -41,8 +42,13 @@ fn is_apart(object: &Object, made: &Object) -> bool {
 
 fn unite(object: &mut Object, made: Object) {
     for (name, value) in made {
-        match (object.get_mut(&name).and_then(Value::as_object_mut), value) {
-            (Some(known), Value::Object(made)) => unite(known, made),
+        match (object.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(made)) => unite(known, made),
+            (Some(Value::Array(known)), Value::Array(made)) => {
+                for element in made {
+                    add(known, element);
+                }
+            }
             (_, value) => drop(object.insert(name, value)),
         }
     }
@@ -98,13 +104,17 @@ fn put_element(object: &mut Object, name: &str, pick: Pick, rest: &[Place], valu
         Some(Value::Object(element)) if !rest.is_empty() => put(element, rest, value),
         None if index == len => {
             let Some(built) = built(rest, value) else { return false };
-            // What the list says already is not said twice.
-            if !(built.as_object().is_some() && list.contains(&built)) {
-                list.push(built);
-            }
+            add(list, built);
             true
         }
         _ => false,
+    }
+}
+
+/// Adds an element to a list, unless the list says it already.
+fn add(list: &mut Vec<Value>, element: Value) {
+    if element.as_object().is_none() || !list.contains(&element) {
+        list.push(element);
     }
 }
 
