@@ -9,6 +9,7 @@
 
 mod encoding;
 mod narrative;
+mod refusal;
 mod source;
 #[cfg(test)]
 mod tests;

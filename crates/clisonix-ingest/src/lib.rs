@@ -39,14 +39,12 @@ pub fn take_in(bytes: &[u8], hint: &Hint) -> Vec<Outcome> {
 /// Like [`take_in`], handing over each outcome as soon as it is known, so that a large file of
 /// many messages needs the memory of one message.
 pub fn take_in_each(bytes: &[u8], hint: &Hint, sink: &mut dyn FnMut(Outcome)) {
-    match Mappings::built_in() {
-        Ok(mappings) => take_in_with(mappings, bytes, hint, sink),
-        Err(_) => {
-            let fault = "the mapping tables that come with the program have mistakes";
-            let issue = Issue::error(IssueCode::Processing, hint.file_name(), fault);
-            sink(Outcome::rejected(0..bytes.len(), issue));
-        }
+    if let Ok(mappings) = Mappings::built_in() {
+        return take_in_with(mappings, bytes, hint, sink);
     }
+    let fault = "the mapping tables that come with the program have mistakes";
+    let issue = Issue::error(IssueCode::Processing, hint.file_name(), fault);
+    sink(Outcome::rejected(0..bytes.len(), issue));
 }
 
 /// Like [`take_in_each`], by a site's own mapping tables.

@@ -33,6 +33,7 @@ pub(super) fn parse_files(files: &[(&str, &str)]) -> Result<Files, Vec<MappingEr
 /// The sections of one file.
 #[derive(Default)]
 struct Sections {
+    constants: Vec<(Name, String)>,
     blocks: Vec<Block>,
     codemaps: Vec<CodeMap>,
     makes: Vec<Make>,
@@ -78,10 +79,22 @@ impl Sections {
             (Open::Block, Some(block), _) => block.rows.push(row(cursor)?),
             (Open::CodeMap, _, Some(codemap)) => codemap.codes.push(code(cursor)?),
             (Open::Broken, ..) => return Ok(()),
-            _ => return Err(cursor.expected("`block`, `codemap` or `make`")),
+            _ => self.constants.push(constant(cursor)?),
         }
         end_of_line(cursor)
     }
+}
+
+/// `let NAME = "TEXT"` outside of blocks.
+fn constant(cursor: &mut Cursor<'_>) -> Result<(Name, String), MappingError> {
+    if !cursor.eat_word("let") {
+        return Err(cursor.expected("`block`, `codemap`, `make` or `let`"));
+    }
+    cursor.skip_blanks();
+    let name = cursor.name("a name")?;
+    cursor.need("=")?;
+    cursor.skip_blanks();
+    Ok((name, cursor.quoted()?))
 }
 
 fn end_of_line(cursor: &mut Cursor<'_>) -> Result<(), MappingError> {
@@ -268,8 +281,12 @@ fn writer(cursor: &mut Cursor<'_>) -> Result<Writer, MappingError> {
 fn twice(file: &str, sections: &Sections) -> Vec<MappingError> {
     let blocks = sections.blocks.iter().map(|block| ("block", &block.name));
     let codemaps = sections.codemaps.iter().map(|codemap| ("code map", &codemap.name));
+    let constants = sections.constants.iter().map(|(name, _)| ("constant", name));
     let mut seen = std::collections::HashSet::new();
-    let again = blocks.chain(codemaps).filter(|(what, name)| !seen.insert((*what, &name.text)));
+    let again = blocks
+        .chain(codemaps)
+        .chain(constants)
+        .filter(|(what, name)| !seen.insert((*what, &name.text)));
     again
         .map(|(what, name)| MappingError {
             file: file.to_owned(),
@@ -297,6 +314,10 @@ fn join(all: &mut Files, sections: Sections) {
             }
             None => all.codemaps.push(codemap),
         }
+    }
+    for (name, text) in sections.constants {
+        all.constants.retain(|(known, _)| known.text != name.text);
+        all.constants.push((name, text));
     }
     all.makes.extend(sections.makes);
 }

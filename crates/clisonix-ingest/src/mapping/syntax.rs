@@ -20,6 +20,8 @@ pub(super) struct Name {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) names: Vec<String>,
+    /// Names for texts, known in all blocks.
+    pub(super) constants: Vec<(Name, String)>,
     pub(super) blocks: Vec<Block>,
     pub(super) codemaps: Vec<CodeMap>,
     pub(super) makes: Vec<Make>,
@@ -158,6 +160,14 @@ pub(super) enum Condition {
     And(Vec<Condition>),
     Not(Box<Condition>),
     Some(Expression),
-    Equal { left: Expression, right: Expression, negated: bool },
-    In { value: Expression, allowed: Vec<String> },
+    Equal {
+        left: Expression,
+        right: Expression,
+        negated: bool,
+    },
+    /// `allowed` are literals and names of constants.
+    In {
+        value: Expression,
+        allowed: Vec<Expression>,
+    },
 }

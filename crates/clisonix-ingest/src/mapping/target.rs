@@ -32,9 +32,8 @@ pub(super) fn merge(object: &mut Object, made: Object) -> bool {
 
 fn is_apart(object: &Object, made: &Object) -> bool {
     made.iter().all(|(name, value)| match (object.get(name), value) {
-        (None, _) => true,
         (Some(Value::Object(known)), Value::Object(made)) => is_apart(known, made),
-        (Some(Value::Array(_)), Value::Array(_)) => true,
+        (None, _) | (Some(Value::Array(_)), Value::Array(_)) => true,
         // The kind of the resource is the same.
         _ => name == "resourceType",
     })

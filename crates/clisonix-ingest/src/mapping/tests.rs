@@ -348,7 +348,10 @@ fn mistakes_are_named_with_their_place() {
         };
         assert_eq!(first_error(&whole), expected, "{whole}");
     }
-    assert_eq!(first_error("x -> y\n"), "test.map:1:1: expected `block`, `codemap` or `make`");
+    assert_eq!(
+        first_error("x -> y\n"),
+        "test.map:1:1: expected `block`, `codemap`, `make` or `let`"
+    );
     let deep = format!("{patient}x -> id when {}x{}\n", "(".repeat(500), ")".repeat(500));
     assert!(first_error(&deep).contains("nested too deep"));
 }

@@ -168,11 +168,16 @@ fn test(cursor: &mut Cursor<'_>) -> Result<Condition, MappingError> {
     }
 }
 
-fn literals(cursor: &mut Cursor<'_>) -> Result<Vec<String>, MappingError> {
+fn literals(cursor: &mut Cursor<'_>) -> Result<Vec<Expression>, MappingError> {
     cursor.need("(")?;
     let mut texts = Vec::new();
     loop {
-        texts.push(cursor.quoted()?);
+        cursor.skip_blanks();
+        texts.push(if cursor.eat("$") {
+            cursor.name("a name").map(Expression::Variable)?
+        } else {
+            Expression::Literal(cursor.quoted()?)
+        });
         cursor.skip_blanks();
         if cursor.eat(")") {
             return Ok(texts);
