@@ -139,7 +139,7 @@ impl<'input> Source<'input> {
     pub(crate) fn kept(&self) -> Vec<Kept> {
         let mut kept = Vec::new();
         let mut path = String::new();
-        self.keep_from(self.xml.root_element(), 1, 1, &mut path, &mut kept);
+        self.keep_from(self.xml.root_element(), (1, 1), self.used.len(), &mut path, &mut kept);
         kept
     }
 
@@ -156,12 +156,13 @@ impl<'input> Source<'input> {
         self.used = (0..count).map(|_| Cell::new(false)).collect();
     }
 
-    /// `node` is the `position`-th of `total` siblings of its name.
+    /// `node` is the first of the numbers among siblings of its name, which are as many as the
+    /// second says; `end` is the number behind its last leaf.
     fn keep_from(
         &self,
         node: Node<'_, 'input>,
-        position: usize,
-        total: usize,
+        (position, total): (usize, usize),
+        end: usize,
         path: &mut String,
         kept: &mut Vec<Kept>,
     ) {
@@ -177,19 +178,30 @@ impl<'input> Source<'input> {
                 kept.push(Kept { address, value: attribute.value().to_owned() });
             }
         }
-        let totals = sibling_totals(node);
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        for child in node.children() {
-            let position = seen.entry(sibling_name(child)).or_insert(0);
-            *position += 1;
-            let (position, name) = (*position, sibling_name(child));
-            let total = totals.get(name).copied().unwrap_or(1);
-            if child.is_element() {
-                self.keep_from(child, position, total, path, kept);
-            } else if leaf_count(child) > 0 && !self.is_used(child, 0) {
-                let index = if total > 1 { format!("[{position}]") } else { String::new() };
-                let value = child.text().unwrap_or_default().to_owned();
-                kept.push(Kept { address: format!("{path}/text(){index}"), value });
+        let begin = |node: Node<'_, '_>| self.first_leaf.get(node.id().get_usize());
+        let end_of = |child: Node<'_, '_>| {
+            child.next_sibling().and_then(begin).map_or(end, |first| *first as usize)
+        };
+        let is_kept = |child: Node<'_, '_>| {
+            let first = begin(child).map_or(end, |first| *first as usize);
+            self.used.get(first..end_of(child)).is_some_and(|all| !all.iter().all(Cell::get))
+        };
+        if node.children().any(is_kept) {
+            let totals = sibling_totals(node);
+            let mut seen: HashMap<&str, usize> = HashMap::new();
+            for child in node.children() {
+                let name = sibling_name(child);
+                let position = seen.entry(name).or_insert(0);
+                *position += 1;
+                let number = (*position, totals.get(name).copied().unwrap_or(1));
+                if child.is_element() && is_kept(child) {
+                    self.keep_from(child, number, end_of(child), path, kept);
+                } else if leaf_count(child) > 0 && is_kept(child) {
+                    let index =
+                        if number.1 > 1 { format!("[{}]", number.0) } else { String::new() };
+                    let value = child.text().unwrap_or_default().to_owned();
+                    kept.push(Kept { address: format!("{path}/text(){index}"), value });
+                }
             }
         }
         path.truncate(length);
@@ -268,7 +280,12 @@ impl<'s> Elem<'s> {
     /// An attribute's value, trimmed; `None` when absent or blank.
     pub(crate) fn peek(self, name: &str) -> Option<&'s str> {
         let value = self.node.attributes().find(|attribute| attribute.name() == name)?.value();
-        Some(value.trim()).filter(|value| !value.is_empty())
+        Some(trimmed(value)).filter(|value| !value.is_empty())
+    }
+
+    /// The name and value of an attribute by its number.
+    pub(crate) fn attribute(self, at: usize) -> Option<(&'s str, &'s str)> {
+        self.node.attributes().nth(at).map(|attribute| (attribute.name(), attribute.value()))
     }
 
     /// Where an attribute stands.
@@ -343,6 +360,14 @@ fn is_statement(node: Node<'_, '_>) -> bool {
         node.parent_element().is_some_and(|parent| parent.tag_name().name() == "entry")
     };
     node.is_element() && node.tag_name().name() != "templateId" && is_in_entry(node)
+}
+
+/// A value without the blanks around it. Values rarely have any, which two bytes tell.
+pub(crate) fn trimmed(value: &str) -> &str {
+    match value.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => value,
+        _ => value.trim(),
+    }
 }
 
 /// Leaves of a node itself: its attributes, or 1 for a text that is not blank.

@@ -9,7 +9,7 @@ use clisonix_fhir::json::Value;
 use clisonix_fhir::validate::broken_rules;
 
 use super::narrative::to_xhtml;
-use super::source::{Elem, Place, Source};
+use super::source::{Elem, Place, Source, trimmed};
 use crate::mapping::{self, Argument, Axis, Text};
 use crate::terminology::{is_oid, is_uuid, uri_of_oid};
 use crate::timestamp;
@@ -56,9 +56,8 @@ impl<'s> View<'s> {
 
     /// The name and value of an attribute.
     fn attribute(&self, place: Place) -> Option<(&str, &str)> {
-        let Place::Attribute(id, _) = place else { return None };
-        let mut attributes = self.source.element(id)?.attributes();
-        attributes.find(|(.., at)| *at == place).map(|(name, value, _)| (name, value))
+        let Place::Attribute(id, at) = place else { return None };
+        self.source.element(id)?.attribute(usize::from(at))
     }
 
     /// The words of an element: its own, or those its `reference` points to in the narrative, which
@@ -139,9 +138,10 @@ impl mapping::Source for View<'_> {
 
     fn text(&self, node: Place) -> Text<'_> {
         if let Some((name, value)) = self.attribute(node) {
-            let value = value.trim();
+            let value = trimmed(value);
             // `xsi:type` is a qualified name; CDA types have one namespace.
-            let bare = value.rsplit(':').next().filter(|_| name == "type").unwrap_or(value);
+            let bare =
+                if name == "type" { value.rsplit(':').next().unwrap_or(value) } else { value };
             return if bare.is_empty() { Text::Nothing } else { Text::Value(Cow::Borrowed(bare)) };
         }
         match self.element(node).map(Elem::text) {

@@ -193,15 +193,16 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
     fn imply(&mut self, block: &'p Block, node: S::Node) {
         for row in &block.rows {
             let Row::Implied { paths, when } = row else { continue };
-            let mut reads = Vec::new();
-            if when.as_ref().is_some_and(|when| !self.holds(when, node, &mut reads)) {
+            let found: Vec<_> =
+                paths.iter().flat_map(|path| self.nodes(node, path, true)).collect();
+            if found.is_empty()
+                || when.as_ref().is_some_and(|when| !self.holds(when, node, &mut Vec::new()))
+            {
                 continue;
             }
-            for path in paths {
-                for found in self.nodes(node, path, true) {
-                    self.used.extend(found.reads);
-                    self.source.leaves(found.node, &mut self.used);
-                }
+            for found in found {
+                self.used.extend(found.reads);
+                self.source.leaves(found.node, &mut self.used);
             }
         }
     }
@@ -215,21 +216,35 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
 
     fn put(&mut self, put: &'p Put, node: S::Node, object: &mut Object) {
         let mut reads = Vec::new();
-        if put.when.as_ref().is_some_and(|when| !self.holds(when, node, &mut reads)) {
-            return;
-        }
         if let (Writer::Block(block) | Writer::Reference(block), Expression::Path(path)) =
             (put.writer, &put.value)
         {
-            for mut found in self.nodes(node, path, false) {
+            let found = self.nodes(node, path, false);
+            if found.is_empty() || !self.applies(put, node, &mut reads) {
+                return;
+            }
+            for mut found in found {
                 found.reads.extend_from_slice(&reads);
                 self.put_block(put, block, &found, object);
             }
             return;
         }
-        for item in self.items(&put.value, node, false) {
-            self.put_item(put, item, &reads, object);
+        // What a function costs is known only when it is called; a path that leads nowhere is cheap.
+        if let Expression::Path(_) = put.value {
+            let items = self.items(&put.value, node, false);
+            if !items.is_empty() && self.applies(put, node, &mut reads) {
+                items.into_iter().for_each(|item| self.put_item(put, item, &reads, object));
+            }
+        } else if self.applies(put, node, &mut reads) {
+            for item in self.items(&put.value, node, false) {
+                self.put_item(put, item, &reads, object);
+            }
         }
+    }
+
+    /// Whether the row's condition holds.
+    fn applies(&mut self, put: &'p Put, node: S::Node, reads: &mut Vec<S::Node>) -> bool {
+        put.when.as_ref().is_none_or(|when| self.holds(when, node, reads))
     }
 
     fn put_block(

@@ -50,11 +50,18 @@ impl<'p, S: Source> Engine<'p, '_, S> {
         path: &'p Path,
         every: bool,
     ) -> Vec<Found<S::Node>> {
-        let mut nodes = vec![Found { node: from, reads: Vec::new() }];
-        for step in &path.steps {
+        let start = Found { node: from, reads: Vec::new() };
+        let Some((first, rest)) = path.steps.split_first() else { return vec![start] };
+        let mut nodes = Vec::new();
+        self.step(&start, first, every, &mut nodes);
+        for step in rest {
+            // Most paths lead nowhere in most statements.
+            if nodes.is_empty() {
+                break;
+            }
             let mut next = Vec::new();
-            for found in nodes {
-                self.step(&found, step, every, &mut next);
+            for found in &nodes {
+                self.step(found, step, every, &mut next);
             }
             nodes = next;
         }
@@ -311,6 +318,16 @@ impl<'p, S: Source> Engine<'p, '_, S> {
                 if matches!(source.text(node), Text::Value(text) if fits(&text)) {
                     reads.push(node);
                     reads.extend(led);
+                    fitting = true;
+                }
+            }
+            return fitting;
+        }
+        if let Expression::Variable(name) = value {
+            let known = self.variables.iter().rev().find(|known| known.0 == name);
+            for item in known.into_iter().flat_map(|known| &known.1) {
+                if item.text().is_some_and(&fits) {
+                    reads.extend_from_slice(&item.reads);
                     fitting = true;
                 }
             }
