@@ -304,6 +304,50 @@ make O from o
 }
 
 #[test]
+fn implied_leaves_resources_beside_issues_and_the_block_itself() {
+    let mapping = r#"
+let ACT = "a"
+block O -> Observation as o
+  implied kind[@k = $ACT], none when t
+  also SIDE from s
+  issue "there is no code" when not code
+  t -> valueString
+  . -> . : CODED
+  who[*] -> performer[+] : WHO
+  note[*] -> note[+] : NOTE
+  require valueString
+block CODED -> Observation
+  code -> code.text when kind/@k in ($ACT, "b")
+block SIDE -> ServiceRequest
+  . -> code.text
+block WHO -> Reference
+  @org -> display
+  . -> . : DEVICE when @device
+block DEVICE -> Device
+  @device -> distinctIdentifier
+block NOTE -> Annotation
+  . -> text
+make O from o[*]
+"#;
+    let xml = r#"<m><o><kind k="a" l="x"/><t>1</t><code>c</code><s>side</s><who org="lab"/>
+      <who device="d"/><note>n</note><note>n</note></o><o><kind k="a"/><s>gone</s></o></m>"#;
+    let (resources, used, issues) = run(mapping, xml);
+    assert_eq!(
+        resources,
+        [
+            concat!(
+                r#"{"resourceType":"Observation","valueString":"1","code":{"text":"c"},"#,
+                r#""performer":[{"display":"lab"}],"note":[{"text":"n"}]}"#
+            ),
+            r#"{"resourceType":"ServiceRequest","code":{"text":"side"}}"#,
+        ]
+    );
+    // A device may not perform; the second note says nothing new; the element implied is itself.
+    assert_eq!(used, ["s", "t", "code", "k", "org", "note", "note", "k", "kind"]);
+    assert_eq!(issues, 1);
+}
+
+#[test]
 fn mistakes_are_named_with_their_place() {
     let patient = "block P -> Patient\n";
     let cases = [
@@ -338,6 +382,15 @@ fn mistakes_are_named_with_their_place() {
             "x -> name[+] : P\n",
             "test.map:2:6: `name` is a HumanName: a block that makes a resource fits a Reference or a resource only",
         ),
+        (
+            "x -> . : P\nblock Q -> Coding\ny -> . : P\n",
+            "test.map:4:10: `.` is a Coding: the block makes another type",
+        ),
+        (
+            "x -> _birthDate\n",
+            "test.map:2:6: `_birthDate` is a date: `_name` takes the `id` and `extension` of a single value",
+        ),
+        ("x -> id when y in ($Z)\n", "test.map:2:21: unknown variable `Z`"),
         ("require nam\n", "test.map:2:9: unknown element `nam`, did you mean `name`?"),
     ];
     for (text, expected) in cases {
