@@ -24,6 +24,8 @@ use crate::identity::Draft;
 pub const MAX_MAPPING_BYTES: usize = 4 << 20;
 /// Deepest nesting of conditions within a row, and of blocks that call blocks.
 pub const MAX_NESTING: usize = 64;
+/// Most elements of a list that are asked whether they say a thing already.
+pub const MAX_COMPARED: usize = 256;
 /// Most resources that one run makes.
 pub const MAX_RESOURCES: usize = 100_000;
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use clisonix_fhir::issue::{Issue, IssueCode, Severity};
 use clisonix_fhir::json::Value;
@@ -35,16 +36,16 @@ impl<'s> View<'s> {
         Self { source, zone_minutes, patient, issues: RefCell::new(Vec::new()) }
     }
 
-    /// What the functions had to report.
+    /// What the functions had to report, once however often they were called.
     pub(super) fn into_issues(self) -> Vec<Issue> {
-        self.issues.into_inner()
+        let mut issues = self.issues.into_inner();
+        let mut told = HashSet::new();
+        issues.retain(|issue| told.insert((issue.path.clone(), issue.message.clone())));
+        issues
     }
 
     fn report(&self, issue: Issue) {
-        let mut issues = self.issues.borrow_mut();
-        if !issues.iter().any(|told| told.path == issue.path && told.message == issue.message) {
-            issues.push(issue);
-        }
+        self.issues.borrow_mut().push(issue);
     }
 
     fn element(&self, place: Place) -> Option<Elem<'_>> {

@@ -1,5 +1,7 @@
 //! Finding and rewriting the references inside a resource.
 
+use std::collections::HashSet;
+
 use clisonix_fhir::json::{Object, Value};
 
 /// Calls `visit` with the text of every reference: `Reference.reference`, and an
@@ -77,13 +79,10 @@ pub(crate) fn say_once(value: &mut Value) {
         Value::Object(object) => object.iter_mut().for_each(|(_, inner)| say_once(inner)),
         Value::Array(list) => {
             list.iter_mut().for_each(say_once);
-            let mut told: Vec<Value> = Vec::with_capacity(list.len());
-            for element in list.drain(..) {
-                if element.as_object().is_none() || !told.contains(&element) {
-                    told.push(element);
-                }
+            if list.len() > 1 {
+                let mut told = HashSet::with_capacity(list.len());
+                list.retain(|it| it.as_object().is_none() || told.insert(it.to_text()));
             }
-            *list = told;
         }
         _ => {}
     }

@@ -233,7 +233,9 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
         if let Expression::Path(_) = put.value {
             let items = self.items(&put.value, node, false);
             if !items.is_empty() && self.applies(put, node, &mut reads) {
-                items.into_iter().for_each(|item| self.put_item(put, item, &reads, object));
+                for item in items {
+                    self.put_item(put, item, &reads, object);
+                }
             }
         } else if self.applies(put, node, &mut reads) {
             for item in self.items(&put.value, node, false) {

@@ -2,6 +2,7 @@
 
 use clisonix_fhir::json::{Object, Value};
 
+use super::MAX_COMPARED;
 use super::plan::Place;
 use super::syntax::Pick;
 
@@ -110,9 +111,11 @@ fn put_element(object: &mut Object, name: &str, pick: Pick, rest: &[Place], valu
     }
 }
 
-/// Adds an element to a list, unless the list says it already.
+/// Adds an element to a list, unless the list says it already; only the last [`MAX_COMPARED`]
+/// elements are asked, so that a long list takes no longer for each element.
 fn add(list: &mut Vec<Value>, element: Value) {
-    if element.as_object().is_none() || !list.contains(&element) {
+    let compared = list.iter().rev().take(MAX_COMPARED);
+    if element.as_object().is_none() || !compared.into_iter().any(|known| *known == element) {
         list.push(element);
     }
 }
