@@ -12,7 +12,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_hl7v2::{Message, Report, ReportKind, split};
@@ -23,23 +22,25 @@ use crate::{identity, message_id};
 use envelope::Envelope;
 use source::Segments;
 
-/// The tables that come with the program, read and checked once.
-static MAPPING: LazyLock<Result<Mapping, Vec<MappingError>>> = LazyLock::new(|| {
-    let files = [
-        ("hl7v2.map", include_str!("../mapping/hl7v2.map")),
-        ("hl7v2-datatypes.map", include_str!("../mapping/hl7v2-datatypes.map")),
-        ("hl7v2-codes.map", include_str!("../mapping/hl7v2-codes.map")),
-    ];
-    Mapping::load(&files, source::FUNCTIONS)
-});
+/// The tables that come with the program.
+const TABLES: [(&str, &str); 3] = [
+    ("hl7v2.map", include_str!("../mapping/hl7v2.map")),
+    ("hl7v2-datatypes.map", include_str!("../mapping/hl7v2-datatypes.map")),
+    ("hl7v2-codes.map", include_str!("../mapping/hl7v2-codes.map")),
+];
+
+/// Reads and checks the tables that come with the program, and a site's own behind them.
+pub(crate) fn mapping(overlays: &[(&str, &str)]) -> Result<Mapping, Vec<MappingError>> {
+    Mapping::load(&[&TABLES, overlays].concat(), source::FUNCTIONS)
+}
 
 /// Takes in a file of HL7 v2 messages: one outcome for each message, and one for each stretch of
 /// the file that belongs to no message.
-pub(crate) fn take_in(bytes: &[u8], hint: &Hint) -> Vec<Outcome> {
+pub(crate) fn take_in(bytes: &[u8], hint: &Hint, mapping: &Mapping) -> Vec<Outcome> {
     let batch = split(bytes);
     let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
     for range in batch.messages {
-        outcomes.push((range.start, message(bytes, range, hint)));
+        outcomes.push((range.start, message(bytes, range, hint, mapping)));
     }
     for range in batch.stray {
         let issue = Issue::error(
@@ -64,7 +65,7 @@ pub(crate) fn take_in(bytes: &[u8], hint: &Hint) -> Vec<Outcome> {
     outcomes
 }
 
-fn message(file: &[u8], range: Range<usize>, hint: &Hint) -> Outcome {
+fn message(file: &[u8], range: Range<usize>, hint: &Hint, mapping: &Mapping) -> Outcome {
     let raw = file.get(range.clone()).unwrap_or_default();
     let parsed = match Message::parse(raw) {
         Ok(parsed) => parsed,
@@ -73,16 +74,11 @@ fn message(file: &[u8], range: Range<usize>, hint: &Hint) -> Outcome {
             return Outcome::rejected(range, issue);
         }
     };
-    let mut issues: Vec<Issue> = parsed.reports().iter().map(report_issue).collect();
+    let issues: Vec<Issue> = parsed.reports().iter().map(report_issue).collect();
     if parsed.is_truncated() {
         return Outcome::Rejected(Rejected { raw: range, issues });
     }
-    if let Ok(mapping) = &*MAPPING {
-        return Outcome::Taken(intake(raw, &parsed, mapping, hint, issues));
-    }
-    let fault = "the mapping tables of HL7 v2 have mistakes";
-    issues.push(Issue::error(IssueCode::Processing, hint.file_name(), fault));
-    Outcome::Rejected(Rejected { raw: range, issues })
+    Outcome::Taken(intake(raw, &parsed, mapping, hint, issues))
 }
 
 fn intake(

@@ -21,6 +21,7 @@ use clisonix_fhir::json::{Object, Value};
 pub use digest::{half_hash, short_hash};
 pub use draft::Draft;
 pub use known::{Known, MAX_KNOWN_NAMES};
+pub(crate) use references::say_once;
 
 use crate::intake::{RecordKey, RecordKind, Stated, Statement};
 use owner::Owners;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use clisonix_fhir::issue::Issue;
 use clisonix_fhir::json::Value;
 
-use crate::identity;
+use crate::{identity, timestamp};
 
 /// What the caller knows about an input beside its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Hint {
     pub feed: Option<String>,
     /// The name of the file, for issues only.
     pub file: Option<String>,
-    /// Minutes east of UTC at which a time of day without a zone is read.
+    /// The feed's zone, in minutes east of UTC: see [`Hint::zone_minutes_of`].
     pub zone_minutes: i32,
 }
 
@@ -22,6 +22,17 @@ impl Hint {
     /// A hint that names the feed.
     pub fn for_feed(feed: impl Into<String>) -> Self {
         Self { feed: Some(feed.into()), ..Self::default() }
+    }
+
+    /// Minutes east of UTC at which a time of day without an offset is read, of whatever format:
+    /// the offset that the message's own time has (MSH-7, `ClinicalDocument/effectiveTime`), else
+    /// the feed's zone.
+    ///
+    /// FHIR R4 2.24.0.1 allows no time of day without an offset. Cutting the time to its day would
+    /// be another fact than the same result with its time, and a feed's clocks agree with one
+    /// another far more often than not.
+    pub fn zone_minutes_of(&self, stamp: Option<&str>) -> i32 {
+        stamp.and_then(timestamp::offset_minutes_of_hl7).unwrap_or(self.zone_minutes)
     }
 
     /// The file's name, or a word that stands for it in an issue.

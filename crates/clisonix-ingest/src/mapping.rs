@@ -16,6 +16,7 @@ mod target;
 use std::borrow::Cow;
 
 use clisonix_fhir::issue::Issue;
+use clisonix_fhir::json::Value;
 
 use crate::identity::Draft;
 
@@ -23,6 +24,8 @@ use crate::identity::Draft;
 pub const MAX_MAPPING_BYTES: usize = 4 << 20;
 /// Deepest nesting of conditions within a row, and of blocks that call blocks.
 pub const MAX_NESTING: usize = 64;
+/// Most elements of a list that are asked whether they say a thing already.
+pub const MAX_COMPARED: usize = 256;
 /// Most resources that one run makes.
 pub const MAX_RESOURCES: usize = 100_000;
 
@@ -51,17 +54,47 @@ pub trait Source {
         0
     }
 
+    /// Whether a path that leads to the node holds as a condition: by default when it has a text.
+    fn is_there(&self, node: Self::Node) -> bool {
+        matches!(self.text(node), Text::Value(_))
+    }
+
+    /// Whether the node says "delete this".
+    fn is_retraction(&self, node: Self::Node) -> bool {
+        matches!(self.text(node), Text::Retract)
+    }
+
+    /// Appends the leaves that are the node's own, for `implied` rows.
+    fn leaves(&self, node: Self::Node, found: &mut Vec<Self::Node>) {
+        found.push(node);
+    }
+
+    /// What is so wrong with a resource that it is not taken over; its leaves stay kept.
+    fn faults(&self, resource: &Value) -> Vec<Issue> {
+        let _ = resource;
+        Vec::new()
+    }
+
     /// One of the functions named to [`Mapping::load`]: the answer and the nodes it came from.
-    /// `at` is the node of the block, `arguments` the texts of the arguments.
+    /// `at` is the node of the block.
     fn call(
         &self,
         function: &str,
         at: Self::Node,
-        arguments: &[String],
+        arguments: &[Argument<Self::Node>],
     ) -> Option<(String, Vec<Self::Node>)> {
         let _ = (function, at, arguments);
         None
     }
+}
+
+/// What a row gives to a function of the source's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument<N> {
+    /// The first text.
+    pub text: Option<String>,
+    /// Of a path: the first node.
+    pub node: Option<N>,
 }
 
 /// One step of a path.

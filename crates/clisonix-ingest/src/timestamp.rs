@@ -36,6 +36,13 @@ pub fn fhir_of_hl7(text: &str, zone_minutes: i32) -> Option<String> {
     epoch_ms(&full).map(|_| full)
 }
 
+/// The offset from UTC that an HL7 time stamp names, in minutes; `None` when it names none.
+pub fn offset_minutes_of_hl7(text: &str) -> Option<i32> {
+    let text = text.trim();
+    let (_, zone) = text.split_at_checked(text.find(['+', '-', 'Z'])?)?;
+    i32::try_from(zone_minutes(&zone_of_hl7(zone, 0)?)?).ok()
+}
+
 fn zone_of_hl7(zone: &str, zone_minutes: i32) -> Option<String> {
     let zone = zone.trim();
     if zone == "Z" {

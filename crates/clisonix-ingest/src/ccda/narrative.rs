@@ -4,156 +4,163 @@
 
 use clisonix_fhir::issue::{Issue, IssueCode};
 
-use super::source::{Content, Elem};
+use super::source::{Content, Elem, Place};
 
 /// Most bytes of XHTML one section may become.
 pub(crate) const MAX_NARRATIVE_BYTES: usize = 16 << 20;
 
-/// The text of a section or entry as an XHTML `div`.
-pub(crate) fn to_xhtml(text: Elem<'_>, issues: &mut Vec<Issue>) -> Option<String> {
-    let mut out = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\"");
-    write_attributes(text, "div", &mut out);
-    out.push('>');
-    let before = out.len();
-    write_content(text, &mut out, issues);
+/// A narrative as XHTML.
+#[derive(Debug, Default)]
+pub(crate) struct Narrative {
+    /// The `div`; `None` when it would be blank or larger than the limit.
+    pub(crate) div: Option<String>,
+    /// The leaves that are in it.
+    pub(crate) used: Vec<Place>,
+    /// What could not be carried over.
+    pub(crate) issues: Vec<Issue>,
+}
+
+/// The text of a section as an XHTML `div`.
+pub(crate) fn to_xhtml(text: Elem<'_>) -> Narrative {
+    let mut writer = Writer::default();
+    writer.out.push_str("<div xmlns=\"http://www.w3.org/1999/xhtml\"");
+    writer.attributes(text, "div");
+    writer.out.push('>');
+    let before = writer.out.len();
+    writer.content(text);
+    let Writer { mut out, used, mut issues } = writer;
     if out.len() > MAX_NARRATIVE_BYTES {
-        text.unmark();
         let message = "the narrative is larger than the limit";
         issues.push(Issue::error(IssueCode::TooLong, text.address(), message));
-        return None;
+        return Narrative { div: None, used: Vec::new(), issues };
     }
     // FHIR txt-2: a narrative has some content that is not white space.
-    let is_blank = text.peek_text().is_empty() || out.get(before..).is_none_or(str::is_empty);
+    let is_blank = text.text().is_empty() || out.get(before..).is_none_or(str::is_empty);
     out.push_str("</div>");
-    (!is_blank).then_some(out)
+    Narrative { div: (!is_blank).then_some(out), used, issues }
 }
 
-/// Text of an `originalText` or `text` element: its own words, or those its `reference` points to.
-pub(crate) fn text_of(element: Elem<'_>) -> Option<String> {
-    if let Some(words) = element.text() {
-        mark_reference(element);
-        return Some(words);
-    }
-    let reference = element.child("reference")?;
-    let target = element.source().by_id(reference.peek("value")?.strip_prefix('#')?)?;
-    let words = Some(target.peek_text()).filter(|text| !text.is_empty())?;
-    reference.mark_attribute("value");
-    Some(words)
+/// XHTML under construction.
+#[derive(Default)]
+struct Writer {
+    out: String,
+    used: Vec<Place>,
+    issues: Vec<Issue>,
 }
 
-fn mark_reference(element: Elem<'_>) {
-    let Some(reference) = element.child("reference") else { return };
-    let id = reference.peek("value").and_then(|value| value.strip_prefix('#'));
-    if id.and_then(|id| element.source().by_id(id)).is_some() {
-        reference.mark_attribute("value");
-    }
-}
-
-fn write_content(element: Elem<'_>, out: &mut String, issues: &mut Vec<Issue>) {
-    for piece in element.content() {
-        match piece {
-            Content::Text(text) => escape(text, false, out),
-            Content::Element(child) => write_element(child, out, issues),
+impl Writer {
+    fn content(&mut self, element: Elem<'_>) {
+        for piece in element.content() {
+            match piece {
+                Content::Text(text, place) => self.text(text, place),
+                Content::Element(child) => self.element(child),
+            }
         }
     }
-}
 
-fn write_element(element: Elem<'_>, out: &mut String, issues: &mut Vec<Issue>) {
-    let tag = match element.name() {
-        "list" if element.peek("listType") == Some("ordered") => "ol",
-        "list" => return write_list(element, "ul", out, issues),
-        "paragraph" => "p",
-        "content" | "footnote" | "footnoteRef" => "span",
-        "linkHtml" => "a",
-        "item" => "li",
-        name @ ("br" | "col") => {
-            out.push('<');
-            out.push_str(name);
-            write_attributes(element, name, out);
-            return out.push_str("/>");
-        }
-        name @ ("sub" | "sup" | "table" | "caption" | "colgroup" | "thead" | "tbody" | "tfoot"
-        | "tr" | "td" | "th") => name,
-        "renderMultiMedia" => {
-            let message = "an image in the narrative is not carried over";
-            issues.push(Issue::information(IssueCode::NotSupported, element.address(), message));
-            return write_content(element, out, issues);
-        }
-        // Elements that CDA does not know: their words stay, their meaning is kept aside.
-        _ => return write_content(element, out, issues),
-    };
-    if tag == "ol" {
-        return write_list(element, tag, out, issues);
+    fn text(&mut self, text: &str, place: Place) {
+        self.used.push(place);
+        escape(text, false, &mut self.out);
     }
-    open_close(element, tag, out, |element, out| write_content(element, out, issues));
-}
 
-/// A list's `caption` may not stand in HTML's `ul`; it becomes a paragraph before the list.
-fn write_list(element: Elem<'_>, tag: &str, out: &mut String, issues: &mut Vec<Issue>) {
-    for caption in element.children("caption") {
-        open_close(caption, "p", out, |caption, out| write_content(caption, out, issues));
+    fn element(&mut self, element: Elem<'_>) {
+        let tag = match element.name() {
+            "list" if element.peek("listType") == Some("ordered") => {
+                return self.list(element, "ol");
+            }
+            "list" => return self.list(element, "ul"),
+            "paragraph" => "p",
+            "content" | "footnote" | "footnoteRef" => "span",
+            "linkHtml" => "a",
+            "item" => "li",
+            name @ ("br" | "col") => {
+                self.out.push('<');
+                self.out.push_str(name);
+                self.attributes(element, name);
+                return self.out.push_str("/>");
+            }
+            name @ ("sub" | "sup" | "table" | "caption" | "colgroup" | "thead" | "tbody"
+            | "tfoot" | "tr" | "td" | "th") => name,
+            "renderMultiMedia" => {
+                let message = "an image in the narrative is not carried over";
+                let issue = Issue::information(IssueCode::NotSupported, element.address(), message);
+                self.issues.push(issue);
+                return self.content(element);
+            }
+            // Elements that CDA does not know: their words stay, their meaning is kept aside.
+            _ => return self.content(element),
+        };
+        self.open(element, tag);
+        self.content(element);
+        self.close(tag);
     }
-    open_close(element, tag, out, |element, out| {
+
+    /// A list's `caption` may not stand in HTML's `ul`; it becomes a paragraph before the list.
+    fn list(&mut self, element: Elem<'_>, tag: &str) {
+        for caption in element.children("caption") {
+            self.open(caption, "p");
+            self.content(caption);
+            self.close("p");
+        }
+        self.open(element, tag);
         for piece in element.content() {
             match piece {
                 Content::Element(child) if child.name() == "caption" => {}
-                Content::Element(child) => write_element(child, out, issues),
-                Content::Text(text) => escape(text, false, out),
+                Content::Element(child) => self.element(child),
+                Content::Text(text, place) => self.text(text, place),
             }
         }
-    });
-}
+        self.close(tag);
+    }
 
-fn open_close<'s>(
-    element: Elem<'s>,
-    tag: &str,
-    out: &mut String,
-    inner: impl FnOnce(Elem<'s>, &mut String),
-) {
-    out.push('<');
-    out.push_str(tag);
-    write_attributes(element, tag, out);
-    out.push('>');
-    inner(element, out);
-    out.push_str("</");
-    out.push_str(tag);
-    out.push('>');
-}
+    fn open(&mut self, element: Elem<'_>, tag: &str) {
+        self.out.push('<');
+        self.out.push_str(tag);
+        self.attributes(element, tag);
+        self.out.push('>');
+    }
 
-fn write_attributes(element: Elem<'_>, tag: &str, out: &mut String) {
-    let is_table_part = matches!(
-        tag,
-        "table" | "colgroup" | "col" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th"
-    );
-    for (name, value) in element.attributes() {
-        let html = match name {
-            "ID" if !value.trim().is_empty() => "id",
-            "styleCode" => "class",
-            "listType" if matches!(tag, "ul" | "ol") => {
-                element.mark_attribute(name);
-                continue;
-            }
-            "mediaType" if element.name() == "text" => {
-                element.mark_attribute(name);
-                continue;
-            }
-            "href" if tag == "a" && is_safe_link(value) => "href",
-            "title" if tag == "a" => "title",
-            "abbr" | "align" | "axis" | "border" | "cellpadding" | "cellspacing" | "char"
-            | "charoff" | "colspan" | "frame" | "headers" | "rowspan" | "rules" | "scope"
-            | "span" | "summary" | "valign" | "width"
-                if is_table_part =>
-            {
-                name
-            }
-            _ => continue,
-        };
-        element.mark_attribute(name);
-        out.push(' ');
-        out.push_str(html);
-        out.push_str("=\"");
-        escape(value, true, out);
-        out.push('"');
+    fn close(&mut self, tag: &str) {
+        self.out.push_str("</");
+        self.out.push_str(tag);
+        self.out.push('>');
+    }
+
+    fn attributes(&mut self, element: Elem<'_>, tag: &str) {
+        let is_table_part = matches!(
+            tag,
+            "table" | "colgroup" | "col" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th"
+        );
+        for (name, value, place) in element.attributes() {
+            let html = match name {
+                "ID" if !value.trim().is_empty() => "id",
+                "styleCode" => "class",
+                "listType" if matches!(tag, "ul" | "ol") => {
+                    self.used.push(place);
+                    continue;
+                }
+                "mediaType" if element.name() == "text" => {
+                    self.used.push(place);
+                    continue;
+                }
+                "href" if tag == "a" && is_safe_link(value) => "href",
+                "title" if tag == "a" => "title",
+                "abbr" | "align" | "axis" | "border" | "cellpadding" | "cellspacing" | "char"
+                | "charoff" | "colspan" | "frame" | "headers" | "rowspan" | "rules" | "scope"
+                | "span" | "summary" | "valign" | "width"
+                    if is_table_part =>
+                {
+                    name
+                }
+                _ => continue,
+            };
+            self.used.push(place);
+            self.out.push(' ');
+            self.out.push_str(html);
+            self.out.push_str("=\"");
+            escape(value, true, &mut self.out);
+            self.out.push('"');
+        }
     }
 }
 

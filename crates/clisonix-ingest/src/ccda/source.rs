@@ -8,16 +8,26 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use clisonix_fhir::issue::{Issue, IssueCode};
-use roxmltree::{Document, Node, NodeType, ParsingOptions};
+use roxmltree::{Document, Node, NodeId, NodeType, ParsingOptions};
 
+use super::refusal::{check_depth, refusal};
 use crate::Kept;
 
 /// Most nodes (elements, texts, comments) a document may have.
 pub(crate) const MAX_NODES: u32 = 4_000_000;
-/// Deepest nesting of elements in a document.
-pub(crate) const MAX_DEPTH: usize = 200;
 /// Most bytes a document may have.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
+
+/// A leaf or what holds leaves: what a rule may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An element, for all text in it.
+    Element(NodeId),
+    /// An attribute of an element, by its number.
+    Attribute(NodeId, u16),
+    /// One text node.
+    Text(NodeId),
+}
 
 /// One parsed document and the marks on its leaves.
 pub(crate) struct Source<'input> {
@@ -26,7 +36,7 @@ pub(crate) struct Source<'input> {
     first_leaf: Vec<u32>,
     used: Vec<Cell<bool>>,
     /// Elements by the value of their `ID` attribute, for references into the narrative.
-    ids: HashMap<String, roxmltree::NodeId>,
+    ids: HashMap<String, NodeId>,
 }
 
 impl<'input> Source<'input> {
@@ -59,6 +69,67 @@ impl<'input> Source<'input> {
         Some(Elem { node, source: self })
     }
 
+    /// The element of that number.
+    pub(crate) fn element(&self, id: NodeId) -> Option<Elem<'_>> {
+        Some(Elem { node: self.xml.get_node(id)?, source: self })
+    }
+
+    /// Marks the leaves at a place as used.
+    pub(crate) fn use_place(&self, place: Place) {
+        match place {
+            Place::Attribute(id, at) => {
+                if let Some(node) = self.xml.get_node(id) {
+                    self.mark(node, usize::from(at));
+                }
+            }
+            Place::Text(id) => {
+                if let Some(node) = self.xml.get_node(id) {
+                    self.mark(node, 0);
+                }
+            }
+            Place::Element(id) => {
+                let below = self.xml.get_node(id).into_iter().flat_map(|node| node.descendants());
+                below.filter(Node::is_text).for_each(|node| self.mark(node, 0));
+            }
+        }
+    }
+
+    /// Marks what only says which kind of thing an element is, wherever something in the element is
+    /// used: a rule that was chosen by its kind says the same with the FHIR type or element it
+    /// writes. The version of a template goes with its root. The answer are the statements of
+    /// entries of which nothing is used.
+    pub(crate) fn use_kinds(&self) -> Vec<Elem<'_>> {
+        let mut is_read = vec![false; self.first_leaf.len()];
+        let mut unread = Vec::new();
+        for node in self.xml.root().descendants().rev() {
+            let number = node.id().get_usize();
+            let leaves = 0..leaf_count(node) as usize;
+            let own = leaves.into_iter().any(|at| self.is_used(node, at));
+            let is_any = own || is_read.get(number).copied().unwrap_or_default();
+            if is_any {
+                self.use_kind(node);
+                if let Some(parent) = node.parent()
+                    && let Some(mark) = is_read.get_mut(parent.id().get_usize())
+                {
+                    *mark = true;
+                }
+            } else if is_statement(node) {
+                unread.push(Elem { node, source: self });
+            }
+        }
+        unread.reverse();
+        unread
+    }
+
+    fn use_kind(&self, node: Node<'_, 'input>) {
+        let is_template = node.tag_name().name() == "templateId";
+        for (at, attribute) in node.attributes().enumerate() {
+            if KINDS.contains(&attribute.name()) || is_template {
+                self.mark(node, at);
+            }
+        }
+    }
+
     /// How many leaves are used.
     pub(crate) fn used_count(&self) -> usize {
         self.used.iter().filter(|mark| mark.get()).count()
@@ -68,7 +139,7 @@ impl<'input> Source<'input> {
     pub(crate) fn kept(&self) -> Vec<Kept> {
         let mut kept = Vec::new();
         let mut path = String::new();
-        self.keep_from(self.xml.root_element(), 1, 1, &mut path, &mut kept);
+        self.keep_from(self.xml.root_element(), (1, 1), self.used.len(), &mut path, &mut kept);
         kept
     }
 
@@ -85,12 +156,13 @@ impl<'input> Source<'input> {
         self.used = (0..count).map(|_| Cell::new(false)).collect();
     }
 
-    /// `node` is the `position`-th of `total` siblings of its name.
+    /// `node` is the first of the numbers among siblings of its name, which are as many as the
+    /// second says; `end` is the number behind its last leaf.
     fn keep_from(
         &self,
         node: Node<'_, 'input>,
-        position: usize,
-        total: usize,
+        (position, total): (usize, usize),
+        end: usize,
         path: &mut String,
         kept: &mut Vec<Kept>,
     ) {
@@ -106,19 +178,30 @@ impl<'input> Source<'input> {
                 kept.push(Kept { address, value: attribute.value().to_owned() });
             }
         }
-        let totals = sibling_totals(node);
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        for child in node.children() {
-            let position = seen.entry(sibling_name(child)).or_insert(0);
-            *position += 1;
-            let (position, name) = (*position, sibling_name(child));
-            let total = totals.get(name).copied().unwrap_or(1);
-            if child.is_element() {
-                self.keep_from(child, position, total, path, kept);
-            } else if leaf_count(child) > 0 && !self.is_used(child, 0) {
-                let index = if total > 1 { format!("[{position}]") } else { String::new() };
-                let value = child.text().unwrap_or_default().to_owned();
-                kept.push(Kept { address: format!("{path}/text(){index}"), value });
+        let begin = |node: Node<'_, '_>| self.first_leaf.get(node.id().get_usize());
+        let end_of = |child: Node<'_, '_>| {
+            child.next_sibling().and_then(begin).map_or(end, |first| *first as usize)
+        };
+        let is_kept = |child: Node<'_, '_>| {
+            let first = begin(child).map_or(end, |first| *first as usize);
+            self.used.get(first..end_of(child)).is_some_and(|all| !all.iter().all(Cell::get))
+        };
+        if node.children().any(is_kept) {
+            let totals = sibling_totals(node);
+            let mut seen: HashMap<&str, usize> = HashMap::new();
+            for child in node.children() {
+                let name = sibling_name(child);
+                let position = seen.entry(name).or_insert(0);
+                *position += 1;
+                let number = (*position, totals.get(name).copied().unwrap_or(1));
+                if child.is_element() && is_kept(child) {
+                    self.keep_from(child, number, end_of(child), path, kept);
+                } else if leaf_count(child) > 0 && is_kept(child) {
+                    let index =
+                        if number.1 > 1 { format!("[{}]", number.0) } else { String::new() };
+                    let value = child.text().unwrap_or_default().to_owned();
+                    kept.push(Kept { address: format!("{path}/text(){index}"), value });
+                }
             }
         }
         path.truncate(length);
@@ -133,15 +216,17 @@ impl<'input> Source<'input> {
         self.leaf(node, at).is_some_and(Cell::get)
     }
 
+    /// A blank text is no leaf and marks nothing.
     fn mark(&self, node: Node<'_, '_>, at: usize) {
-        if let Some(leaf) = self.leaf(node, at) {
+        if at < leaf_count(node) as usize
+            && let Some(leaf) = self.leaf(node, at)
+        {
             leaf.set(true);
         }
     }
 }
 
-/// One element of a [`Source`]. Reading with a name that starts with `take` or `text` marks the
-/// leaves as used; `peek` does not.
+/// One element of a [`Source`]. Reading marks nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Elem<'s> {
     node: Node<'s, 's>,
@@ -154,9 +239,9 @@ impl<'s> Elem<'s> {
         self.node.tag_name().name()
     }
 
-    /// The document the element stands in.
-    pub(crate) fn source(self) -> &'s Source<'s> {
-        self.source
+    /// Its number in the document.
+    pub(crate) fn id(self) -> NodeId {
+        self.node.id()
     }
 
     /// All child elements.
@@ -166,48 +251,51 @@ impl<'s> Elem<'s> {
     }
 
     /// All child elements of a name.
-    pub(crate) fn children(self, name: &'static str) -> impl Iterator<Item = Elem<'s>> {
+    pub(crate) fn children(self, name: &str) -> impl Iterator<Item = Elem<'s>> {
         self.elements().filter(move |element| element.name() == name)
     }
 
     /// The first child element of a name.
-    pub(crate) fn child(self, name: &'static str) -> Option<Elem<'s>> {
+    pub(crate) fn child(self, name: &str) -> Option<Elem<'s>> {
         self.children(name).next()
     }
 
     /// Follows first children along `names`.
-    pub(crate) fn path(self, names: &[&'static str]) -> Option<Elem<'s>> {
+    pub(crate) fn path(self, names: &[&str]) -> Option<Elem<'s>> {
         names.iter().try_fold(self, |element, name| element.child(name))
+    }
+
+    /// All elements within, at any depth.
+    pub(crate) fn within(self) -> impl Iterator<Item = Elem<'s>> {
+        let source = self.source;
+        let below = self.node.descendants().skip(1);
+        below.filter(Node::is_element).map(move |node| Elem { node, source })
+    }
+
+    /// The element around.
+    pub(crate) fn around(self) -> Option<Elem<'s>> {
+        Some(Elem { node: self.node.parent_element()?, source: self.source })
     }
 
     /// An attribute's value, trimmed; `None` when absent or blank.
     pub(crate) fn peek(self, name: &str) -> Option<&'s str> {
         let value = self.node.attributes().find(|attribute| attribute.name() == name)?.value();
-        Some(value.trim()).filter(|value| !value.is_empty())
+        Some(trimmed(value)).filter(|value| !value.is_empty())
     }
 
-    /// Like [`Elem::peek`], marking the attribute as used.
-    pub(crate) fn take(self, name: &str) -> Option<&'s str> {
-        self.mark_attribute(name);
-        self.peek(name)
+    /// The name and value of an attribute by its number.
+    pub(crate) fn attribute(self, at: usize) -> Option<(&'s str, &'s str)> {
+        self.node.attributes().nth(at).map(|attribute| (attribute.name(), attribute.value()))
     }
 
-    /// Marks an attribute as used.
-    pub(crate) fn mark_attribute(self, name: &str) {
-        for (at, attribute) in self.node.attributes().enumerate() {
-            if attribute.name() == name {
-                self.source.mark(self.node, at);
-            }
-        }
+    /// Where an attribute stands.
+    pub(crate) fn place(self, name: &str) -> Option<Place> {
+        let at = self.node.attributes().position(|attribute| attribute.name() == name)?;
+        Some(Place::Attribute(self.id(), u16::try_from(at).ok()?))
     }
 
-    /// Whether the element says that its value is missing.
-    pub(crate) fn is_null(self) -> bool {
-        self.peek("nullFlavor").is_some()
-    }
-
-    /// All text below, white space folded, without marking it.
-    pub(crate) fn peek_text(self) -> String {
+    /// All text below, white space folded.
+    pub(crate) fn text(self) -> String {
         let mut words = String::new();
         for node in self.node.descendants().filter(Node::is_text) {
             words.push_str(node.text().unwrap_or_default());
@@ -217,71 +305,23 @@ impl<'s> Elem<'s> {
         words.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Like [`Elem::peek_text`], marking the text as used; `None` when blank.
-    pub(crate) fn text(self) -> Option<String> {
-        self.mark_text();
-        Some(self.peek_text()).filter(|text| !text.is_empty())
-    }
-
-    /// The element's own text nodes as they are, marked as used, in one piece.
-    pub(crate) fn verbatim(self) -> String {
-        self.mark_text();
-        let texts = self.node.descendants().filter(Node::is_text);
-        texts.filter_map(|node| node.text()).collect()
-    }
-
-    fn mark_text(self) {
-        for node in self.node.descendants().filter(Node::is_text) {
-            self.source.mark(node, 0);
-        }
-    }
-
-    /// Marks what only says which kind of thing the element is; a rule that was chosen by these
-    /// says the same with the FHIR type or element it writes.
-    pub(crate) fn visit(self) -> Self {
-        for name in ["classCode", "moodCode", "typeCode", "determinerCode", "type"] {
-            self.mark_attribute(name);
-        }
-        self
-    }
-
-    /// Marks the template identifiers that `known` recognises.
-    pub(crate) fn take_templates(self, known: impl Fn(&str) -> bool) {
-        for template in self.children("templateId") {
-            if template.peek("root").is_some_and(&known) {
-                template.mark_attribute("root");
-                template.mark_attribute("extension");
-            }
-        }
-    }
-
     /// The mixed content in order.
     pub(crate) fn content(self) -> impl Iterator<Item = Content<'s>> {
         let source = self.source;
         self.node.children().filter_map(move |node| match node.node_type() {
             NodeType::Element => Some(Content::Element(Elem { node, source })),
-            NodeType::Text => {
-                source.mark(node, 0);
-                node.text().map(Content::Text)
-            }
+            NodeType::Text => Some(Content::Text(node.text()?, Place::Text(node.id()))),
             _ => None,
         })
     }
 
-    /// The attributes in order, unmarked.
-    pub(crate) fn attributes(self) -> impl Iterator<Item = (&'s str, &'s str)> {
-        self.node.attributes().map(|attribute| (attribute.name(), attribute.value()))
-    }
-
-    /// Takes back every mark on this element and below.
-    pub(crate) fn unmark(self) {
-        for node in self.node.descendants() {
-            for at in 0..leaf_count(node) as usize {
-                if let Some(leaf) = self.source.leaf(node, at) {
-                    leaf.set(false);
-                }
-            }
-        }
+    /// The attributes in order: name, value, place.
+    pub(crate) fn attributes(self) -> impl Iterator<Item = (&'s str, &'s str, Place)> {
+        let id = self.id();
+        let numbered = self.node.attributes().zip(0u16..);
+        numbered.map(move |(attribute, at)| {
+            (attribute.name(), attribute.value(), Place::Attribute(id, at))
+        })
     }
 
     /// The address, for example `/ClinicalDocument/component/structuredBody/component[3]/section`.
@@ -306,8 +346,28 @@ impl<'s> Elem<'s> {
 pub(crate) enum Content<'s> {
     /// An element.
     Element(Elem<'s>),
-    /// A text, entities resolved; marked as used.
-    Text(&'s str),
+    /// A text, entities resolved, and its place.
+    Text(&'s str, Place),
+}
+
+/// Attributes that only say which kind of thing their element is.
+const KINDS: [&str; 6] =
+    ["classCode", "moodCode", "typeCode", "determinerCode", "inversionInd", "type"];
+
+/// Whether the node is a clinical statement directly within an entry.
+fn is_statement(node: Node<'_, '_>) -> bool {
+    let is_in_entry = |node: Node<'_, '_>| {
+        node.parent_element().is_some_and(|parent| parent.tag_name().name() == "entry")
+    };
+    node.is_element() && node.tag_name().name() != "templateId" && is_in_entry(node)
+}
+
+/// A value without the blanks around it. Values rarely have any, which two bytes tell.
+pub(crate) fn trimmed(value: &str) -> &str {
+    match value.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => value,
+        _ => value.trim(),
+    }
 }
 
 /// Leaves of a node itself: its attributes, or 1 for a text that is not blank.
@@ -336,78 +396,6 @@ fn sibling_totals<'a>(node: Node<'a, '_>) -> HashMap<&'a str, usize> {
         *totals.entry(sibling_name(child)).or_insert(0) += 1;
     }
     totals
-}
-
-/// Refuses too deep a nesting before the parser sees it. Markup inside comments and CDATA is
-/// skipped, so only real elements count.
-fn check_depth(text: &str) -> Result<(), Issue> {
-    let mut depth = 0usize;
-    let mut rest = text;
-    while let Some((_, markup)) = rest.split_once('<') {
-        let (inside, after) = if let Some(comment) = markup.strip_prefix("!--") {
-            comment.split_once("-->").map_or(("!", ""), |(_, after)| ("!", after))
-        } else if let Some(data) = markup.strip_prefix("![CDATA[") {
-            data.split_once("]]>").map_or(("!", ""), |(_, after)| ("!", after))
-        } else {
-            split_tag(markup)
-        };
-        match inside.as_bytes() {
-            [b'/', ..] => depth = depth.saturating_sub(1),
-            [b'!' | b'?', ..] | [] | [.., b'/'] => {}
-            _ => depth += 1,
-        }
-        if depth > MAX_DEPTH {
-            let message = "elements are nested deeper than the limit";
-            return Err(Issue::error(IssueCode::TooCostly, "/", message));
-        }
-        rest = after;
-    }
-    Ok(())
-}
-
-/// Splits behind the `>` that ends a tag; one inside a quoted attribute value does not.
-fn split_tag(markup: &str) -> (&str, &str) {
-    let mut quote = None;
-    for (at, byte) in markup.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => {
-                return (markup.get(..at).unwrap_or(""), markup.get(at + 1..).unwrap_or(""));
-            }
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), close) if open == close => quote = None,
-            _ => {}
-        }
-    }
-    (markup, "")
-}
-
-/// The parser's refusal without the words of the document.
-fn refusal(error: &roxmltree::Error) -> Issue {
-    use roxmltree::Error;
-    let (code, what) = match error {
-        Error::DtdDetected => {
-            (IssueCode::NotSupported, "a document type definition is not allowed")
-        }
-        Error::NodesLimitReached => (IssueCode::TooCostly, "more nodes than the limit"),
-        Error::UnknownNamespace(..) => {
-            (IssueCode::Structure, "a name uses a namespace prefix that is not declared")
-        }
-        Error::UnknownEntityReference(..) | Error::MalformedEntityReference(..) => {
-            (IssueCode::Structure, "an entity is not known")
-        }
-        Error::UnexpectedCloseTag(..) | Error::UnexpectedEntityCloseTag(..) => {
-            (IssueCode::Structure, "an end tag does not match its start tag")
-        }
-        Error::DuplicatedAttribute(..) => {
-            (IssueCode::Structure, "an attribute occurs twice in one element")
-        }
-        Error::UnclosedRootNode => (IssueCode::Structure, "the document is cut short"),
-        Error::NoRootNode => (IssueCode::Structure, "there is no element"),
-        _ => (IssueCode::Structure, "the XML is not well-formed"),
-    };
-    let at = error.pos();
-    let message = format!("{what}, at line {}, column {}", at.row, at.col);
-    Issue::error(code, "/", message)
 }
 
 #[cfg(test)]

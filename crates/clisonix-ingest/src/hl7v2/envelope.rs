@@ -18,8 +18,8 @@ pub(super) struct Envelope {
     pub(super) control_id: Option<String>,
     /// EVN-2, else MSH-7.
     pub(super) event_time_ms: Option<i64>,
-    /// The zone of MSH-7, which holds for times without one (HL7 v2 2.A.22).
-    pub(super) zone_minutes: i16,
+    /// The zone of times without one: that of MSH-7 (HL7 v2 2.A.22), else the feed's.
+    pub(super) zone_minutes: i32,
     /// Who gives names that only the sender knows, as part of a URI.
     pub(super) facility: String,
 }
@@ -42,7 +42,8 @@ impl Envelope {
         let control = first_of(message, &["MSH-10"]);
         used.mark(control.as_ref().map(|found| found.index));
         let sent = first_of(message, &["MSH-7"]);
-        let zone = sent.as_ref().and_then(|s| Timestamp::parse(&s.text)?.offset_minutes);
+        let zone_minutes = hint.zone_minutes_of(sent.as_ref().map(|sent| sent.text.as_str()));
+        let zone = i16::try_from(zone_minutes).ok();
         let happened = first_of(message, &["EVN-2"]);
         let event = [happened, sent].into_iter().flatten().find_map(|found| {
             let time = Timestamp::parse(&found.text)?;
@@ -55,7 +56,7 @@ impl Envelope {
         Self {
             control_id: control.map(|found| found.text),
             event_time_ms: event.map(|(_, ms)| ms),
-            zone_minutes: zone.unwrap_or(0),
+            zone_minutes,
             facility,
             feed,
         }

@@ -7,7 +7,7 @@ use clisonix_hl7v2::{Leaf, Message};
 use super::envelope::Envelope;
 use super::structure::{Parent, Structure};
 use super::tables;
-use crate::mapping::{Axis, Source, Text};
+use crate::mapping::{Argument, Axis, Source, Text};
 
 /// The functions that [`Segments::call`] offers to mappings.
 pub(super) const FUNCTIONS: &[&str] = &["text", "local", "table"];
@@ -203,7 +203,7 @@ impl Source for Segments<'_> {
     }
 
     fn zone_minutes(&self) -> i32 {
-        i32::from(self.envelope.zone_minutes)
+        self.envelope.zone_minutes
     }
 
     /// A segment says its own name, so that a condition can ask whether it is there.
@@ -257,8 +257,14 @@ impl Source for Segments<'_> {
         }
     }
 
-    fn call(&self, function: &str, at: Node, arguments: &[String]) -> Option<(String, Vec<Node>)> {
-        match (function, arguments) {
+    fn call(
+        &self,
+        function: &str,
+        at: Node,
+        arguments: &[Argument<Node>],
+    ) -> Option<(String, Vec<Node>)> {
+        let texts: Option<Vec<&str>> = arguments.iter().map(|it| it.text.as_deref()).collect();
+        match (function, texts?.as_slice()) {
             ("text", [field]) => self.whole_text(at, field.parse().ok()?),
             ("local", [name]) => {
                 let name = tables::uri_part(name)?;

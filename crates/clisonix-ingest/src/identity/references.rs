@@ -1,5 +1,7 @@
 //! Finding and rewriting the references inside a resource.
 
+use std::collections::HashSet;
+
 use clisonix_fhir::json::{Object, Value};
 
 /// Calls `visit` with the text of every reference: `Reference.reference`, and an
@@ -68,4 +70,20 @@ pub(super) fn with_id(resource: Value, id: &str) -> Value {
         }
     }
     Value::Object(object)
+}
+
+/// Takes out of every list what is equal to an element before it: two names of one person are one
+/// reference once the person's id is known.
+pub(crate) fn say_once(value: &mut Value) {
+    match value {
+        Value::Object(object) => object.iter_mut().for_each(|(_, inner)| say_once(inner)),
+        Value::Array(list) => {
+            list.iter_mut().for_each(say_once);
+            if list.len() > 1 {
+                let mut told = HashSet::with_capacity(list.len());
+                list.retain(|it| it.as_object().is_none() || told.insert(it.to_text()));
+            }
+        }
+        _ => {}
+    }
 }

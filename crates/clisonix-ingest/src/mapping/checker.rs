@@ -39,6 +39,7 @@ struct Checker<'a> {
     own: &'a [&'a str],
     blocks: HashMap<&'a str, usize>,
     codemaps: HashMap<&'a str, usize>,
+    constants: HashMap<&'a str, &'a str>,
     labels: Vec<&'a str>,
     variables: Vec<&'a str>,
     block_types: Vec<Option<BlockType>>,
@@ -70,6 +71,11 @@ impl<'a> Checker<'a> {
                 .enumerate()
                 .map(numbered)
                 .collect(),
+            constants: files
+                .constants
+                .iter()
+                .map(|(name, text)| (name.text.as_str(), text.as_str()))
+                .collect(),
             labels: labels(files),
             variables: variables.collect(),
             block_types: Vec::new(),
@@ -95,26 +101,42 @@ impl<'a> Checker<'a> {
             resource: ty.and_then(|ty| ty.resource),
             label: block.label.as_ref().and_then(|label| self.label(label)),
             rows: Vec::new(),
+            constant: false,
             required: Vec::new(),
         };
         let Some(ty) = ty else { return bound };
         for row in &block.rows {
-            match row {
-                syntax::Row::Let { name, value } => {
-                    if let Some(value) = self.expression(value) {
-                        bound.rows.push(plan::Row::Let { name: name.text.clone(), value });
-                    }
-                }
-                syntax::Row::Require(members) => {
-                    self.members_exist(ty.scope, members);
-                    bound.required.push(members.iter().map(|name| name.text.clone()).collect());
-                }
-                syntax::Row::Put(put) => {
-                    bound.rows.extend(self.put(&block.ty.text, ty, put).map(plan::Row::Put));
-                }
+            if let syntax::Row::Require(members) = row {
+                self.members_exist(ty.scope, members);
+                bound.required.push(members.iter().map(|name| name.text.clone()).collect());
+            } else {
+                bound.rows.extend(self.row(&block.ty.text, ty, row));
             }
         }
+        bound.constant = bound.rows.iter().all(|row| match row {
+            plan::Row::Put(put) => matches!(put.value, plan::Expression::Literal(_)),
+            _ => false,
+        });
         bound
+    }
+
+    /// A row of a block whose type is written `path`; `require` is none of the plan's rows.
+    fn row(&mut self, path: &str, ty: BlockType, row: &'a syntax::Row) -> Option<plan::Row> {
+        Some(match row {
+            syntax::Row::Put(put) => plan::Row::Put(self.put(path, ty, put)?),
+            syntax::Row::Let { name, value } => {
+                plan::Row::Let { name: name.text.clone(), value: self.expression(value)? }
+            }
+            syntax::Row::Implied { paths, when, .. } => {
+                let paths = paths.iter().map(|path| self.path(path)).collect::<Option<_>>()?;
+                plan::Row::Implied { paths, when: self.when(when.as_ref())? }
+            }
+            syntax::Row::Also { make, .. } => plan::Row::Also(self.make(make)?),
+            syntax::Row::Issue { text, when, .. } => {
+                plan::Row::Issue { text: text.clone(), when: self.when(when.as_ref())? }
+            }
+            syntax::Row::Require(_) => return None,
+        })
     }
 
     fn members_exist(&mut self, scope: Scope, members: &[Name]) {
@@ -127,7 +149,7 @@ impl<'a> Checker<'a> {
         let block = self.block_named(&make.block)?;
         let ty = self.block_types.get(block).copied().flatten();
         if ty.is_some_and(|ty| ty.resource.is_none()) {
-            let reason = "`make` needs a block that makes a resource";
+            let reason = "`make` and `also` need a block that makes a resource";
             self.misfit(make.block.at, &make.block.text, "datatype", reason);
         }
         let path = self.path(&make.path)?;
@@ -157,9 +179,21 @@ impl<'a> Checker<'a> {
                 negated: *negated,
             },
             syntax::Condition::In { value, allowed } => {
-                plan::Condition::In { value: self.expression(value)?, allowed: allowed.clone() }
+                let allowed = allowed.iter().map(|allowed| match self.expression(allowed)? {
+                    plan::Expression::Literal(text) => Some(text),
+                    _ => self.no_constant(allowed),
+                });
+                let allowed = allowed.collect::<Option<_>>()?;
+                plan::Condition::In { value: self.expression(value)?, allowed }
             }
         })
+    }
+
+    /// Reports a variable where only a text that is known at once can stand; always `None`.
+    fn no_constant<T>(&mut self, expression: &syntax::Expression) -> Option<T> {
+        let syntax::Expression::Variable(name) = expression else { return None };
+        let known: Vec<&str> = self.constants.keys().copied().collect();
+        self.unknown("constant", name, known.into_iter())
     }
 
     fn conditions(&mut self, all: &'a [syntax::Condition]) -> Option<Vec<plan::Condition>> {
@@ -179,8 +213,12 @@ impl<'a> Checker<'a> {
             syntax::Expression::Literal(text) => plan::Expression::Literal(text.clone()),
             syntax::Expression::Path(path) => plan::Expression::Path(self.path(path)?),
             syntax::Expression::Variable(name) => {
+                if let Some(text) = self.constants.get(name.text.as_str()) {
+                    return Some(plan::Expression::Literal((*text).to_owned()));
+                }
                 if !self.variables.contains(&name.text.as_str()) {
-                    let known = self.variables.clone();
+                    let known = self.variables.iter().chain(self.constants.keys());
+                    let known: Vec<&str> = known.copied().collect();
                     return self.unknown("variable", name, known.into_iter());
                 }
                 plan::Expression::Variable(name.text.clone())

@@ -34,7 +34,10 @@ pub(super) fn primitive(ty: &str, text: &str, zone_minutes: i32) -> Option<Value
         }
         "time" => time(trimmed).map(Value::from),
         "string" | "markdown" | "xhtml" => Some(Value::from(text)),
-        "base64Binary" => Some(Value::from(text.split_whitespace().collect::<String>())),
+        "base64Binary" => {
+            let packed: String = text.split_whitespace().collect();
+            is_base64(&packed).then(|| Value::from(packed))
+        }
         "uri" | "url" | "canonical" | "oid" | "uuid" | "id" => {
             let blank = trimmed.contains(char::is_whitespace);
             (!blank).then(|| Value::from(trimmed))
@@ -47,18 +50,43 @@ pub(super) fn primitive(ty: &str, text: &str, zone_minutes: i32) -> Option<Value
 
 /// A `Quantity` of a value, with an HL7 v2 or v3 number's own text, and a unit.
 ///
-/// Units without blanks are taken for UCUM codes, as HL7 v3 asks (data types R1, PQ.unit).
+/// A unit that can be one is taken for a UCUM code, as HL7 v3 asks (data types R1, PQ.unit).
 pub(super) fn quantity(value: &str, unit: Option<&str>) -> Option<Value> {
     let mut quantity = Object::new();
     quantity.insert("value", Value::Number(decimal(value.trim())?));
     if let Some(unit) = unit.map(str::trim).filter(|unit| !unit.is_empty()) {
         quantity.insert("unit", unit);
-        if unit.is_ascii() && !unit.contains(char::is_whitespace) {
+        if is_ucum_like(unit) {
             quantity.insert("system", "http://unitsofmeasure.org");
             quantity.insert("code", unit);
         }
     }
     Some(Value::Object(quantity))
+}
+
+/// Whether the text has the form of a UCUM unit (UCUM §2 to §11: printable ASCII without blanks,
+/// brackets closed); whether such a unit exists is not asked.
+pub(super) fn is_ucum_like(unit: &str) -> bool {
+    let balanced = |open: char, close: char| {
+        let level = unit.chars().try_fold(0i32, |level, letter| {
+            let level = level + i32::from(letter == open) - i32::from(letter == close);
+            (level >= 0).then_some(level)
+        });
+        level == Some(0)
+    };
+    unit.bytes().all(|byte| byte.is_ascii_graphic())
+        && balanced('{', '}')
+        && balanced('[', ']')
+        && balanced('(', ')')
+}
+
+/// RFC 4648 section 4, without white space.
+fn is_base64(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && text.len() - digits.len() <= 2
+        && !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
 /// A decimal; HL7 allows a leading `+`, leading zeros and a bare point, JSON does not.

@@ -2,27 +2,23 @@
 
 mod reading;
 
+use std::collections::HashSet;
+
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::{Object, Value};
 
-use super::plan::{Block, BlockId, CodeMapId, Expression, LabelId, Plan, Put, Row, Writer};
+use super::plan::{
+    Block, BlockId, CodeMapId, Condition, Expression, LabelId, Make, Plan, Put, Row, Writer,
+};
 use super::{MAX_NESTING, MAX_RESOURCES, Made, Source, conversion, target};
 use crate::identity::Draft;
-use reading::{Datum, Item};
+use reading::{Datum, Found, Item};
 
 /// Applies every `make` of the plan in order.
 pub(super) fn run<S: Source>(plan: &Plan, source: &S) -> Made<S::Node> {
     let mut engine = Engine::new(plan, source);
     for make in &plan.makes {
-        let mut reads = Vec::new();
-        let nodes = engine.nodes(source.root(), &make.path, false, &mut reads);
-        for node in nodes {
-            let mut reads = reads.clone();
-            let fires = make.when.as_ref().is_none_or(|when| engine.holds(when, node, &mut reads));
-            if fires && engine.resource(make.block, node).is_some() {
-                engine.used.extend(reads);
-            }
-        }
+        engine.make(make, source.root());
     }
     engine.finish()
 }
@@ -43,11 +39,21 @@ fn reference(name: String) -> Value {
     Value::Object(reference)
 }
 
+/// How far a run had come.
+#[derive(Clone, Copy)]
+struct Mark {
+    used: usize,
+    drafts: usize,
+    labels: usize,
+}
+
 struct Engine<'p, 's, S: Source> {
     plan: &'p Plan,
     source: &'s S,
     /// `None` while a resource is being made.
     drafts: Vec<Option<Draft>>,
+    /// The type of each draft.
+    types: Vec<&'static str>,
     /// Labels of the drafts, in the order they were begun.
     labelled: Vec<(LabelId, usize)>,
     /// Resources that are being made, innermost last.
@@ -65,6 +71,7 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
             plan,
             source,
             drafts: Vec::new(),
+            types: Vec::new(),
             labelled: Vec::new(),
             open: Vec::new(),
             variables: Vec::new(),
@@ -81,8 +88,33 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
                 resolve_forward(&mut draft.resource, &self.labelled);
             }
         }
+        let mut told = HashSet::new();
+        self.issues.retain(|issue| told.insert((issue.path.clone(), issue.message.clone())));
         let drafts = self.drafts.into_iter().flatten().collect();
         Made { drafts, used: self.used, issues: self.issues }
+    }
+
+    /// Makes a resource for every node that the path finds.
+    fn make(&mut self, make: &'p Make, at: S::Node) {
+        for Found { node, mut reads } in self.nodes(at, &make.path, false) {
+            let fires = make.when.as_ref().is_none_or(|when| self.holds(when, node, &mut reads));
+            if fires && self.resource(make.block, node).is_some() {
+                self.used.extend(reads);
+            }
+        }
+    }
+
+    /// Where things stand now, to go back to when what follows comes to nothing.
+    fn mark(&self) -> Mark {
+        let (used, drafts, labels) = (self.used.len(), self.drafts.len(), self.labelled.len());
+        Mark { used, drafts, labels }
+    }
+
+    fn back_to(&mut self, mark: Mark) {
+        self.used.truncate(mark.used);
+        self.drafts.truncate(mark.drafts);
+        self.types.truncate(mark.drafts);
+        self.labelled.truncate(mark.labels);
     }
 
     /// Makes a resource as a draft of its own; the answer is its number.
@@ -92,20 +124,29 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
             self.limit(node, "the message makes more resources than the limit");
             return None;
         }
-        let index = self.drafts.len();
-        let labels = self.labelled.len();
+        let mark = self.mark();
+        let index = mark.drafts;
         self.drafts.push(None);
+        self.types.push(plan.resource.unwrap_or_default());
         self.open.push((plan.label, index));
         self.labelled.extend(plan.label.map(|label| (label, index)));
         let resource = self.block(plan, node);
         self.open.pop();
-        let Some(resource) = resource else {
-            self.drafts.truncate(index);
-            self.labelled.truncate(labels);
+        let Some(resource) = resource.map(Value::Object) else {
+            self.back_to(mark);
             return None;
         };
         let place = self.source.address(node);
-        let draft = Draft::new(Value::Object(resource), draft_name(index), place);
+        let faults = self.source.faults(&resource);
+        if !faults.is_empty() {
+            self.back_to(mark);
+            self.issues.extend(faults.into_iter().map(|fault| {
+                let message = format!("not taken over: {} at {}", fault.message, fault.path);
+                Issue { message, path: place.clone(), ..fault }
+            }));
+            return None;
+        }
+        let draft = Draft::new(resource, draft_name(index), place);
         if let Some(slot) = self.drafts.get_mut(index) {
             *slot = Some(draft);
         }
@@ -119,8 +160,7 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
             return None;
         }
         self.depth += 1;
-        let (variables, used) = (self.variables.len(), self.used.len());
-        let (drafts, labels) = (self.drafts.len(), self.labelled.len());
+        let (variables, mark) = (self.variables.len(), self.mark());
         let mut object = Object::new();
         if let Some(name) = block.resource {
             object.insert("resourceType", name);
@@ -132,50 +172,94 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
                     self.variables.push((name, items));
                 }
                 Row::Put(put) => self.put(put, node, &mut object),
+                Row::Also(make) => self.make(make, node),
+                Row::Issue { text, when } => self.issue(text, when.as_ref(), node),
+                Row::Implied { .. } => {}
             }
         }
         self.depth -= 1;
-        self.variables.truncate(variables);
         let complete = block.required.iter().all(|any| any.iter().any(|m| object.contains_key(m)));
-        if complete && self.used.len() > used {
-            return Some(object);
+        let says = complete && (block.constant || self.used.len() > mark.used);
+        if says {
+            self.imply(block, node);
+        } else {
+            self.back_to(mark);
         }
-        self.used.truncate(used);
-        self.drafts.truncate(drafts);
-        self.labelled.truncate(labels);
-        None
+        self.variables.truncate(variables);
+        says.then_some(object)
+    }
+
+    /// Counts as used the leaves that say no more than what the block has made.
+    fn imply(&mut self, block: &'p Block, node: S::Node) {
+        for row in &block.rows {
+            let Row::Implied { paths, when } = row else { continue };
+            let found: Vec<_> =
+                paths.iter().flat_map(|path| self.nodes(node, path, true)).collect();
+            if found.is_empty()
+                || when.as_ref().is_some_and(|when| !self.holds(when, node, &mut Vec::new()))
+            {
+                continue;
+            }
+            for found in found {
+                self.used.extend(found.reads);
+                self.source.leaves(found.node, &mut self.used);
+            }
+        }
+    }
+
+    fn issue(&mut self, text: &str, when: Option<&'p Condition>, node: S::Node) {
+        if when.is_none_or(|when| self.holds(when, node, &mut Vec::new())) {
+            let path = self.source.address(node);
+            self.issues.push(Issue::warning(IssueCode::BusinessRule, path, text));
+        }
     }
 
     fn put(&mut self, put: &'p Put, node: S::Node, object: &mut Object) {
         let mut reads = Vec::new();
-        if put.when.as_ref().is_some_and(|when| !self.holds(when, node, &mut reads)) {
-            return;
-        }
         if let (Writer::Block(block) | Writer::Reference(block), Expression::Path(path)) =
             (put.writer, &put.value)
         {
-            let mut path_reads = reads.clone();
-            for inner in self.nodes(node, path, false, &mut path_reads) {
-                self.put_block(put, block, inner, &path_reads, object);
+            let found = self.nodes(node, path, false);
+            if found.is_empty() || !self.applies(put, node, &mut reads) {
+                return;
+            }
+            for mut found in found {
+                found.reads.extend_from_slice(&reads);
+                self.put_block(put, block, &found, object);
             }
             return;
         }
-        for item in self.items(&put.value, node, false) {
-            self.put_item(put, item, &reads, object);
+        // What a function costs is known only when it is called; a path that leads nowhere is cheap.
+        if let Expression::Path(_) = put.value {
+            let items = self.items(&put.value, node, false);
+            if !items.is_empty() && self.applies(put, node, &mut reads) {
+                for item in items {
+                    self.put_item(put, item, &reads, object);
+                }
+            }
+        } else if self.applies(put, node, &mut reads) {
+            for item in self.items(&put.value, node, false) {
+                self.put_item(put, item, &reads, object);
+            }
         }
+    }
+
+    /// Whether the row's condition holds.
+    fn applies(&mut self, put: &'p Put, node: S::Node, reads: &mut Vec<S::Node>) -> bool {
+        put.when.as_ref().is_none_or(|when| self.holds(when, node, reads))
     }
 
     fn put_block(
         &mut self,
         put: &'p Put,
         block: BlockId,
-        node: S::Node,
-        reads: &[S::Node],
+        found: &Found<S::Node>,
         object: &mut Object,
     ) {
-        let (used, drafts) = (self.used.len(), self.drafts.len());
-        let labels = self.labelled.len();
-        if matches!(self.source.text(node), super::Text::Retract) {
+        let Found { node, reads } = found;
+        let node = *node;
+        let mark = self.mark();
+        if self.source.is_retraction(node) {
             if target::retract(object, &put.target) {
                 self.used.push(node);
                 self.used.extend_from_slice(reads);
@@ -190,19 +274,35 @@ impl<'p, 's, S: Source> Engine<'p, 's, S> {
             block.and_then(|block| self.block(block, node)).map(Value::Object)
         };
         let Some(value) = value else { return };
-        if target::put(object, &put.target, value) {
+        if self.written(put, value, object) {
             self.used.extend_from_slice(reads);
         } else {
-            self.used.truncate(used);
-            self.drafts.truncate(drafts);
-            self.labelled.truncate(labels);
+            self.back_to(mark);
         }
+    }
+
+    /// Writes a value that is ready, unless it refers to what the target may not refer to.
+    fn written(&self, put: &Put, value: Value, object: &mut Object) -> bool {
+        if !put.allowed.is_empty() {
+            let number = value.get("reference").and_then(Value::as_str);
+            let number = number.and_then(|name| name.strip_prefix('#')?.parse::<usize>().ok());
+            let ty = number.and_then(|number| self.types.get(number));
+            let fits = |ty: &str| put.allowed.iter().any(|allowed| allowed.name() == ty);
+            if ty.is_some_and(|ty| !fits(ty) && !fits("Resource")) {
+                return false;
+            }
+        }
+        if put.target.is_empty() {
+            let Value::Object(made) = value else { return false };
+            return target::merge(object, made);
+        }
+        target::put(object, &put.target, value)
     }
 
     fn put_item(&mut self, put: &Put, item: Item<S::Node>, reads: &[S::Node], object: &mut Object) {
         let written = match item.datum {
             Datum::Retract => target::retract(object, &put.target),
-            Datum::Made(value) => target::put(object, &put.target, value),
+            Datum::Made(value) => self.written(put, value, object),
             Datum::Text(text) => match self.converted(put.writer, &text) {
                 Ok(value) => target::put(object, &put.target, value),
                 Err(issue) => {

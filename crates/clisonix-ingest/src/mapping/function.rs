@@ -1,5 +1,6 @@
 //! The closed list of functions that expressions may call.
 
+use super::conversion;
 use crate::identity::short_hash;
 use crate::terminology;
 use crate::timestamp;
@@ -20,6 +21,8 @@ pub(super) enum Function {
     Date,
     System,
     Quantity,
+    Ucum,
+    Minus,
     Hash,
     Name,
 }
@@ -39,6 +42,8 @@ pub(super) const FUNCTIONS: &[(&str, Function, usize, usize, &str)] = &[
     ("date", Function::Date, 1, 1, "a value"),
     ("system", Function::System, 1, 1, "a value"),
     ("quantity", Function::Quantity, 2, 2, "a value and a unit"),
+    ("ucum", Function::Ucum, 1, 1, "a unit"),
+    ("minus", Function::Minus, 2, 2, "two whole numbers"),
     ("hash", Function::Hash, 1, MANY, "at least one value"),
     ("name", Function::Name, 1, 1, "a path"),
 ];
@@ -72,6 +77,11 @@ impl Function {
             (Self::Trim, [text]) => text.trim().to_owned(),
             (Self::Date, [text]) => timestamp::fhir_of_hl7(text, zone_minutes)?,
             (Self::System, [text]) => terminology::system_uri(text)?,
+            (Self::Ucum, [unit]) => conversion::is_ucum_like(unit).then(|| (*unit).to_owned())?,
+            (Self::Minus, [whole, less]) => {
+                let (whole, less): (u32, u32) = (whole.parse().ok()?, less.parse().ok()?);
+                whole.saturating_sub(less).to_string()
+            }
             (Self::Hash, texts) => short_hash("clisonix mapping hash 1", texts),
             _ => return None,
         };

@@ -33,6 +33,7 @@ pub(super) fn parse_files(files: &[(&str, &str)]) -> Result<Files, Vec<MappingEr
 /// The sections of one file.
 #[derive(Default)]
 struct Sections {
+    constants: Vec<(Name, String)>,
     blocks: Vec<Block>,
     codemaps: Vec<CodeMap>,
     makes: Vec<Make>,
@@ -78,10 +79,22 @@ impl Sections {
             (Open::Block, Some(block), _) => block.rows.push(row(cursor)?),
             (Open::CodeMap, _, Some(codemap)) => codemap.codes.push(code(cursor)?),
             (Open::Broken, ..) => return Ok(()),
-            _ => return Err(cursor.expected("`block`, `codemap` or `make`")),
+            _ => self.constants.push(constant(cursor)?),
         }
         end_of_line(cursor)
     }
+}
+
+/// `let NAME = "TEXT"` outside of blocks.
+fn constant(cursor: &mut Cursor<'_>) -> Result<(Name, String), MappingError> {
+    if !cursor.eat_word("let") {
+        return Err(cursor.expected("`block`, `codemap`, `make` or `let`"));
+    }
+    cursor.skip_blanks();
+    let name = cursor.name("a name")?;
+    cursor.need("=")?;
+    cursor.skip_blanks();
+    Ok((name, cursor.quoted()?))
 }
 
 fn end_of_line(cursor: &mut Cursor<'_>) -> Result<(), MappingError> {
@@ -123,8 +136,14 @@ fn codemap(cursor: &mut Cursor<'_>) -> Result<CodeMap, MappingError> {
     Ok(CodeMap { name, system, codes: Vec::new() })
 }
 
-/// `make BLOCK from PATH [when COND] ["ROW ID"]`, after the keyword.
+/// `make BLOCK from PATH [when COND] ["ROW ID"]`, after the keyword. The id is for the reader:
+/// nothing replaces a `make`.
 fn make(cursor: &mut Cursor<'_>) -> Result<Make, MappingError> {
+    make_from(cursor).map(|(make, _)| make)
+}
+
+/// `BLOCK from PATH [when COND] ["ROW ID"]`.
+fn make_from(cursor: &mut Cursor<'_>) -> Result<(Make, Option<String>), MappingError> {
     cursor.skip_blanks();
     let block = cursor.name("a block's name")?;
     if !cursor.eat_word("from") {
@@ -133,9 +152,7 @@ fn make(cursor: &mut Cursor<'_>) -> Result<Make, MappingError> {
     cursor.skip_blanks();
     let path = expression::path(cursor)?;
     let when = expression::when(cursor)?;
-    // A row's id is for its reader; nothing replaces a `make`.
-    row_id(cursor)?;
-    Ok(Make { block, path, when })
+    Ok((Make { block, path, when }, row_id(cursor)?))
 }
 
 /// `FROM = TO ["DISPLAY"]`.
@@ -169,12 +186,41 @@ fn row(cursor: &mut Cursor<'_>) -> Result<Row, MappingError> {
     if cursor.eat_word("require") {
         return required(cursor).map(Row::Require);
     }
+    if let Some(row) = side_row(cursor)? {
+        return Ok(row);
+    }
+    let at = cursor.at();
     let value = expression::expression(cursor)?;
     cursor.need("->")?;
     let target = target(cursor)?;
     let writer = writer(cursor)?;
     let when = expression::when(cursor)?;
-    Ok(Row::Put(Box::new(Put { value, target, writer, when, id: row_id(cursor)? })))
+    Ok(Row::Put(Box::new(Put { at, value, target, writer, when, id: row_id(cursor)? })))
+}
+
+/// `implied`, `also` or `issue`, if one of them comes next.
+fn side_row(cursor: &mut Cursor<'_>) -> Result<Option<Row>, MappingError> {
+    Ok(Some(if cursor.eat_word("implied") {
+        let mut paths = Vec::new();
+        loop {
+            cursor.skip_blanks();
+            paths.push(expression::path(cursor)?);
+            cursor.skip_blanks();
+            if !cursor.eat(",") {
+                break;
+            }
+        }
+        Row::Implied { paths, when: expression::when(cursor)?, id: row_id(cursor)? }
+    } else if cursor.eat_word("also") {
+        let (make, id) = make_from(cursor)?;
+        Row::Also { make, id }
+    } else if cursor.eat_word("issue") {
+        cursor.skip_blanks();
+        let text = cursor.quoted()?;
+        Row::Issue { text, when: expression::when(cursor)?, id: row_id(cursor)? }
+    } else {
+        return Ok(None);
+    }))
 }
 
 fn required(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, MappingError> {
@@ -191,6 +237,9 @@ fn required(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, MappingError> {
 fn target(cursor: &mut Cursor<'_>) -> Result<Vec<Place>, MappingError> {
     cursor.skip_blanks();
     let mut places = Vec::new();
+    if cursor.eat(".") {
+        return Ok(places);
+    }
     loop {
         let name = cursor.name("an element's name")?;
         places.push(Place { name, pick: pick(cursor)? });
@@ -232,8 +281,12 @@ fn writer(cursor: &mut Cursor<'_>) -> Result<Writer, MappingError> {
 fn twice(file: &str, sections: &Sections) -> Vec<MappingError> {
     let blocks = sections.blocks.iter().map(|block| ("block", &block.name));
     let codemaps = sections.codemaps.iter().map(|codemap| ("code map", &codemap.name));
+    let constants = sections.constants.iter().map(|(name, _)| ("constant", name));
     let mut seen = std::collections::HashSet::new();
-    let again = blocks.chain(codemaps).filter(|(what, name)| !seen.insert((*what, &name.text)));
+    let again = blocks
+        .chain(codemaps)
+        .chain(constants)
+        .filter(|(what, name)| !seen.insert((*what, &name.text)));
     again
         .map(|(what, name)| MappingError {
             file: file.to_owned(),
@@ -262,17 +315,17 @@ fn join(all: &mut Files, sections: Sections) {
             None => all.codemaps.push(codemap),
         }
     }
+    for (name, text) in sections.constants {
+        all.constants.retain(|(known, _)| known.text != name.text);
+        all.constants.push((name, text));
+    }
     all.makes.extend(sections.makes);
 }
 
 /// Puts a row in the place of the one with the same id, else at the end.
 fn overlay(rows: &mut Vec<Row>, row: Row) {
-    let id = |row: &Row| match row {
-        Row::Put(put) => put.id.clone(),
-        _ => None,
-    };
-    let wanted = id(&row);
-    match rows.iter_mut().find(|known| wanted.is_some() && id(known) == wanted) {
+    let known = rows.iter_mut().find(|known| row.id().is_some() && known.id() == row.id());
+    match known {
         Some(known) => *known = row,
         None => rows.push(row),
     }

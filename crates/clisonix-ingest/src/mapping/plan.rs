@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use clisonix_fhir::schema::TypeId;
+
 use super::function::Function;
 use super::syntax::{Move, Pick, Select};
 
@@ -25,6 +27,8 @@ pub(super) struct Block {
     pub(super) resource: Option<&'static str>,
     pub(super) label: Option<LabelId>,
     pub(super) rows: Vec<Row>,
+    /// Whether all rows are constants, so that the block needs nothing from the source.
+    pub(super) constant: bool,
     /// Each needs one of its members.
     pub(super) required: Vec<Vec<String>>,
 }
@@ -40,14 +44,20 @@ pub(super) struct Make {
 pub(super) enum Row {
     Put(Put),
     Let { name: String, value: Expression },
+    Implied { paths: Vec<Path>, when: Option<Condition> },
+    Also(Make),
+    Issue { text: String, when: Option<Condition> },
 }
 
 #[derive(Debug)]
 pub(super) struct Put {
     pub(super) value: Expression,
+    /// Empty for the value of the block itself.
     pub(super) target: Vec<Place>,
     pub(super) writer: Writer,
     pub(super) when: Option<Condition>,
+    /// The types that a Reference at the target may lead to; empty for any.
+    pub(super) allowed: &'static [TypeId],
 }
 
 /// One step of a target; `pick` stands exactly where the element is a list.

@@ -20,6 +20,8 @@ pub(super) struct Name {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) names: Vec<String>,
+    /// Names for texts, known in all blocks.
+    pub(super) constants: Vec<(Name, String)>,
     pub(super) blocks: Vec<Block>,
     pub(super) codemaps: Vec<CodeMap>,
     pub(super) makes: Vec<Make>,
@@ -62,10 +64,27 @@ pub(super) enum Row {
     Put(Box<Put>),
     Let { name: Name, value: Expression },
     Require(Vec<Name>),
+    Implied { paths: Vec<Path>, when: Option<Condition>, id: Option<String> },
+    Also { make: Make, id: Option<String> },
+    Issue { text: String, when: Option<Condition>, id: Option<String> },
+}
+
+impl Row {
+    /// The id by which another file replaces the row.
+    pub(super) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Put(put) => put.id.as_deref(),
+            Self::Implied { id, .. } | Self::Also { id, .. } | Self::Issue { id, .. } => {
+                id.as_deref()
+            }
+            Self::Let { .. } | Self::Require(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Put {
+    pub(super) at: At,
     pub(super) value: Expression,
     pub(super) target: Vec<Place>,
     pub(super) writer: Writer,
@@ -141,6 +160,14 @@ pub(super) enum Condition {
     And(Vec<Condition>),
     Not(Box<Condition>),
     Some(Expression),
-    Equal { left: Expression, right: Expression, negated: bool },
-    In { value: Expression, allowed: Vec<String> },
+    Equal {
+        left: Expression,
+        right: Expression,
+        negated: bool,
+    },
+    /// `allowed` are literals and names of constants.
+    In {
+        value: Expression,
+        allowed: Vec<Expression>,
+    },
 }

@@ -2,6 +2,7 @@
 
 use clisonix_fhir::json::{Object, Value};
 
+use super::MAX_COMPARED;
 use super::plan::Place;
 use super::syntax::Pick;
 
@@ -17,6 +18,39 @@ pub(super) fn put(object: &mut Object, places: &[Place], value: Value) -> bool {
     match place.pick {
         None => put_member(object, &place.name, rest, value),
         Some(pick) => put_element(object, &place.name, pick, rest, value),
+    }
+}
+
+/// Takes over the members of a value made for the same place, unless one of them stands already;
+/// objects on both sides become one, lists are joined.
+pub(super) fn merge(object: &mut Object, made: Object) -> bool {
+    let fits = is_apart(object, &made);
+    if fits {
+        unite(object, made);
+    }
+    fits
+}
+
+fn is_apart(object: &Object, made: &Object) -> bool {
+    made.iter().all(|(name, value)| match (object.get(name), value) {
+        (Some(Value::Object(known)), Value::Object(made)) => is_apart(known, made),
+        (None, _) | (Some(Value::Array(_)), Value::Array(_)) => true,
+        // The kind of the resource is the same.
+        _ => name == "resourceType",
+    })
+}
+
+fn unite(object: &mut Object, made: Object) {
+    for (name, value) in made {
+        match (object.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(made)) => unite(known, made),
+            (Some(Value::Array(known)), Value::Array(made)) => {
+                for element in made {
+                    add(known, element);
+                }
+            }
+            (_, value) => drop(object.insert(name, value)),
+        }
     }
 }
 
@@ -70,10 +104,19 @@ fn put_element(object: &mut Object, name: &str, pick: Pick, rest: &[Place], valu
         Some(Value::Object(element)) if !rest.is_empty() => put(element, rest, value),
         None if index == len => {
             let Some(built) = built(rest, value) else { return false };
-            list.push(built);
+            add(list, built);
             true
         }
         _ => false,
+    }
+}
+
+/// Adds an element to a list, unless the list says it already; only the last [`MAX_COMPARED`]
+/// elements are asked, so that a long list takes no longer for each element.
+fn add(list: &mut Vec<Value>, element: Value) {
+    let compared = list.iter().rev().take(MAX_COMPARED);
+    if element.as_object().is_none() || !compared.into_iter().any(|known| *known == element) {
+        list.push(element);
     }
 }
 

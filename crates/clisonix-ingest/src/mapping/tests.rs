@@ -6,7 +6,7 @@ use clisonix_fhir::json::Value;
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
-use super::{Axis, Made, Mapping, MappingError, Source, Text};
+use super::{Argument, Axis, Made, Mapping, MappingError, Source, Text};
 
 /// XML as a source: part n of a node is its child `p` with `n="…"`; `""` in a text retracts.
 struct Xml<'d>(&'d Document<'d>);
@@ -90,9 +90,10 @@ impl<'d> Source for Xml<'d> {
         &self,
         function: &str,
         _: At<'d>,
-        arguments: &[String],
+        arguments: &[Argument<At<'d>>],
     ) -> Option<(String, Vec<At<'d>>)> {
-        (function == "twice").then(|| (arguments.concat().repeat(2), Vec::new()))
+        let texts = arguments.iter().filter_map(|argument| argument.text.as_deref());
+        (function == "twice").then(|| (texts.collect::<String>().repeat(2), Vec::new()))
     }
 }
 
@@ -201,7 +202,8 @@ block REPORT -> DiagnosticReport as report
 block OBS -> Observation
   v -> valueString
   ref(patient) -> subject
-  ref(report) -> derivedFrom[+]
+  ref(report) -> focus[+]
+  ref(report) -> derivedFrom[+]      # an observation is not derived from a report
 block PATIENT -> Patient as patient
   name -> name[+].text
 block NOBODY -> Practitioner as nobody
@@ -215,8 +217,8 @@ make PATIENT from p
         resources,
         [
             r##"{"resourceType":"DiagnosticReport","code":{"text":"c"},"subject":{"reference":"#3"},"result":[{"reference":"#1"},{"reference":"#2"}]}"##,
-            r##"{"resourceType":"Observation","valueString":"1","subject":{"reference":"#3"},"derivedFrom":[{"reference":"#0"}]}"##,
-            r##"{"resourceType":"Observation","valueString":"2","subject":{"reference":"#3"},"derivedFrom":[{"reference":"#0"}]}"##,
+            r##"{"resourceType":"Observation","valueString":"1","subject":{"reference":"#3"},"focus":[{"reference":"#0"}]}"##,
+            r##"{"resourceType":"Observation","valueString":"2","subject":{"reference":"#3"},"focus":[{"reference":"#0"}]}"##,
             r#"{"resourceType":"Patient","name":[{"text":"n"}]}"#,
         ]
     );
@@ -302,6 +304,50 @@ make O from o
 }
 
 #[test]
+fn implied_leaves_resources_beside_issues_and_the_block_itself() {
+    let mapping = r#"
+let ACT = "a"
+block O -> Observation as o
+  implied kind[@k = $ACT], none when t
+  also SIDE from s
+  issue "there is no code" when not code
+  t -> valueString
+  . -> . : CODED
+  who[*] -> performer[+] : WHO
+  note[*] -> note[+] : NOTE
+  require valueString
+block CODED -> Observation
+  code -> code.text when kind/@k in ($ACT, "b")
+block SIDE -> ServiceRequest
+  . -> code.text
+block WHO -> Reference
+  @org -> display
+  . -> . : DEVICE when @device
+block DEVICE -> Device
+  @device -> distinctIdentifier
+block NOTE -> Annotation
+  . -> text
+make O from o[*]
+"#;
+    let xml = r#"<m><o><kind k="a" l="x"/><t>1</t><code>c</code><s>side</s><who org="lab"/>
+      <who device="d"/><note>n</note><note>n</note></o><o><kind k="a"/><s>gone</s></o></m>"#;
+    let (resources, used, issues) = run(mapping, xml);
+    assert_eq!(
+        resources,
+        [
+            concat!(
+                r#"{"resourceType":"Observation","valueString":"1","code":{"text":"c"},"#,
+                r#""performer":[{"display":"lab"}],"note":[{"text":"n"}]}"#
+            ),
+            r#"{"resourceType":"ServiceRequest","code":{"text":"side"}}"#,
+        ]
+    );
+    // A device may not perform; the second note says nothing new; the element implied is itself.
+    assert_eq!(used, ["s", "t", "code", "k", "org", "note", "note", "k", "kind"]);
+    assert_eq!(issues, 1);
+}
+
+#[test]
 fn mistakes_are_named_with_their_place() {
     let patient = "block P -> Patient\n";
     let cases = [
@@ -336,6 +382,15 @@ fn mistakes_are_named_with_their_place() {
             "x -> name[+] : P\n",
             "test.map:2:6: `name` is a HumanName: a block that makes a resource fits a Reference or a resource only",
         ),
+        (
+            "x -> . : P\nblock Q -> Coding\ny -> . : P\n",
+            "test.map:4:10: `.` is a Coding: the block makes another type",
+        ),
+        (
+            "x -> _birthDate\n",
+            "test.map:2:6: `_birthDate` is a date: `_name` takes the `id` and `extension` of a single value",
+        ),
+        ("x -> id when y in ($Z)\n", "test.map:2:21: unknown variable `Z`"),
         ("require nam\n", "test.map:2:9: unknown element `nam`, did you mean `name`?"),
     ];
     for (text, expected) in cases {
@@ -346,7 +401,10 @@ fn mistakes_are_named_with_their_place() {
         };
         assert_eq!(first_error(&whole), expected, "{whole}");
     }
-    assert_eq!(first_error("x -> y\n"), "test.map:1:1: expected `block`, `codemap` or `make`");
+    assert_eq!(
+        first_error("x -> y\n"),
+        "test.map:1:1: expected `block`, `codemap`, `make` or `let`"
+    );
     let deep = format!("{patient}x -> id when {}x{}\n", "(".repeat(500), ")".repeat(500));
     assert!(first_error(&deep).contains("nested too deep"));
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clisonix_fhir::issue::Issue;
 use clisonix_fhir::json::Value;
-use clisonix_ingest::{Hint, Intake, Outcome, take_in};
+use clisonix_ingest::{Format, Hint, Intake, Mappings, Outcome, Overlay, take_in, take_in_with};
 use proptest::prelude::*;
 
 /// The corpus beside the project, or `None` with a visible line when it is not there.
@@ -318,11 +318,72 @@ fn a_result_keeps_its_number_its_words_and_its_precision() {
     let text = observation.to_text();
     assert!(text.contains(r#""value":1.50,"unit":"mg/dL""#), "{text}");
     assert!(text.contains(r#""text":"a < b""#), "{text}");
-    // A time of day without an offset has no place in FHIR: the day is stated, the leaf kept.
-    assert!(text.contains(r#""effectiveDateTime":"2020-01-02""#), "{text}");
-    assert!(intake.kept.iter().any(|kept| kept.value == "202001020304"));
+    // A time of day without an offset is read at the offset of the document's own time.
+    assert!(text.contains(r#""effectiveDateTime":"2020-01-02T03:04:00+01:00""#), "{text}");
     assert_eq!(intake.event_time_ms, Some(1_577_930_645_000));
     assert_eq!(intake.statements.len(), 2);
+}
+
+/// The ids of all observations of a message.
+fn observation_ids(intake: &Intake) -> Vec<String> {
+    let ids = of_type(intake, "Observation").into_iter();
+    ids.map(|it| it.get("id").and_then(Value::as_str).unwrap().to_owned()).collect()
+}
+
+/// One result without an offset, by two routes: the zone of the message's own time, else of the
+/// feed, makes it one fact with one id.
+#[test]
+fn the_same_result_by_two_routes_is_one_fact() {
+    for (offset, zone_minutes) in [("+0100", 0), ("", 60), ("", 0)] {
+        let document = SMALL.replace("+0100", offset);
+        let message = format!(
+            "MSH|^~\\&|LAB|NORTH|||20200102040000{offset}||ORU^R01^ORU_R01|C1|P|2.5.1\r\
+             PID|1||p1^^^&1.2.3.4&ISO\rOBR|1|||1-1^^LN|||202001020304\r\
+             OBX|1|NM|2-2^^LN||1.50|mg/dL^^UCUM|||||F|||202001020304\r"
+        );
+        let hint = Hint { zone_minutes, ..Hint::for_feed("north") };
+        let ids = [document.as_bytes(), message.as_bytes()].map(|bytes| {
+            let outcomes = take_in(bytes, &hint);
+            let [Outcome::Taken(intake)] = outcomes.as_slice() else { panic!("taken") };
+            observation_ids(intake)
+        });
+        assert_eq!(ids[0], ids[1], "{offset} {zone_minutes}");
+        assert_eq!(ids[0].len(), 1);
+    }
+}
+
+/// A site's own file replaces a row by its id, adds a row and adds to a code map.
+#[test]
+fn a_sites_overlay_reaches_ccda() {
+    let overlay = "block OBSERVATION_BODY -> Observation\n\
+                   statusCode/@code -> status when statusCode/@code = \"final\" \"statusCode\"\n\
+                   \"site\" -> meta.tag[+].code \"site\"\n\
+                   effectiveTime/@value -> issued when effectiveTime/@value \"site issued\"\n\
+                   codemap section_kind\n  30954-2 = vital-signs\n";
+    let overlay = Overlay { format: Format::Ccda, name: "site.map", text: overlay };
+    let mappings = Mappings::load(&[overlay]).unwrap();
+    let mut found = Vec::new();
+    let hint = Hint::default();
+    // Known by its code only, so that the site's word about the code decides.
+    let document = SMALL.replace("2.16.840.1.113883.10.20.22.2.3.1", "1.2.3.9");
+    take_in_with(&mappings, document.as_bytes(), &hint, &mut |outcome| found.push(outcome));
+    let [Outcome::Taken(intake)] = found.as_slice() else { panic!("taken") };
+    let observations = of_type(intake, "Observation");
+    let [observation] = observations.as_slice() else { panic!("one observation") };
+    let text = observation.to_text();
+    for said in [
+        r#""status":"unknown""#,
+        r#""tag":[{"code":"site"}]"#,
+        r#""issued":"2020-01-02T03:04:00+01:00""#,
+        r#""code":"vital-signs""#,
+    ] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+    assert!(intake.kept.iter().any(|kept| kept.address.ends_with("observation/statusCode/@code")));
+
+    let wrong = Overlay { format: Format::Ccda, name: "site.map", text: "block X -> Pateint\n" };
+    let mistakes = Mappings::load(&[wrong]).unwrap_err();
+    assert!(mistakes.iter().any(|it| it.to_string().starts_with("site.map:1:12:")));
 }
 
 proptest! {

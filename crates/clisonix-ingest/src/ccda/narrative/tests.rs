@@ -6,9 +6,9 @@ use crate::ccda::source::Source;
 fn xhtml(inner: &str) -> (Option<String>, Vec<Issue>, usize) {
     let xml = format!("<text>{inner}</text>");
     let source = Source::parse(&xml).unwrap();
-    let mut issues = Vec::new();
-    let out = to_xhtml(source.root(), &mut issues);
-    (out, issues, source.kept().len())
+    let narrative = to_xhtml(source.root());
+    narrative.used.into_iter().for_each(|place| source.use_place(place));
+    (narrative.div, narrative.issues, source.kept().len())
 }
 
 fn div(inner: &str) -> String {

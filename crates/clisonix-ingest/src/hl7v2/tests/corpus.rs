@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clisonix_fhir::json::Value;
 
-use crate::hl7v2::take_in;
+use super::take_in;
 use crate::{Hint, Outcome};
 
 fn files() -> Vec<(PathBuf, Vec<u8>)> {

@@ -12,10 +12,61 @@ impl<'a> Checker<'a> {
     pub(super) fn put(&mut self, path: &str, ty: BlockType, put: &'a syntax::Put) -> Option<Put> {
         let value = self.expression(&put.value);
         let when = self.when(put.when.as_ref());
+        if put.target.is_empty() {
+            let value = value?;
+            let writer = self.own_writer(path, ty, put, &value)?;
+            return Some(plan::Put {
+                value,
+                target: Vec::new(),
+                writer,
+                when: when?,
+                allowed: &[],
+            });
+        }
         let (target, member) = self.target(path, ty.scope, &put.target)?;
         let value = value?;
         let writer = self.writer(put, &value, member)?;
-        Some(plan::Put { value, target, writer, when: when? })
+        let allowed = member.element.element().targets;
+        Some(plan::Put { value, target, writer, when: when?, allowed })
+    }
+
+    /// The writer of a row whose target is the block's own value.
+    fn own_writer(
+        &mut self,
+        path: &str,
+        ty: BlockType,
+        put: &'a syntax::Put,
+        value: &Expression,
+    ) -> Option<Writer> {
+        let is_reference = type_named("Reference").is_some_and(|it| ty.scope == Scope::Type(it));
+        let (at, fit) = match (&put.writer, value) {
+            (syntax::Writer::Block(name), Expression::Path(_)) => {
+                let block = self.block_named(name)?;
+                let made = self.block_types.get(block).copied().flatten()?;
+                let fit = if made.scope == ty.scope {
+                    Ok(Writer::Block(block))
+                } else if is_reference && made.resource.is_some() {
+                    Ok(Writer::Reference(block))
+                } else {
+                    Err("the block makes another type")
+                };
+                (name.at, fit)
+            }
+            (syntax::Writer::Plain, Expression::Ref(_)) if is_reference => {
+                return Some(Writer::Made);
+            }
+            (syntax::Writer::Block(name) | syntax::Writer::CodeMap(name), _) => {
+                (name.at, Err("it takes a path and a block of its type"))
+            }
+            (syntax::Writer::Plain, _) => (put.at, Err("it takes a block of its type")),
+        };
+        match fit {
+            Ok(writer) => Some(writer),
+            Err(reason) => {
+                self.misfit(at, ".", path, reason);
+                None
+            }
+        }
     }
 
     /// The places of a target and what its last one is.
@@ -32,10 +83,14 @@ impl<'a> Checker<'a> {
             && places.first().is_some_and(|first| first.name.text == path && first.pick.is_none());
         let places = places.get(usize::from(own_type)..)?;
         for (index, place) in places.iter().enumerate() {
-            let Some(member) = scope.member(&place.name.text).filter(|member| !member.sibling)
-            else {
+            let Some(member) = scope.member(&place.name.text) else {
                 return self.unknown("element", &place.name, element_names(scope));
             };
+            if member.sibling && (index + 1 == places.len() || member.element.element().is_list()) {
+                let reason = "`_name` takes the `id` and `extension` of a single value";
+                self.misfit(place.name.at, &place.name.text, member.ty.name(), reason);
+                return None;
+            }
             self.listness(place, member);
             bound.push(Place {
                 name: place.name.text.clone(),
@@ -144,7 +199,8 @@ fn is_quantity(ty: TypeId) -> bool {
 /// The names that a choice element has with its other types.
 fn rivals(member: Member) -> Vec<String> {
     let element = member.element.element();
-    let others = element.types.iter().filter(|ty| element.choice && **ty != member.ty);
+    let others =
+        element.types.iter().filter(|ty| element.choice && !member.sibling && **ty != member.ty);
     let name = |ty: &TypeId| {
         let mut letters = ty.name().chars();
         let first = letters.next().map(|letter| letter.to_ascii_uppercase());

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::mapping::function::Function;
 use crate::mapping::plan::{Condition, Expression, Path, Step};
 use crate::mapping::syntax::{Move, Select};
-use crate::mapping::{Axis, Source, Text, conversion};
+use crate::mapping::{Argument, Axis, Source, Text, conversion};
 
 /// One value of an expression, and the nodes that it was read from.
 #[derive(Clone, Debug)]
@@ -24,6 +24,13 @@ pub(super) enum Datum {
     Retract,
     /// A value that needs no conversion.
     Made(Value),
+}
+
+/// A node that a path leads to, and the nodes whose equality led there.
+#[derive(Clone, Debug)]
+pub(super) struct Found<N> {
+    pub(super) node: N,
+    pub(super) reads: Vec<N>,
 }
 
 impl<N> Item<N> {
@@ -42,13 +49,19 @@ impl<'p, S: Source> Engine<'p, '_, S> {
         from: S::Node,
         path: &'p Path,
         every: bool,
-        reads: &mut Vec<S::Node>,
-    ) -> Vec<S::Node> {
-        let mut nodes = vec![from];
-        for step in &path.steps {
+    ) -> Vec<Found<S::Node>> {
+        let start = Found { node: from, reads: Vec::new() };
+        let Some((first, rest)) = path.steps.split_first() else { return vec![start] };
+        let mut nodes = Vec::new();
+        self.step(&start, first, every, &mut nodes);
+        for step in rest {
+            // Most paths lead nowhere in most statements.
+            if nodes.is_empty() {
+                break;
+            }
             let mut next = Vec::new();
-            for node in nodes {
-                self.step(node, step, every, reads, &mut next);
+            for found in &nodes {
+                self.step(found, step, every, &mut next);
             }
             nodes = next;
         }
@@ -57,11 +70,10 @@ impl<'p, S: Source> Engine<'p, '_, S> {
 
     fn step(
         &mut self,
-        from: S::Node,
+        from: &Found<S::Node>,
         step: &'p Step,
         every: bool,
-        reads: &mut Vec<S::Node>,
-        next: &mut Vec<S::Node>,
+        next: &mut Vec<Found<S::Node>>,
     ) {
         let axis = match &step.axis {
             Move::Name(name) => Axis::Name(name),
@@ -72,7 +84,7 @@ impl<'p, S: Source> Engine<'p, '_, S> {
             Move::Around => Axis::Around,
         };
         let mut found = Vec::new();
-        self.source.find(from, axis, &mut found);
+        self.source.find(from.node, axis, &mut found);
         let (skip, take) = match step.select {
             Select::Default if !every => (0, 1),
             Select::Default | Select::All => (0, usize::MAX),
@@ -80,14 +92,14 @@ impl<'p, S: Source> Engine<'p, '_, S> {
         };
         let mut matching = 0;
         for node in found {
-            let mut filter_reads = Vec::new();
-            if !step.filters.iter().all(|filter| self.holds(filter, node, &mut filter_reads)) {
+            let mut reads = Vec::new();
+            if !step.filters.iter().all(|filter| self.holds(filter, node, &mut reads)) {
                 continue;
             }
             matching += 1;
             if matching > skip {
-                reads.append(&mut filter_reads);
-                next.push(node);
+                reads.extend_from_slice(&from.reads);
+                next.push(Found { node, reads });
                 if matching - skip >= take {
                     break;
                 }
@@ -134,18 +146,16 @@ impl<'p, S: Source> Engine<'p, '_, S> {
     }
 
     fn path_items(&mut self, path: &'p Path, at: S::Node, every: bool) -> Vec<Item<S::Node>> {
-        let mut reads = Vec::new();
-        let nodes = self.nodes(at, path, every, &mut reads);
+        let nodes = self.nodes(at, path, every);
         let source = self.source;
-        let item = |node| {
+        let item = |Found { node, mut reads }| {
             let datum = match source.text(node) {
                 Text::Nothing => return None,
                 Text::Retract => Datum::Retract,
                 Text::Value(text) => Datum::Text(Cow::into_owned(text)),
             };
-            let mut item_reads = vec![node];
-            item_reads.extend_from_slice(&reads);
-            Some(Item { datum, reads: item_reads })
+            reads.insert(0, node);
+            Some(Item { datum, reads })
         };
         nodes.into_iter().filter_map(item).collect()
     }
@@ -214,8 +224,7 @@ impl<'p, S: Source> Engine<'p, '_, S> {
 
     fn name(&mut self, arguments: &'p [Expression], at: S::Node) -> Option<Item<S::Node>> {
         let Some(Expression::Path(path)) = arguments.first() else { return None };
-        let mut reads = Vec::new();
-        let node = self.nodes(at, path, false, &mut reads).into_iter().next()?;
+        let Found { node, reads } = self.nodes(at, path, false).into_iter().next()?;
         Some(Item { datum: Datum::Text(self.source.name(node).into_owned()), reads })
     }
 
@@ -225,9 +234,26 @@ impl<'p, S: Source> Engine<'p, '_, S> {
         arguments: &'p [Expression],
         at: S::Node,
     ) -> Option<Item<S::Node>> {
-        let (texts, mut reads) = self.texts(arguments, at, false);
-        let texts: Vec<String> = texts.into_iter().collect::<Option<_>>()?;
-        let (text, nodes) = self.source.call(name, at, &texts)?;
+        let mut reads = Vec::new();
+        let mut given = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            if let Expression::Path(path) = argument {
+                let Found { node, reads: led } = self.nodes(at, path, false).into_iter().next()?;
+                let text = match self.source.text(node) {
+                    Text::Value(text) => Some(text.into_owned()),
+                    Text::Nothing | Text::Retract => None,
+                };
+                reads.extend(led);
+                reads.extend(text.is_some().then_some(node));
+                given.push(Argument { text, node: Some(node) });
+            } else {
+                let items = self.items(argument, at, false);
+                let item = items.into_iter().find(|item| item.text().is_some())?;
+                given.push(Argument { text: item.text().map(str::to_owned), node: None });
+                reads.extend(item.reads);
+            }
+        }
+        let (text, nodes) = self.source.call(name, at, &given)?;
         reads.extend(nodes);
         (!text.is_empty()).then_some(Item { datum: Datum::Text(text), reads })
     }
@@ -250,16 +276,24 @@ impl<'p, S: Source> Engine<'p, '_, S> {
                 holds
             }
             Condition::Not(inner) => !self.holds(inner, at, &mut Vec::new()),
+            Condition::Some(Expression::Path(path)) => {
+                let source = self.source;
+                self.nodes(at, path, true).iter().any(|found| source.is_there(found.node))
+            }
             Condition::Some(value) => {
                 let items = self.items(value, at, true);
                 items.iter().any(|item| !matches!(item.datum, Datum::Retract))
             }
             Condition::Equal { left, right, negated } => {
-                let right = self.items(right, at, true);
                 let mut equal_reads = Vec::new();
-                let equal = self.any_item(left, at, &mut equal_reads, |text| {
-                    right.iter().any(|item| item.text() == Some(text))
-                });
+                let equal = if let Expression::Literal(right) = right {
+                    self.any_item(left, at, &mut equal_reads, |text| text == right)
+                } else {
+                    let right = self.items(right, at, true);
+                    self.any_item(left, at, &mut equal_reads, |text| {
+                        right.iter().any(|item| item.text() == Some(text))
+                    })
+                };
                 if !*negated {
                     reads.append(&mut equal_reads);
                 }
@@ -277,10 +311,34 @@ impl<'p, S: Source> Engine<'p, '_, S> {
         reads: &mut Vec<S::Node>,
         fits: impl Fn(&str) -> bool,
     ) -> bool {
-        let found =
-            self.items(value, at, true).into_iter().find(|item| item.text().is_some_and(&fits));
-        let Some(item) = found else { return false };
-        reads.extend(item.reads);
-        true
+        let mut fitting = false;
+        if let Expression::Path(path) = value {
+            let source = self.source;
+            for Found { node, reads: led } in self.nodes(at, path, true) {
+                if matches!(source.text(node), Text::Value(text) if fits(&text)) {
+                    reads.push(node);
+                    reads.extend(led);
+                    fitting = true;
+                }
+            }
+            return fitting;
+        }
+        if let Expression::Variable(name) = value {
+            let known = self.variables.iter().rev().find(|known| known.0 == name);
+            for item in known.into_iter().flat_map(|known| &known.1) {
+                if item.text().is_some_and(&fits) {
+                    reads.extend_from_slice(&item.reads);
+                    fitting = true;
+                }
+            }
+            return fitting;
+        }
+        for item in self.items(value, at, true) {
+            if item.text().is_some_and(&fits) {
+                reads.extend(item.reads);
+                fitting = true;
+            }
+        }
+        fitting
     }
 }

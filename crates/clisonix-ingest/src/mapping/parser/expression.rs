@@ -134,7 +134,7 @@ pub(super) fn condition(cursor: &mut Cursor<'_>) -> Result<Condition, MappingErr
         while cursor.eat_word("or") {
             branches.push(conjunction(cursor)?);
         }
-        Ok(Condition::Or(branches))
+        Ok(single(branches, Condition::Or))
     })
 }
 
@@ -143,7 +143,18 @@ fn conjunction(cursor: &mut Cursor<'_>) -> Result<Condition, MappingError> {
     while cursor.eat_word("and") {
         tests.push(test(cursor)?);
     }
-    Ok(Condition::And(tests))
+    Ok(single(tests, Condition::And))
+}
+
+/// The only condition itself, or all of them together.
+fn single(mut all: Vec<Condition>, join: fn(Vec<Condition>) -> Condition) -> Condition {
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            all.extend(last);
+            join(all)
+        }
+    }
 }
 
 fn test(cursor: &mut Cursor<'_>) -> Result<Condition, MappingError> {
@@ -168,11 +179,16 @@ fn test(cursor: &mut Cursor<'_>) -> Result<Condition, MappingError> {
     }
 }
 
-fn literals(cursor: &mut Cursor<'_>) -> Result<Vec<String>, MappingError> {
+fn literals(cursor: &mut Cursor<'_>) -> Result<Vec<Expression>, MappingError> {
     cursor.need("(")?;
     let mut texts = Vec::new();
     loop {
-        texts.push(cursor.quoted()?);
+        cursor.skip_blanks();
+        texts.push(if cursor.eat("$") {
+            cursor.name("a name").map(Expression::Variable)?
+        } else {
+            Expression::Literal(cursor.quoted()?)
+        });
         cursor.skip_blanks();
         if cursor.eat(")") {
             return Ok(texts);
