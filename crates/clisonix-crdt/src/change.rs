@@ -464,9 +464,15 @@ fn check_text(address: &[u8], text: &str) -> Option<()> {
         Step::Element(leader) => {
             let policy = Policy::r4();
             let members = canonical::members(text, depth)?;
-            let places = members.iter().map(|(name, _)| order_in_cell(policy, leader, name));
-            let places: Option<Vec<(usize, bool)>> = places.collect();
-            places?.is_sorted_by(|a, b| a < b).then_some(())
+            let mut last = None;
+            for (name, _) in &members {
+                let place = (order_in_cell(policy, leader, name)?, *name);
+                if last.is_some_and(|last| last >= place) {
+                    return None;
+                }
+                last = Some(place);
+            }
+            Some(())
         }
         _ => None,
     }
@@ -482,7 +488,7 @@ pub(crate) fn cell_text(address: &Address, value: &Value) -> Option<String> {
         let object = value.as_object().filter(|object| !object.is_empty())?;
         let mut members: Vec<(&str, &Value)> = object.iter().collect();
         if let Step::Element(leader) = last {
-            members.sort_by_key(|(name, _)| order_in_cell(Policy::r4(), leader, name));
+            members.sort_by_key(|&(name, _)| (order_in_cell(Policy::r4(), leader, name), name));
         }
         let mut text = String::new();
         for (name, value) in members {

@@ -8,9 +8,7 @@ use thiserror::Error;
 use crate::actor::{ActorId, Past};
 use crate::address::Address;
 use crate::batch;
-use crate::change::{
-    ChangeId, Op, Write, belongs, encode_ops, find_op, fits, op_at, raw_ops,
-};
+use crate::change::{ChangeId, Op, Write, belongs, encode_ops, find_op, fits, op_at, raw_ops};
 use crate::link::LinkMessage;
 use crate::log::{Logged, NO_BASE, apply};
 use crate::record::Record;

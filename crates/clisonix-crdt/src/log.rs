@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::actor::{Clock, Past};
 use crate::change::{ChangeId, Op, Write, decode_ops};
+use crate::page::Spot;
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, Context, Entry, EntryId};
@@ -339,8 +340,9 @@ pub(crate) fn apply(
         if entry.begin(of_entry, change) {
             continue;
         }
+        let mut near = Spot::default();
         for (index, op) in of_entry.iter().enumerate() {
-            if let Some(base) = entry.apply(op, &context) {
+            if let Some(base) = entry.apply(op, &context, &mut near) {
                 bases.resize(start + index, NO_BASE);
                 bases.push(base);
             }

@@ -98,47 +98,55 @@ impl Pages {
         &'a self,
         prefix: &'a [u8],
     ) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> + 'a {
-        let page = self.page_of(prefix);
-        let pages = self.0.get(page..).unwrap_or_default().iter();
-        let mut raw = Cells { pages, reader: Reader::new(&[]) };
+        let spot = self.find(prefix);
+        let mut pages = self.0.get(spot.page..).unwrap_or_default().iter();
+        let first = pages.next().and_then(|page| page.get(spot.start..)).unwrap_or_default();
+        let mut raw = Cells { pages, reader: Reader::new(first) };
         std::iter::from_fn(move || raw.next_raw())
-            .skip_while(move |cell| cell.address < prefix)
             .take_while(move |cell| cell.address.starts_with(prefix))
             .map(|cell| (cell.address, cell.decoded()))
     }
 
     pub(crate) fn cell(&self, address: &[u8]) -> Option<Cell<'_>> {
-        let (page, place) = self.find(address);
-        let Place::Found(start, end) = place else { return None };
-        let mut reader = Reader::new(self.0.get(page)?.get(start..end)?);
-        Some(RawCell::read(&mut reader).ok()?.decoded())
+        self.cell_at(self.find(address))
     }
 
     pub(crate) fn contains(&self, address: &[u8]) -> bool {
-        matches!(self.find(address).1, Place::Found(..))
+        let spot = self.find(address);
+        spot.start < spot.end
+    }
+
+    /// The cell at a spot.
+    pub(crate) fn cell_at(&self, spot: Spot) -> Option<Cell<'_>> {
+        if spot.start == spot.end {
+            return None;
+        }
+        let mut reader = Reader::new(self.0.get(spot.page)?.get(spot.start..spot.end)?);
+        Some(RawCell::read(&mut reader).ok()?.decoded())
     }
 
     /// Replaces the cell at `address` with `encoded`, as [`encode`] wrote it.
     pub(crate) fn put(&mut self, address: &[u8], encoded: &[u8]) {
-        let (page, place) = self.find(address);
+        self.put_at(self.find(address), encoded);
+    }
+
+    /// Replaces the cell at a spot that was found since the last change.
+    pub(crate) fn put_at(&mut self, spot: Spot, encoded: &[u8]) {
         if self.0.is_empty() {
             self.0.push(Vec::new());
         }
-        let Some(bytes) = self.0.get_mut(page) else { return };
-        match place {
-            Place::Found(start, end) => {
-                if let Some(there) = bytes.get_mut(start..end).filter(|t| t.len() == encoded.len())
-                {
-                    there.copy_from_slice(encoded);
-                } else {
-                    bytes.splice(start..end, encoded.iter().copied());
-                }
-            }
-            Place::Before(start) if start == bytes.len() => bytes.extend_from_slice(encoded),
-            Place::Before(start) => drop(bytes.splice(start..start, encoded.iter().copied())),
+        let Some(bytes) = self.0.get_mut(spot.page) else { return };
+        if spot.start == bytes.len() {
+            bytes.extend_from_slice(encoded);
+        } else if spot.end - spot.start == encoded.len()
+            && let Some(there) = bytes.get_mut(spot.start..spot.end)
+        {
+            there.copy_from_slice(encoded);
+        } else {
+            bytes.splice(spot.start..spot.end, encoded.iter().copied());
         }
         if bytes.len() > MAX_PAGE_BYTES {
-            self.split(page);
+            self.split(spot.page);
         }
     }
 
@@ -160,33 +168,76 @@ impl Pages {
         if self.0.len() < 2 {
             return 0;
         }
-        let first = |page: &Vec<u8>| {
-            RawCell::read(&mut Reader::new(page)).is_ok_and(|cell| cell.address <= address)
-        };
+        let first = |page: &Vec<u8>| skim(page, 0).is_some_and(|(first, _)| first <= address);
         self.0.partition_point(first).saturating_sub(1)
     }
 
-    fn find(&self, address: &[u8]) -> (usize, Place) {
+    /// As [`Self::find`], looking on from a spot that was found or written before where that helps.
+    pub(crate) fn find_after(&self, near: Spot, address: &[u8]) -> Spot {
+        let page = self.0.get(near.page);
+        let is_before =
+            page.and_then(|page| skim(page, near.start)).is_some_and(|(at, _)| at <= address);
+        let next = self.0.get(near.page + 1).and_then(|page| skim(page, 0));
+        match page {
+            Some(page) if is_before && next.is_none_or(|(first, _)| first > address) => {
+                Self::find_in(near.page, page, near.start, address)
+            }
+            _ => self.find(address),
+        }
+    }
+
+    pub(crate) fn find(&self, address: &[u8]) -> Spot {
         let page = self.page_of(address);
-        let Some(bytes) = self.0.get(page) else { return (0, Place::Before(0)) };
-        let mut reader = Reader::new(bytes);
-        loop {
-            let start = reader.at();
-            let Ok(cell) = RawCell::read(&mut reader) else {
-                return (page, Place::Before(bytes.len()));
-            };
-            match cell.address.cmp(address) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return (page, Place::Found(start, reader.at())),
-                std::cmp::Ordering::Greater => return (page, Place::Before(start)),
+        match self.0.get(page) {
+            Some(bytes) => Self::find_in(page, bytes, 0, address),
+            None => Spot::default(),
+        }
+    }
+
+    fn find_in(page: usize, bytes: &[u8], mut start: usize, address: &[u8]) -> Spot {
+        while let Some((there, end)) = skim(bytes, start) {
+            match there.cmp(address) {
+                std::cmp::Ordering::Less => start = end,
+                std::cmp::Ordering::Equal => return Spot { page, start, end },
+                std::cmp::Ordering::Greater => break,
             }
         }
+        Spot { page, start, end: start }
     }
 }
 
-enum Place {
-    Found(usize, usize),
-    Before(usize),
+/// Where a cell is, or where it would stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spot {
+    page: usize,
+    start: usize,
+    /// Equal to `start` if there is no such cell.
+    end: usize,
+}
+
+/// Address and end of the cell that begins at `at`; addresses are what is looked at most.
+#[inline]
+fn skim(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let (len, at) = number(bytes, at)?;
+    let end = at.checked_add(len)?;
+    let (len, at) = number(bytes, at)?;
+    Some((bytes.get(at..at.checked_add(len)?)?, end))
+}
+
+/// A LEB128 number and where it ends.
+#[inline]
+fn number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let first = *bytes.get(at)?;
+    if first < 0x80 {
+        return Some((usize::from(first), at + 1));
+    }
+    let second = *bytes.get(at + 1)?;
+    if second < 0x80 {
+        return Some((usize::from(first & 0x7f) | usize::from(second) << 7, at + 2));
+    }
+    let mut reader = Reader::new(bytes.get(at..)?);
+    let value = usize::try_from(reader.u64().ok()?).ok()?;
+    Some((value, at + reader.at()))
 }
 
 /// Walks the cells of an entry.

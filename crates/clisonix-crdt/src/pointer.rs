@@ -10,12 +10,12 @@ use clisonix_fhir::schema::Scope;
 use crate::actor::ActorSource;
 use crate::address::{self, ElementKey, Path, Step, Steps};
 use crate::canonical;
-use crate::change::{Op, Write, named_value};
+use crate::change::{ChangeId, Op, Write, named_value};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::page::Cell;
 use crate::record::Record;
-use crate::state::{Entry, EntryId, Written};
+use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::tree::skipped;
 use crate::writing::Plan;
 
@@ -35,24 +35,70 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<bool, EditError> {
+        Ok(self.set_quietly(id, &[(pointer, value)], origin, actors)?.is_some())
+    }
+
+    /// As [`Self::set`], of several members in one change: all of them or none, in this order.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn set_all(
+        &mut self,
+        id: &EntryId,
+        edits: &[(&str, &Value)],
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeId>, EditError> {
+        let change = self.set_quietly(id, edits, origin, actors)?;
+        Ok(change.and_then(|change| self.id_of(change)))
+    }
+
+    /// The change without its id, which takes time to compute.
+    fn set_quietly(
+        &mut self,
+        id: &EntryId,
+        edits: &[(&str, &Value)],
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeNo>, EditError> {
         let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
-        let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
-        let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
-        let straight = Walk { record: self, entry, path: Path::default() }.member(
-            Scope::Type(id.ty),
-            &tokens,
-            value,
-            0,
-        );
-        if let Some((path, write)) = straight {
-            let Some(write) = write else { return Ok(false) };
-            let op = Op { entry: id.clone(), address: path, write };
-            return Ok(self.commit(Plan::now(), vec![op], origin, actors)?.is_some());
+        if let Some(ops) = self.straight(id, entry, edits)? {
+            return self.commit(Plan::now(), ops, origin, actors);
         }
         let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
-        put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
+        for (pointer, value) in edits {
+            let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
+            let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
+            put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
+        }
         let object = resource.as_object().ok_or(EditError::NotAResource)?;
-        Ok(self.edit(&[object], &Base::Current, origin, actors)?.is_some())
+        let change = self.edit(&[object], &Base::Current, origin, actors)?;
+        Ok(change.and_then(|change| self.number_of(&change)))
+    }
+
+    /// The operations of edits that each lead straight to a cell of their own.
+    fn straight(
+        &self,
+        id: &EntryId,
+        entry: &Entry,
+        edits: &[(&str, &Value)],
+    ) -> Result<Option<Vec<Op>>, EditError> {
+        let mut ops: Vec<Op> = Vec::with_capacity(edits.len());
+        for (pointer, value) in edits {
+            let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
+            let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
+            let walk = Walk { record: self, entry, path: Path::default() };
+            let Some((address, write)) = walk.member(Scope::Type(id.ty), &tokens, value, 0) else {
+                return Ok(None);
+            };
+            if edits.len() > 1 && ops.iter().any(|op| op.address == address) {
+                return Ok(None);
+            }
+            if let Some(write) = write {
+                ops.push(Op { entry: id.clone(), address, write });
+            }
+        }
+        Ok(Some(ops))
     }
 }
 

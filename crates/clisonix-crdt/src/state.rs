@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use crate::actor::Past;
 use crate::address;
 use crate::change::{Op, Write};
-use crate::page::{self, Cell, Cells, Pages};
+use crate::page::{self, Cell, Cells, Pages, Spot};
 use crate::stamp::{Stamp, Stamps};
 
 /// An entry's place in its record: resource type and logical id.
@@ -170,14 +170,22 @@ impl Entry {
         true
     }
 
-    /// Returns the change whose value the operation overwrites.
-    pub(crate) fn apply(&mut self, op: &Op, context: &Context<'_>) -> Option<ChangeNo> {
+    /// Returns the change whose value the operation overwrites. `near` is where the last operation
+    /// was: those of one change come mostly in address order.
+    pub(crate) fn apply(
+        &mut self,
+        op: &Op,
+        context: &Context<'_>,
+        near: &mut Spot,
+    ) -> Option<ChangeNo> {
         let address = op.address.as_bytes();
         let write = op.write.written()?;
         if write == Written::Mark {
             self.cover(address, context);
         }
-        let mut cell = self.pages.cell(address).unwrap_or_default();
+        let spot = self.pages.find_after(*near, address);
+        *near = spot;
+        let mut cell = self.pages.cell_at(spot).unwrap_or_default();
         let base = match write {
             Written::Set(_) => cell.base(context),
             _ => None,
@@ -186,7 +194,7 @@ impl Entry {
         let (mut scratch, mut encoded) = (Vec::with_capacity(64), Vec::with_capacity(64));
         page::encode(address, &cell, &mut scratch, &mut encoded);
         drop(cell);
-        self.pages.put(address, &encoded);
+        self.pages.put_at(spot, &encoded);
         base
     }
 

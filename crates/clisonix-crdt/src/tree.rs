@@ -411,7 +411,9 @@ impl<'a> Item<'a> {
 
 /// Joins the pieces of one cell in definition order, the value before its extensions.
 fn join<'a>(mut pieces: Vec<Piece<'a>>, nodes: &mut Vec<(Place<'a>, Node<'a>)>) {
-    pieces.sort_by(|a, b| (a.place, a.element, a.sibling).cmp(&(b.place, b.element, b.sibling)));
+    // Two types of one choice are one author's fault, kept as it was stated, in one order for all.
+    let order = |piece: &Piece<'a>| (piece.place, piece.element, piece.sibling);
+    pieces.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.text.cmp(&b.text)));
     for piece in pieces {
         match nodes.last_mut() {
             Some((place, Node::Cell(Cow::Owned(text)))) if *place == piece.place => {

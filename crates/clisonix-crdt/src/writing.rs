@@ -8,7 +8,9 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{ChangeId, MAX_EVENT_TIME_MS, MAX_NAME_BYTES, MAX_OPS, Op, Write, is_fhir_id};
+use crate::change::{
+    ChangeId, MAX_EVENT_TIME_MS, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, fits, is_fhir_id,
+};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::feed::{self, Feed};
@@ -260,6 +262,12 @@ impl Record {
         }
         if ops.len() > MAX_OPS {
             return Err(EditError::TooLarge);
+        }
+        // What another replica would refuse must not be made here.
+        let refused =
+            |op: &&Op| !belongs(&op.entry, &op.address) || !fits(op.address.as_bytes(), &op.write);
+        if let Some(op) = ops.iter().find(refused) {
+            return Err(EditError::Shape { path: op.entry.to_string() });
         }
         if origin.author.is_empty() || origin.author.len() > MAX_NAME_BYTES {
             return Err(EditError::Author);
