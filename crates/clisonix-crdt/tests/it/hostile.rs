@@ -40,6 +40,25 @@ fn an_actor_that_says_two_things_under_one_number_is_refused() {
     assert_eq!(a.record.state_bytes(), before);
 }
 
+/// What one replica accepts, all accept; that it is no valid FHIR is its author's fault alone.
+#[test]
+fn an_invalid_edit_is_taken_in_everywhere() {
+    let mut a = Site::new(b'A');
+    a.put(
+        r#"{"resourceType":"Observation","id":"o","valueString":"x","valueQuantity":{"value":1},"_valueString":{"id":"y"},"valueCodeableConcept":{"text":"z"},"valueInteger":2}"#,
+    );
+    let id = crate::site::entry_id("Observation/o");
+    let value = crate::site::value(r#""2024""#);
+    a.with(None, |record, origin, actors| {
+        record.set(&id, "/valueDateTime", &value, origin, actors)
+    })
+    .unwrap();
+    let mut b = Record::new("patient-123");
+    assert_eq!(b.receive(&a.record.changes_since(&[])).unwrap().refused, []);
+    assert_eq!(b.state_bytes(), a.record.state_bytes());
+    assert!(Record::load(&a.record.save()).unwrap().is_sound());
+}
+
 #[test]
 fn changes_of_another_record_are_refused() {
     let mut other = Record::new("patient-124");

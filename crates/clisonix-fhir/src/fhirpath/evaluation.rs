@@ -12,7 +12,7 @@ use crate::schema::{Kind, Scope, type_named};
 pub(super) type Evaluated<T> = Result<T, EvaluationError>;
 
 /// How many bytes of text cost one step.
-const BYTES_PER_STEP: usize = 16;
+pub(super) const BYTES_PER_STEP: usize = 16;
 
 /// Evaluates the parts of one expression.
 pub(super) struct Evaluator<'c, 'a> {

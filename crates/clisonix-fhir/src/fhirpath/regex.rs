@@ -79,16 +79,20 @@ impl Regex {
         steps: &mut usize,
     ) -> Result<String, EvaluationError> {
         let text: Vec<char> = text.chars().collect();
-        let (mut out, mut at) = (String::new(), 0);
+        let (mut out, mut at, mut paid) = (String::new(), 0, 0);
         while let Some(found) = self.search(&text, at, false, steps)? {
             let span = |group: usize| {
-                Some((found.get(2 * group).copied()??, found.get(2 * group + 1).copied()??))
+                let first = group.checked_mul(2)?;
+                Some((found.get(first).copied()??, found.get(first.checked_add(1)?).copied()??))
             };
             let Some((start, end)) = span(0) else { break };
             out.extend(text.get(at..start).unwrap_or_default());
             self.expand(with, &mut out, |group| {
                 span(group).and_then(|(start, end)| text.get(start..end)).unwrap_or_default()
-            });
+            })?;
+            let made = out.len() / super::evaluation::BYTES_PER_STEP;
+            *steps = steps.checked_sub(made - paid).ok_or(EvaluationError::TooCostly)?;
+            paid = made;
             at = end;
             if start == end {
                 // Nothing was read: the next character stays as it is.
@@ -104,7 +108,12 @@ impl Regex {
         Ok(out)
     }
 
-    fn expand<'t>(&self, with: &str, out: &mut String, group: impl Fn(usize) -> &'t [char]) {
+    fn expand<'t>(
+        &self,
+        with: &str,
+        out: &mut String,
+        group: impl Fn(usize) -> &'t [char],
+    ) -> Result<(), EvaluationError> {
         let mut rest = with;
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
@@ -116,12 +125,17 @@ impl Regex {
             if let Some(number) = name.parse().ok().or(named) {
                 out.extend(group(number));
                 rest = next;
+                // One match may name a long group many times.
+                if out.len() > super::MAX_TEXT_BYTES {
+                    return Err(EvaluationError::TooLong);
+                }
             } else {
                 out.push('$');
                 rest = after;
             }
         }
         out.push_str(rest);
+        Ok(())
     }
 
     fn push(&mut self, step: Step) -> Result<usize, EvaluationError> {

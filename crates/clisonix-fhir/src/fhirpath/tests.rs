@@ -360,3 +360,16 @@ proptest! {
         prop_assert_eq!(super::Date::parse(&date.to_string()), Some(date));
     }
 }
+
+#[test]
+fn replacing_cannot_make_more_text_than_the_limit_or_count_beyond_the_groups() {
+    let patient = crate::json::parse(br#"{"resourceType":"Patient"}"#).unwrap();
+    let check =
+        |text: &str| parse(text).unwrap().evaluate(&Context::new(&patient)).map(|r| r.len());
+    assert_eq!(check("'a'.replaceMatches('a', '$9223372036854775808')"), Ok(1));
+    let many = "$0".repeat(15_000);
+    let twice = format!(
+        "'aaaaaaaaaaaaaaaa'.replaceMatches('^.*$', '{many}').replaceMatches('^.*$', '{many}')"
+    );
+    assert!(check(&twice).is_err());
+}
