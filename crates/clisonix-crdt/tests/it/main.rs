@@ -23,4 +23,5 @@ mod saved;
 mod site;
 mod six_cases;
 mod valid;
+mod vectors;
 mod versions;
