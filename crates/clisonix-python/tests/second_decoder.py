@@ -51,11 +51,11 @@ class Reader:
         value = self.number()
         return (value >> 1) ^ -(value & 1)
 
-    def bytes(self) -> bytes:
+    def sized(self) -> bytes:
         return self.take(self.number())
 
     def text(self) -> str:
-        return self.bytes().decode()
+        return self.sized().decode()
 
     def numbers(self) -> list[int]:
         return [self.number() for _ in range(self.number())]
@@ -329,16 +329,16 @@ class Replica:
             last = before.address if before and tag & 0x08 else b""
             if shared > len(last):
                 raise Malformed("shared length")
-            address = last[:shared] + ops.bytes()
+            address = last[:shared] + ops.sized()
         kind = tag & 7
         if kind == 2:
             prefix, suffix = ops.number(), ops.number()
             if base is None:
                 raise Malformed("nothing to splice")
             end = len(base.value) - suffix
-            value = base.value[:prefix] + values.bytes() + base.value[end:]
+            value = base.value[:prefix] + values.sized() + base.value[end:]
             return Operation(type_, entry, address, SET, value), True
-        value = values.bytes() if kind in (0, 1, 3) else b""
+        value = values.sized() if kind in (0, 1, 3) else b""
         if kind == 1:
             element = int.from_bytes(address[-2:], "big") - 16
             name = self.names.elements[element].rsplit(".", 1)[-1]
@@ -400,10 +400,10 @@ def read_saved(data: bytes, names: Names, dictionary: bytes) -> Saved:
     if zlib.crc32(data[8:]).to_bytes(4, "big") != checksum:
         raise Malformed("checksum")
     length = reader.number()
-    state = inflate(reader.bytes(), length, dictionary)
+    state = inflate(reader.sized(), length, dictionary)
     count, length = reader.number(), reader.number()
-    log = inflate(reader.bytes(), length, state)
-    waiting = reader.bytes()
+    log = inflate(reader.sized(), length, state)
+    waiting = reader.sized()
     reader.end()
     return _read_state(Reader(state), log, count, waiting, names)
 
@@ -435,7 +435,7 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
     for _ in range(reader.number()):
         entry = (reader.number(), reader.text() or replica.record)
         reader.numbers()
-        entries[entry] = _read_cells(Reader(reader.bytes()))
+        entries[entry] = _read_cells(Reader(reader.sized()))
     reader.end()
     numbering = Numbering([actor for actor, _, _ in actors], [*authors, *feeds])
     run = replica.read_run(Reader(log), True, numbering)
@@ -451,8 +451,8 @@ def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
     cells: dict[bytes, list[Sibling]] = {}
     last = b""
     while reader.at < len(reader.data):
-        cell = Reader(reader.bytes())
-        address = cell.bytes()
+        cell = Reader(reader.sized())
+        address = cell.sized()
         if address <= last:
             raise Malformed("order of cells")
         last = address
@@ -471,5 +471,5 @@ def _read_sibling(cell: Reader) -> Sibling:
     if tag & 4:
         changes += cell.numbers()
     covered = cell.number() if tag & 8 else 0
-    value = cell.bytes() if tag & 3 in (SET, POSITION) else b""
+    value = cell.sized() if tag & 3 in (SET, POSITION) else b""
     return Sibling(changes, tag & 3, covered, value)
