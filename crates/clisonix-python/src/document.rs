@@ -151,14 +151,10 @@ impl Document {
     ) -> Result<Vec<String>, Failure> {
         let value = value::read(value)?;
         let entry = conflict.rsplit_once('/').map(|(entry, _)| entry).unwrap_or_default();
+        let sides = sides.map(sorted);
         let is_seen = |open: &Conflict| {
-            let mut now: Vec<String> = open.sides.iter().map(|s| s.change.to_string()).collect();
-            now.sort_unstable();
-            sides.as_ref().is_none_or(|seen| {
-                let mut seen = seen.clone();
-                seen.sort_unstable();
-                seen == now
-            })
+            let now = || sorted(open.sides.iter().map(|side| side.change.to_string()).collect());
+            sides.as_ref().is_none_or(|seen| *seen == now())
         };
         self.locked(py, |replica| {
             replica.settle()?;
@@ -299,6 +295,11 @@ fn wrong_value() -> Failure {
 fn editor(author: String, source: SourceArgument) -> Editor {
     let source = source.map(|(feed, message, time_ms)| GivenSource { feed, message, time_ms });
     Editor { author, source }
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
 }
 
 /// A JSON array.

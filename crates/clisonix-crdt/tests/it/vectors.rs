@@ -2,6 +2,7 @@
 //! read. `CLISONIX_WRITE_VECTORS=1` writes them anew. A second decoder, written from the documents
 //! alone, reads them in `crates/clisonix-python/tests/`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clisonix_crdt::{
@@ -253,7 +254,11 @@ fn add_element(elements: &mut Object, element: ElementId) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("text can be written");
+    }
+    text
 }
 
 fn unhex(text: &Value) -> Vec<u8> {
