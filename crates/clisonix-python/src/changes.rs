@@ -1,8 +1,9 @@
 //! What a caller hands to `apply_edit`: changes, the version they were made against, their source.
 
-use clisonix_crdt::{ChangeId, Source};
+use clisonix_crdt::{ChangeId, Patch, Source};
 use clisonix_fhir::issue::Issue;
-use clisonix_fhir::json::{self, ParseError, Value};
+use clisonix_fhir::json::{self, Object, ParseError, Value};
+use clisonix_fhir::schema::resource_named;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
@@ -15,7 +16,7 @@ use crate::value;
 pub(crate) enum Given {
     /// JSON text, parsed later, without the interpreter's lock.
     Text(String),
-    /// A resource, a Bundle, or the array of a JSON Patch.
+    /// A resource, a Bundle or a patch.
     Value(Value),
     /// Another replica's changes.
     Bytes(PyBackedBytes),
@@ -43,8 +44,52 @@ pub(crate) struct GivenSource {
 /// Changes, ready to be applied.
 pub(crate) enum Changes {
     Resource(Value),
-    Patch(Value),
+    Patch(Operations),
     Bytes(PyBackedBytes),
+}
+
+/// A patch as it was given.
+pub(crate) enum Operations {
+    /// RFC 6902: an array of operations.
+    Json(Value),
+    /// FHIR R4 3.1.0.9.1: a `Parameters` resource.
+    FhirPath(Value),
+    /// RFC 7396: the members that change.
+    Merge(Value),
+}
+
+impl Operations {
+    /// An array is a JSON Patch, `Parameters` with operations a `FHIRPath` Patch, any other object a
+    /// merge patch.
+    fn of(value: Value) -> Result<Self, Failure> {
+        match value {
+            Value::Array(_) => Ok(Self::Json(value)),
+            Value::Object(_) if is_fhirpath_patch(&value) => Ok(Self::FhirPath(value)),
+            Value::Object(_) => Ok(Self::Merge(value)),
+            _ => Err(Failure::invalid("", "no patch")),
+        }
+    }
+
+    pub(crate) fn patch(&self) -> Patch<'_> {
+        match self {
+            Self::Json(value) => Patch::Json(value),
+            Self::FhirPath(value) => Patch::FhirPath(value),
+            Self::Merge(value) => Patch::Merge(value),
+        }
+    }
+
+    /// What the caller gave.
+    pub(crate) fn content(&self) -> &Value {
+        match self {
+            Self::Json(value) | Self::FhirPath(value) | Self::Merge(value) => value,
+        }
+    }
+}
+
+fn is_fhirpath_patch(value: &Value) -> bool {
+    let first = value.get("parameter").and_then(|parameters| parameters.at(0));
+    let name = first.and_then(|first| first.get("name")).and_then(Value::as_str);
+    value.resource_type() == Some("Parameters") && name == Some("operation")
 }
 
 impl Given {
@@ -65,12 +110,30 @@ impl Given {
             Self::Value(value) => value,
             Self::Text(text) => json::parse(text.as_bytes()).map_err(|error| unreadable(&error))?,
         };
-        match value {
-            Value::Array(_) => Ok(Changes::Patch(value)),
-            Value::Object(_) => Ok(Changes::Resource(value)),
-            _ => Err(Failure::invalid("", "neither a resource nor a JSON Patch")),
+        match &value {
+            Value::Object(object) if !is_fhirpath_patch(&value) && !names_types(object) => {
+                Ok(Changes::Resource(value))
+            }
+            Value::Array(_) | Value::Object(_) => Ok(Changes::Patch(Operations::of(value)?)),
+            _ => Err(Failure::invalid("", "neither a resource nor a patch")),
         }
     }
+
+    /// A patch of one entry.
+    pub(crate) fn operations(self) -> Result<Operations, Failure> {
+        match self {
+            Self::Bytes(_) => Err(Failure::Type("a patch is no bytes".into())),
+            Self::Value(value) => Operations::of(value),
+            Self::Text(text) => {
+                Operations::of(json::parse(text.as_bytes()).map_err(|error| unreadable(&error))?)
+            }
+        }
+    }
+}
+
+/// Whether an object is `{Type: {id: members}}`, a merge patch of entries by name.
+fn names_types(object: &Object) -> bool {
+    !object.is_empty() && object.keys().all(|name| resource_named(name).is_some())
 }
 
 fn unreadable(error: &ParseError) -> Failure {

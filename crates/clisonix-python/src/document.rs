@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use clisonix_crdt::{ChangeId, Conflict, ConflictKind, Record};
+use clisonix_crdt::{Blame, ChangeId, ChangeInfo, Conflict, ConflictKind, Difference, Record};
 use clisonix_fhir::json::Value;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -10,8 +10,8 @@ use pyo3::types::{PyBytes, PyList};
 use crate::changes::{Changes, Given, GivenBase, GivenSource, read_heads};
 use crate::edit::{Editor, apply_all, apply_one, check};
 use crate::failure::Failure;
+use crate::patch;
 use crate::replica::{Replica, entry_id};
-use crate::report;
 use crate::value;
 
 /// One replica of a document. All work is done without the interpreter's lock.
@@ -80,6 +80,49 @@ impl Document {
         })
     }
 
+    fn patch(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        patch: &Bound<'_, PyAny>,
+        base: Option<&Bound<'_, PyAny>>,
+        author: String,
+    ) -> Result<Vec<String>, Failure> {
+        let (given, base) = (Given::read(patch)?, GivenBase::read(base)?);
+        let editor = editor(author, None);
+        self.locked(py, |replica| {
+            replica.settle()?;
+            let (id, operations) = (entry_id(entry)?, given.operations()?);
+            Ok(names(&patch::apply_to_entry(replica, &operations, &id, &base, &editor)?))
+        })
+    }
+
+    fn undo(&self, py: Python<'_>, change: &str, author: &str) -> Result<Vec<String>, Failure> {
+        self.locked(py, |replica| {
+            replica.settle()?;
+            let change = change.parse().map_err(|_| Failure::UnknownVersion)?;
+            let made = replica
+                .write(author, None, |record, origin, actors| record.undo(&change, origin, actors));
+            Ok(names(made?.as_slice()))
+        })
+    }
+
+    fn differences(
+        &self,
+        py: Python<'_>,
+        from_heads: &Bound<'_, PyAny>,
+        to_heads: Option<&Bound<'_, PyAny>>,
+    ) -> Result<String, Failure> {
+        let (from, to) = (GivenBase::read(Some(from_heads))?, GivenBase::read(to_heads)?);
+        self.locked(py, |replica| {
+            let from = replica.heads_of(&from)?.unwrap_or_default();
+            let now = || replica.record.view().heads();
+            let to = replica.heads_of(&to)?.unwrap_or_else(now);
+            let found = replica.record.differences(&from, &to)?;
+            Ok(listed(found.iter().map(Difference::to_value)))
+        })
+    }
+
     fn remove(
         &self,
         py: Python<'_>,
@@ -102,16 +145,22 @@ impl Document {
         &self,
         py: Python<'_>,
         conflict: &str,
+        sides: Option<Vec<String>>,
         value: &Bound<'_, PyAny>,
         author: &str,
     ) -> Result<Vec<String>, Failure> {
         let value = value::read(value)?;
-        let entry = conflict.split_once('#').map(|(entry, _)| entry).unwrap_or_default();
+        let entry = conflict.rsplit_once('/').map(|(entry, _)| entry).unwrap_or_default();
+        let sides = sides.map(sorted);
+        let is_seen = |open: &Conflict| {
+            let now = || sorted(open.sides.iter().map(|side| side.change.to_string()).collect());
+            sides.as_ref().is_none_or(|seen| *seen == now())
+        };
         self.locked(py, |replica| {
             replica.settle()?;
             let id = entry_id(entry).map_err(|_| NO_CONFLICT)?;
             let open = replica.record.view().conflicts_of(&id);
-            let open = open.into_iter().find(|open| report::conflict_id(open) == conflict);
+            let open = open.into_iter().find(|open| open.id() == conflict && is_seen(open));
             let open = open.ok_or(NO_CONFLICT)?;
             replica.whole(|replica| Ok(names(resolve(replica, &open, &value, author)?.as_slice())))
         })
@@ -158,14 +207,16 @@ impl Document {
     }
 
     fn conflicts(&self, py: Python<'_>) -> Result<String, Failure> {
-        self.locked(py, |replica| Ok(report::conflicts(&replica.record.view().conflicts())))
+        self.locked(py, |replica| {
+            Ok(listed(replica.record.view().conflicts().iter().map(Conflict::to_value)))
+        })
     }
 
     #[pyo3(signature = (entry=None))]
     fn history(&self, py: Python<'_>, entry: Option<&str>) -> Result<String, Failure> {
         self.locked(py, |replica| {
             let entry = entry.map(entry_id).transpose()?;
-            Ok(report::history(&replica.record.history(entry.as_ref())))
+            Ok(listed(replica.record.history(entry.as_ref()).iter().map(ChangeInfo::to_value)))
         })
     }
 
@@ -175,7 +226,7 @@ impl Document {
             if view.resource_text(&id).is_none() {
                 return Err(Failure::NotFound("there is no such entry"));
             }
-            Ok(report::blame(&view.blame(&id)))
+            Ok(listed(view.blame(&id).iter().map(Blame::to_value)))
         })
     }
 
@@ -244,6 +295,16 @@ fn wrong_value() -> Failure {
 fn editor(author: String, source: SourceArgument) -> Editor {
     let source = source.map(|(feed, message, time_ms)| GivenSource { feed, message, time_ms });
     Editor { author, source }
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
+}
+
+/// A JSON array.
+fn listed(rows: impl Iterator<Item = Value>) -> String {
+    Value::Array(rows.collect()).to_text()
 }
 
 fn names(changes: &[ChangeId]) -> Vec<String> {

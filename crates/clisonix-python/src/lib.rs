@@ -10,7 +10,6 @@ mod edit;
 mod failure;
 mod patch;
 mod replica;
-mod report;
 mod value;
 
 /// `clisonix._native`.

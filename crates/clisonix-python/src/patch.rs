@@ -1,13 +1,13 @@
-//! JSON Patch on a document: on the Bundle that it shows, or on entries by name.
+//! Patches of a document: of the Bundle that it shows, of entries by name, or of one entry.
 
 use std::collections::BTreeSet;
 
-use clisonix_crdt::{Base, ChangeId, EntryId};
+use clisonix_crdt::{Base, ChangeId, EditError, EntryId, Version};
 use clisonix_fhir::json::{self, Object, Value};
-use clisonix_fhir::patch::{self, tokens};
-use clisonix_fhir::schema::resource_named;
+use clisonix_fhir::patch::tokens;
+use clisonix_fhir::schema::{TypeId, resource_named};
 
-use crate::changes::GivenBase;
+use crate::changes::{GivenBase, Operations};
 use crate::clock::now_ms;
 use crate::edit::{Editor, check, edit, object, resources_of};
 use crate::failure::Failure;
@@ -17,14 +17,111 @@ use crate::replica::Replica;
 /// Entries that are changed or added make one change, each removed one another.
 pub(crate) fn apply(
     replica: &mut Replica,
-    operations: &Value,
+    operations: &Operations,
     base: &GivenBase,
     editor: &Editor,
 ) -> Result<Vec<ChangeId>, Failure> {
-    match named_entries(operations)? {
+    let entries = match operations {
+        Operations::Json(array) => named_entries(array)?,
+        Operations::Merge(members) => Some(named_members(members)?),
+        Operations::FhirPath(parameters) => {
+            return match type_of_paths(parameters)? {
+                Some(ty) => {
+                    let entry = only_entry(replica, ty, base)?;
+                    apply_to_entry(replica, operations, &entry, base, editor)
+                }
+                None => apply_to_bundle(replica, operations, base, editor),
+            };
+        }
+    };
+    match entries {
         Some(entries) => apply_to_entries(replica, operations, &entries, base, editor),
         None => apply_to_bundle(replica, operations, base, editor),
     }
+}
+
+/// Applies a patch of one entry, whose paths begin at the resource.
+pub(crate) fn apply_to_entry(
+    replica: &mut Replica,
+    operations: &Operations,
+    id: &EntryId,
+    base: &GivenBase,
+    editor: &Editor,
+) -> Result<Vec<ChangeId>, Failure> {
+    let given = replica.base_or_now(base)?;
+    let version = version_at(replica, &given)?;
+    let view =
+        version.as_ref().map_or_else(|| replica.record.view(), |v| replica.record.view_of(v));
+    let before = view.resource(id).ok_or(EditError::NoSuchEntry)?;
+    let patched = operations.patch().apply(&before)?;
+    check_name(id, &patched)?;
+    if patched == before {
+        return Ok(Vec::new());
+    }
+    write(replica, &[&patched], &[], &given, operations.content(), editor)
+}
+
+/// The type that the paths of a `FHIRPath` Patch begin with; `None` for those of the Bundle.
+fn type_of_paths(parameters: &Value) -> Result<Option<TypeId>, Failure> {
+    let operations = parameters.get("parameter").and_then(Value::as_array).unwrap_or_default();
+    let mut found: Option<&str> = None;
+    for (index, operation) in operations.iter().enumerate() {
+        let parts = operation.get("part").and_then(Value::as_array).unwrap_or_default();
+        let path = parts.iter().find(|p| p.get("name").and_then(Value::as_str) == Some("path"));
+        let path = path.and_then(|path| path.get("valueString")).and_then(Value::as_str);
+        let root = path.map(|path| path.split(['.', '[', ' ']).next().unwrap_or_default());
+        match (root, found) {
+            (Some(root), None) if resource_named(root).is_some() => found = Some(root),
+            (Some(root), Some(other)) if root == other => {}
+            _ => {
+                let reason = "all paths must begin with one resource type; name the entry";
+                return Err(Failure::Patch { index, reason: reason.to_owned() });
+            }
+        }
+    }
+    Ok(found.filter(|root| *root != "Bundle").and_then(resource_named))
+}
+
+/// The one entry of a type at a version.
+fn only_entry(replica: &Replica, ty: TypeId, base: &GivenBase) -> Result<EntryId, Failure> {
+    let version = version_at(replica, &replica.base_or_now(base)?)?;
+    let view =
+        version.as_ref().map_or_else(|| replica.record.view(), |v| replica.record.view_of(v));
+    let mut entries = view.entries().filter(|id| id.ty == ty);
+    match (entries.next(), entries.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        _ => Err(Failure::Patch {
+            index: 0,
+            reason: "the document does not hold exactly one entry of this type; name it".to_owned(),
+        }),
+    }
+}
+
+/// The entries of a merge patch `{Type: {id: members}}`.
+fn named_members(members: &Value) -> Result<BTreeSet<EntryId>, Failure> {
+    let mut entries = BTreeSet::new();
+    for (name, of_type) in members.as_object().into_iter().flat_map(Object::iter) {
+        let (Some(ty), Some(of_type)) = (resource_named(name), of_type.as_object()) else {
+            return Err(Failure::invalid(name, "a merge patch names entries by type and id"));
+        };
+        entries.extend(of_type.keys().map(|id| EntryId { ty, id: id.into() }));
+    }
+    Ok(entries)
+}
+
+fn version_at(replica: &Replica, base: &Base) -> Result<Option<Version>, Failure> {
+    match base {
+        Base::Heads(heads) => Ok(Some(replica.record.at(heads)?)),
+        _ => Ok(None),
+    }
+}
+
+/// A patch may not make another entry of one.
+fn check_name(id: &EntryId, resource: &Value) -> Result<(), Failure> {
+    let same = resource.get("id").and_then(Value::as_str) == Some(&*id.id)
+        && resource.resource_type() == Some(id.ty.name());
+    let message = "resourceType and id must be those of the entry";
+    if same { Ok(()) } else { Err(Failure::invalid(id.to_string(), message)) }
 }
 
 /// The entries that the paths name: `/Patient/p1/birthDate` names `Patient/p1`. `None` if the paths
@@ -63,31 +160,29 @@ fn named_entries(operations: &Value) -> Result<Option<BTreeSet<EntryId>>, Failur
 
 fn apply_to_entries(
     replica: &mut Replica,
-    operations: &Value,
+    operations: &Operations,
     entries: &BTreeSet<EntryId>,
     base: &GivenBase,
     editor: &Editor,
 ) -> Result<Vec<ChangeId>, Failure> {
     let given = replica.base_or_now(base)?;
     let before = named_document(replica, entries, &given)?;
-    let document = patch::json(&before, operations)?;
+    let document = operations.patch().apply(&before)?;
     let mut changed = Vec::new();
     let mut removed = Vec::new();
     for id in entries {
         match (entry_in(&before, id), entry_in(&document, id)) {
-            (_, Some(resource))
-                if resource.get("id").and_then(Value::as_str) != Some(&*id.id)
-                    || resource.resource_type() != Some(id.ty.name()) =>
-            {
-                let message = "resourceType and id must be those of the path";
-                return Err(Failure::invalid(id.to_string(), message));
+            (before, Some(resource)) => {
+                check_name(id, resource)?;
+                if before != Some(resource) {
+                    changed.push(resource);
+                }
             }
-            (before, Some(resource)) if before != Some(resource) => changed.push(resource),
             (Some(_), None) => removed.push(id.clone()),
-            _ => {}
+            (None, None) => {}
         }
     }
-    write(replica, &changed, &removed, &given, operations, editor)
+    write(replica, &changed, &removed, &given, operations.content(), editor)
 }
 
 /// `{Type: {id: resource}}` of the entries that are there.
@@ -96,14 +191,9 @@ fn named_document(
     entries: &BTreeSet<EntryId>,
     base: &Base,
 ) -> Result<Value, Failure> {
-    let version = match base {
-        Base::Heads(heads) => Some(replica.record.at(heads)?),
-        _ => None,
-    };
-    let view = match &version {
-        Some(version) => replica.record.view_of(version),
-        None => replica.record.view(),
-    };
+    let version = version_at(replica, base)?;
+    let view =
+        version.as_ref().map_or_else(|| replica.record.view(), |v| replica.record.view_of(v));
     let mut document = Object::new();
     for id in entries {
         if !document.contains_key(id.ty.name()) {
@@ -123,7 +213,7 @@ fn entry_in<'a>(document: &'a Value, id: &EntryId) -> Option<&'a Value> {
 
 fn apply_to_bundle(
     replica: &mut Replica,
-    operations: &Value,
+    operations: &Operations,
     base: &GivenBase,
     editor: &Editor,
 ) -> Result<Vec<ChangeId>, Failure> {
@@ -132,7 +222,7 @@ fn apply_to_bundle(
     let shown = json::parse(text.as_bytes());
     let before =
         shown.map_err(|_| Failure::Edit("the document is too large for a patch".into()))?;
-    let document = patch::json(&before, operations)?;
+    let document = operations.patch().apply(&before)?;
     if document.resource_type() != Some("Bundle") {
         return Err(Failure::invalid("", "the patched document is no Bundle"));
     }
@@ -152,7 +242,7 @@ fn apply_to_bundle(
             name(resource).and_then(|id| unchanged.get(&id).copied()) != Some(resource)
         })
         .collect();
-    write(replica, &changed, &removed, &given, operations, editor)
+    write(replica, &changed, &removed, &given, operations.content(), editor)
 }
 
 fn write(

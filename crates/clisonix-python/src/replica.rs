@@ -60,10 +60,19 @@ impl Replica {
         edit(&mut self.record, &origin, &mut self.actors)
     }
 
-    /// Takes in another replica's changes; ids of those applied now, in order.
+    /// Takes in another replica's changes, as a batch or as that replica's saved form; ids of those
+    /// applied now, in order.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Result<Vec<ChangeId>, Failure> {
         let before = self.record.change_count();
-        let received = self.record.receive(bytes)?;
+        let received = if bytes.starts_with(SAVED) {
+            let other = Record::load(bytes)?;
+            if other.id() != self.record.id() {
+                return Err(Failure::OtherDocument);
+            }
+            self.record.receive(&other.changes_since(&[]))?
+        } else {
+            self.record.receive(bytes)?
+        };
         self.clock = self.clock.max(self.record.latest_time());
         let mut applied = Vec::new();
         if self.record.change_count() > before {
@@ -107,6 +116,8 @@ impl Replica {
     }
 }
 
+/// The first bytes of a saved record (`docs/formats/record.md`).
+const SAVED: &[u8] = b"CXR";
 const NO_ENTRY: Failure = Failure::NotFound("there is no such entry at this version");
 
 /// Reads `Type/id`.

@@ -301,3 +301,117 @@ def test_a_feed_that_says_the_same_again_reverts_nothing(doc: DocumentMerge) -> 
     assert first["source"] is not None
     assert first["source"]["feed"] == "lab"
     assert first["source"]["time"] == "2024-05-01T00:00:00.000Z"
+
+
+def fhirpath_patch(*operations: dict[str, str], **values: Any) -> dict[str, Any]:
+    """``Parameters`` with one operation: its parts, and the new value as ``valueX=..``."""
+    parts: list[dict[str, Any]] = [
+        {"name": name, "valueCode" if name == "type" else "valueString": text}
+        for operation in operations
+        for name, text in operation.items()
+    ]
+    parts += [{"name": "value", name: value} for name, value in values.items()]
+    return {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+
+
+GENDER = {"type": "replace", "path": "Patient.gender"}
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        [{"op": "replace", "path": "/gender", "value": "other"}],
+        fhirpath_patch(GENDER, valueCode="other"),
+        {"gender": "other"},
+        '{"gender": "other"}',
+    ],
+)
+def test_a_patch_of_one_entry_in_three_forms(doc: DocumentMerge, patch: Any) -> None:
+    base = doc.heads()
+    change(P, birthDate="1971-02-02")(doc)
+    (made,) = doc.apply_patch(P, patch, base=base, author="Dr. A")
+    assert shown(doc) == {**PATIENT, "gender": "other", "birthDate": "1971-02-02"}
+    assert doc.conflicts() == []
+    assert doc.history()[-1]["change"] == made and doc.history()[-1]["author"] == "Dr. A"
+    assert doc.apply_patch(P, patch) == [], "it says so already"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        fhirpath_patch(GENDER, valueCode="other"),
+        fhirpath_patch(
+            {"type": "replace", "path": "Bundle.entry[0].resource.gender"}, valueCode="other"
+        ),
+        {"Patient": {"p1": {"gender": "other"}}},
+    ],
+)
+def test_an_edit_takes_patches_of_all_forms(doc: DocumentMerge, changes: Any) -> None:
+    assert len(doc.apply_edit(changes)) == 1
+    assert shown(doc) == {**PATIENT, "gender": "other"}
+
+
+def test_a_merge_patch_adds_and_removes_entries(doc: DocumentMerge) -> None:
+    doc.apply_edit({"Patient": {"p1": None}, "Observation": {"o1": OBSERVATION}})
+    assert [entry["resource"]["id"] for entry in doc.get_state()["entry"]] == ["o1"]
+
+
+def test_a_fhirpath_patch_must_lead_to_one_entry(doc: DocumentMerge) -> None:
+    doc.apply_edit({**PATIENT, "id": "p2"})
+    before = doc.save()
+    patch = fhirpath_patch(GENDER, valueCode="other")
+    with pytest.raises(PatchError):
+        doc.apply_edit(patch)
+    with pytest.raises(PatchError):
+        doc.apply_edit(fhirpath_patch({"type": "delete", "path": "gender"}))
+    assert doc.save() == before
+    doc.apply_patch("Patient/p2", patch)
+    assert doc.get_state("Patient/p2")["gender"] == "other"
+
+
+def test_patches_of_one_entry_that_fail_change_nothing(doc: DocumentMerge) -> None:
+    before = doc.save()
+    with pytest.raises(NotFound):
+        doc.apply_patch("Patient/p2", {"gender": "other"})
+    with pytest.raises(PatchError):
+        doc.apply_patch(P, [{"op": "test", "path": "/gender", "value": "male"}])
+    with pytest.raises(InvalidResource):
+        doc.apply_patch(P, {"gender": "SECRET"})
+    with pytest.raises(InvalidResource):
+        doc.apply_patch(P, {"id": "p2"})
+    with pytest.raises(UnknownVersion):
+        doc.apply_patch(P, {"gender": "other"}, base=["0" * 64])
+    with pytest.raises(TypeError):
+        doc.apply_patch(P, b"")  # type: ignore[arg-type]
+    assert doc.save() == before
+
+
+def test_one_can_undo_ones_own_change(doc: DocumentMerge) -> None:
+    (made,) = doc.apply_patch(P, {"gender": "other", "birthDate": "1971-02-02"}, author="Dr. A")
+    doc.apply_patch(P, {"birthDate": "1972-03-03"}, author="Dr. B")
+    with pytest.raises(EditRefused):
+        doc.undo(made, author="Dr. B")
+    with pytest.raises(UnknownVersion):
+        doc.undo("0" * 64)
+    with pytest.raises(UnknownVersion):
+        doc.undo("nonsense")
+    undone = next(one for one in doc.history() if one["change"] == made)
+    assert len(doc.undo(undone, author="Dr. A")) == 1
+    assert shown(doc) == {**PATIENT, "birthDate": "1972-03-03"}
+    assert doc.undo(made, author="Dr. A") == []
+
+
+def test_differences_between_versions(doc: DocumentMerge) -> None:
+    first = doc.heads()
+    doc.apply_patch(P, {"gender": "other", "birthDate": None})
+    doc.apply_edit(OBSERVATION)
+    found = {one["path"]: (one["entry"], one["before"], one["after"]) for one in doc.differences(first)}
+    assert found["Patient.gender"] == (P, {"gender": "female"}, {"gender": "other"})
+    assert found["Patient.birthDate"] == (P, {"birthDate": "1970-01-01"}, None)
+    assert found["Observation.status"][1:] == (None, {"status": "preliminary"})
+    back = {one["path"]: (one["before"], one["after"]) for one in doc.differences(doc.version, first)}
+    assert back == {path: (after, before) for path, (_, before, after) in found.items()}
+    assert doc.differences(first, first) == []
+    assert {one["entry"] for one in doc.differences([], first)} == {P}
+    with pytest.raises(UnknownVersion):
+        doc.differences(["0" * 64])

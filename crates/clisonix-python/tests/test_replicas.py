@@ -1,5 +1,6 @@
 """Replicas: exchange, versions, conflicts, saving, threads, and random edits that end equal."""
 
+import contextlib
 import copy
 import os
 import pickle
@@ -37,7 +38,7 @@ def test_bytes_are_exchanged_in_any_order() -> None:
     second = a.changes_since(heads)
     b = DocumentMerge("d")
     assert b.apply_edit(second) == [] and b.waiting == 1
-    assert b.apply_edit(first) == [change["id"] for change in a.history()]
+    assert b.apply_edit(first) == [change["change"] for change in a.history()]
     assert b.waiting == 0
     assert b.apply_edit(a.save()) == []
     same(a, b)
@@ -109,7 +110,7 @@ def test_versions_history_and_blame() -> None:
         ["Observation/o1"]
     ]
     blame = {cell["path"]: cell["change"] for cell in document.blame(P)}
-    first, second, _ = (change["id"] for change in document.history())
+    first, second, _ = (change["change"] for change in document.history())
     assert blame == {"Patient.gender": second, "Patient.birthDate": first}
 
 
@@ -189,7 +190,12 @@ STEPS = st.lists(
         st.tuples(st.just("edit"), st.integers(0, 2), st.sampled_from(["p1", "p2"]), MEMBERS),
         st.tuples(st.just("assert"), st.integers(0, 2), st.sampled_from(["p1", "p2"]), MEMBERS),
         st.tuples(st.just("remove"), st.integers(0, 2), st.sampled_from(["p1", "p2"])),
+        st.tuples(st.just("patch"), st.integers(0, 2), st.sampled_from(["p1", "p2"]), MEMBERS),
+        st.tuples(st.just("old patch"), st.integers(0, 2), st.sampled_from(["p1", "p2"]), MEMBERS),
+        st.tuples(st.just("undo"), st.integers(0, 2), st.integers(0, 10)),
+        st.tuples(st.just("load"), st.integers(0, 2)),
         st.tuples(st.just("pull"), st.integers(0, 2), st.integers(0, 2)),
+        st.tuples(st.just("pull saved"), st.integers(0, 2), st.integers(0, 2)),
     ),
     max_size=25,
 )
@@ -211,14 +217,41 @@ def test_random_edits_of_three_forks_end_equal(
             fork.apply_edit(everything[index])
     same(*forks)
     same(forks[0], DocumentMerge.load(forks[1].save()))
+    assert forks[0].differences(forks[0].heads(), forks[1].heads()) == []
+    # Associative: two that met first say the same to the third.
+    pair = origin.fork()
+    for bytes_of in (everything[order[0]], everything[order[1]]):
+        pair.apply_edit(bytes_of)
+    third = origin.fork()
+    third.apply_edit(everything[order[2]])
+    third.apply_edit(pair.changes_since([]))
+    # Idempotent: what is known already changes nothing.
+    assert third.apply_edit(everything[order[0]]) == []
+    same(third, forks[0])
 
 
 def play(forks: list[DocumentMerge], step: tuple[Any, ...]) -> None:
     kind, fork = step[0], forks[step[1]]
-    if kind == "pull":
-        fork.apply_edit(forks[step[2]].changes_since(fork.heads()))
+    if kind in ("pull", "pull saved"):
+        of = forks[step[2]]
+        fork.apply_edit(of.save() if kind == "pull saved" else of.changes_since(fork.heads()))
+        return
+    if kind == "load":
+        forks[step[1]] = DocumentMerge.load(fork.save(), author=fork.author)
+        return
+    if kind == "undo":
+        own = [one for one in fork.history() if one["author"] == fork.author]
+        if own:
+            fork.undo(own[step[2] % len(own)])
         return
     entry = f"Patient/{step[2]}"
+    if kind in ("patch", "old patch"):
+        name, value = step[3]
+        history = fork.history(entry)
+        base = [history[0]["change"]] if kind == "old patch" and history else None
+        with contextlib.suppress(NotFound):
+            fork.apply_patch(entry, {name: value}, base=base)
+        return
     try:
         resource = fork.get_state(entry)
     except NotFound:

@@ -24,4 +24,5 @@ mod site;
 mod six_cases;
 mod text;
 mod valid;
+mod vectors;
 mod versions;

@@ -24,8 +24,10 @@ __all__ = [
     "Change",
     "Changes",
     "Conflict",
+    "Difference",
     "DocumentMerge",
     "Json",
+    "Patch",
     "Side",
     "Source",
 ]
@@ -36,6 +38,9 @@ stays ``1.10``; on the way in ``int``, ``Decimal`` and ``float`` are all taken."
 
 Changes = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | bytes
 """What :meth:`DocumentMerge.apply_edit` takes."""
+
+Patch = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str
+"""What :meth:`DocumentMerge.apply_patch` takes."""
 
 Base = Sequence[str] | str | None
 
@@ -78,7 +83,8 @@ class Conflict(TypedDict):
     """What is shown meanwhile, as in :class:`Side`."""
     why: str
     id: str
-    """Stands for this conflict with these sides, for :meth:`DocumentMerge.resolve`."""
+    """The conflict's name in its document, ``Type/id/`` and the address of the place; stays while
+    it is open."""
     values: list[Side]
     """The latest first."""
 
@@ -86,7 +92,8 @@ class Conflict(TypedDict):
 class Change(TypedDict):
     """One change of the history."""
 
-    id: str
+    change: str
+    """Its id."""
     dependencies: list[str]
     """Heads that its author had seen."""
     author: str
@@ -104,6 +111,18 @@ class Blame(TypedDict):
     time: str
     change: str
     source: Source | None
+
+
+class Difference(TypedDict):
+    """One place that two versions show differently."""
+
+    entry: str
+    path: str
+    """FHIRPath-like; indexes are those of the later version, or of the earlier one for what is
+    gone."""
+    before: Any
+    """The members as a dict, or the list element; ``None`` if nothing was there."""
+    after: Any
 
 
 class DocumentMerge:
@@ -162,6 +181,11 @@ class DocumentMerge:
           it lacks are removed); without, each of its entries as a resource of its own;
         * a JSON Patch (RFC 6902), a list of operations, on the Bundle that :meth:`get_state` gives
           (``/entry/0/resource/status``) or on entries by name (``/Patient/p1/birthDate``);
+        * a FHIRPath Patch: a ``Parameters`` resource whose first parameter is named ``operation``,
+          with paths from the Bundle (``Bundle.entry[0].resource``) or from a resource type of which
+          the document holds one entry (``Patient.birthDate``);
+        * a merge patch (RFC 7396) of entries by name: ``{'Patient': {'p1': {'gender': 'other'}}}``,
+          ``None`` takes a member or an entry out;
         * ``bytes``: another replica's changes, from :meth:`changes_since` or :meth:`save`.
 
         ``base`` is the version the editor had read: a list of heads or a version id. Without it,
@@ -192,6 +216,33 @@ class DocumentMerge:
         """
         pairs = [(changes, _base(base)) for changes, base in edits]
         return self._native.apply_all(pairs, self._author(author), _source(source))
+
+    def apply_patch(
+        self, entry: str, patch: Patch, base: Base = None, author: str | None = None
+    ) -> list[str]:
+        """Patches one entry (``'Type/id'``) as it was at ``base``, else as it is now.
+
+        ``patch`` is a JSON Patch (a list; paths begin at the resource: ``/birthDate``), a FHIRPath
+        Patch (``Parameters``; ``Patient.birthDate``), or a merge patch (any other dict:
+        ``{'gender': 'other'}``); also as JSON text. What others wrote since ``base`` merges.
+
+        Returns the ids of the changes; ``[]`` if nothing differs. Raises NotFound, PatchError,
+        InvalidResource, UnknownVersion, EditRefused.
+        """
+        return self._native.patch(entry, patch, _base(base), self._author(author))
+
+    def undo(self, change: Change | str, author: str | None = None) -> list[str]:
+        """Undoes a change that ``author`` made, as a new change; both stay in the history.
+
+        Every place that still shows what the change wrote gets back what its author had seen there;
+        what it removed comes back, what it created goes. What others wrote since stays.
+
+        ``change`` is one of :meth:`history`, or its id. Returns the ids of the changes; ``[]`` if
+        nothing of it is shown any more. Raises UnknownVersion if the change is not here,
+        EditRefused if another author made it.
+        """
+        name = change if isinstance(change, str) else change["change"]
+        return self._native.undo(name, self._author(author))
 
     def remove(self, entry: str, base: Base = None, author: str | None = None) -> list[str]:
         """Removes an entry (``'Type/id'``) as it was at ``base``, else as it is now.
@@ -232,6 +283,19 @@ class DocumentMerge:
         """
         return self._native.changes_since(list(heads))
 
+    def differences(
+        self, from_heads: Sequence[str] | str, to_heads: Sequence[str] | str | None = None
+    ) -> list[Difference]:
+        """What ``to_heads`` shows otherwise than ``from_heads``, by entry and place.
+
+        Versions are heads or version ids; ``to_heads`` is the present one if not given, ``[]`` the
+        empty document. Lists that only changed their order do not differ. Raises UnknownVersion.
+        """
+        found: list[Difference] = _loads(
+            self._native.differences(_base(from_heads), _base(to_heads))
+        )
+        return found
+
     def conflicts(self) -> list[Conflict]:
         """The open conflicts, by entry and place."""
         conflicts: list[Conflict] = _loads(self._native.conflicts())
@@ -245,11 +309,14 @@ class DocumentMerge:
         ``value`` is one side's ``value`` or a new one of the same form; ``None`` empties the place.
         For kinds ``removal`` and ``reference``, ``True`` keeps the thing and ``False`` removes it.
 
-        Raises NotFound if the conflict is settled or has further sides meanwhile, InvalidResource
-        if the entry would not be valid.
+        Raises NotFound if the conflict is settled, or if it has other sides than the
+        ``conflict`` that was read (an id alone says nothing of sides: whatever is there is
+        settled); InvalidResource if the entry would not be valid.
         """
-        name = conflict if isinstance(conflict, str) else conflict["id"]
-        return self._native.resolve(name, value, self._author(author))
+        if isinstance(conflict, str):
+            return self._native.resolve(conflict, None, value, self._author(author))
+        sides = [side["change"] for side in conflict["values"]]
+        return self._native.resolve(conflict["id"], sides, value, self._author(author))
 
     def history(self, entry: str | None = None) -> list[Change]:
         """The changes in the order they arrived here, those of one entry only if it is named."""

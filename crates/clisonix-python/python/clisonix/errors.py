@@ -55,7 +55,7 @@ class NotFound(ClisonixError, KeyError):
 
 
 class PatchError(ClisonixError, ValueError):
-    """A JSON Patch operation that cannot be applied, or whose ``test`` is false."""
+    """A patch operation that cannot be applied, or whose ``test`` is false."""
 
     def __init__(self, message: str, index: int, reason: str) -> None:
         super().__init__(message, index, reason)

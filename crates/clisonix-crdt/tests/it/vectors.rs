@@ -1,0 +1,320 @@
+//! Vectors of the formats: the same edits give the committed bytes, and the committed bytes can be
+//! read. `CLISONIX_WRITE_VECTORS=1` writes them anew. A second decoder, written from the documents
+//! alone, reads them in `crates/clisonix-python/tests/`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clisonix_crdt::{
+    ActorId, ActorSecret, Base, ChangeId, Coverage, ElementKey, HybridTime, Link, Origin, Record,
+    Source,
+};
+use clisonix_fhir::json::{self, Object, Value};
+use clisonix_fhir::schema::{ElementId, Scope, resource_named};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::site::{Site, entry_id, exchange, object, value};
+
+const NAME: &str = "patient-123";
+const PATIENT: &str = r#"{"resourceType":"Patient","id":"patient-123","active":true,"gender":"male","name":[{"family":"Okafor","given":["Ada","Obi"]}],"telecom":[{"system":"phone","value":"1"},{"system":"phone","value":"2"}],"contact":[{"name":{"text":"A friend"},"gender":"female"}],"birthDate":"1970-01-01","_birthDate":{"extension":[{"url":"http://example.org/sure","valueBoolean":true}]},"multipleBirthInteger":2}"#;
+const NOTE: &str =
+    "The patient was seen in the morning and slept well, the pain is less than on the day before.";
+
+/// The edits whose bytes the vectors hold: every kind of operation, of source and of place.
+fn sites() -> (Site, Site) {
+    let mut a = Site::new(b'A');
+    a.put(PATIENT);
+    a.put(
+        r#"{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/patient-123"}}"#,
+    );
+    a.put(&observation(NOTE));
+    let mut b = a.fork(b'B');
+    a.set("Patient/patient-123", "gender", Some(r#""female""#));
+    b.set("Patient/patient-123", "gender", Some(r#""other""#));
+    b.set("Patient/patient-123", "telecom", Some(r#"[{"system":"phone","value":"2"},{"system":"phone","value":"3"},{"system":"phone","value":"1"}]"#));
+    b.set("Patient/patient-123", "multipleBirthInteger", None);
+    a.remove("Condition/c1");
+    a.put(&observation(&NOTE.replace("less", "more")));
+    state(&mut a, 1, r#","gender":"female""#);
+    state(&mut b, 2, r#","birthDate":"1971-01-01""#);
+    exchange(&mut a, &mut b);
+    let kept = a.conflicts().into_iter().find(|open| open.path == "Patient.gender");
+    let kept = kept.expect("two genders are a conflict");
+    a.with(None, |record, origin, actors| {
+        record.resolve(
+            &kept.entry,
+            &kept.address,
+            Some(&value(r#"{"gender":"other"}"#)),
+            origin,
+            actors,
+        )
+    })
+    .expect("the conflict is open");
+    b.put(r#"{"resourceType":"Condition","id":"c1","code":{"text":"asthma"},"subject":{"reference":"Patient/patient-123"}}"#);
+    (a, b)
+}
+
+fn observation(text: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Observation","id":"o1","status":"final","code":{{"text":"course"}},"valueString":"{text}"}}"#
+    )
+}
+
+fn state(site: &mut Site, message: u8, members: &str) {
+    let stated = object(&format!(r#"{{"resourceType":"Patient","id":"patient-123"{members}}}"#));
+    let source = Source {
+        feed: "adt".into(),
+        message: [message; 16],
+        event_time_ms: 1_699_999_000_000 + u64::from(message),
+    };
+    site.with(Some(source), |record, origin, actors| {
+        record.state(&[(&stated, Coverage::Partial)], origin, actors)
+    })
+    .expect("the statement is accepted");
+}
+
+fn exchange_vectors() -> Value {
+    let (mut a, mut b) = sites();
+    let apart = a.record.view().heads();
+    let behind = a.record.fork();
+    exchange(&mut a, &mut b);
+    let mut file = Object::new();
+    file.insert("record", NAME);
+    file.insert("changes", changes(&a.record));
+    let mut batches = Object::new();
+    let ids: Vec<ChangeId> = a.record.history(None).iter().map(|change| change.id).collect();
+    batches.insert("all", hex(&a.record.changes_since(&[])));
+    batches.insert("since", hex(&a.record.changes_since(&apart)));
+    let mut small = Site::new(b'S');
+    small.put(r#"{"resourceType":"Patient","id":"patient-123","active":true}"#);
+    let first = small.record.view().heads();
+    small.set("Patient/patient-123", "active", Some("false"));
+    small.set("Patient/patient-123", "active", Some("true"));
+    batches.insert("columns_not_deflated", hex(&small.record.changes_since(&first)));
+    for (index, id) in ids.iter().enumerate() {
+        let name = format!("change_{index}");
+        batches.insert(name, hex(&a.record.change(id).expect("it is here")));
+    }
+    file.insert("batches", batches);
+    file.insert("small", changes(&small.record));
+    file.insert("link", links(&a.record, &small.record));
+    file.insert("state", hex(&a.record.state_bytes()));
+    let mut early = behind;
+    let late = late(&mut b);
+    early.receive(&b.record.change(&late).expect("it is here")).expect("readable");
+    assert_eq!(early.waiting_count(), 1);
+    file.insert("saved", hex(&a.record.save()));
+    file.insert("saved_with_waiting", hex(&early.save()));
+    Value::Object(file)
+}
+
+/// A change that the other site cannot apply yet.
+fn late(site: &mut Site) -> ChangeId {
+    site.set("Patient/patient-123", "active", Some("false"));
+    site.set("Patient/patient-123", "active", None);
+    site.record.view().heads()[0]
+}
+
+/// What a link carries: a record from the start, a second one, then news of both.
+fn links(first: &Record, second: &Record) -> Value {
+    let mut link = Link::new();
+    let mut other = Site::new(b'T');
+    other.record = Record::new("p-2");
+    other.put(r#"{"resourceType":"Patient","id":"p-2","gender":"male"}"#);
+    let mut messages = vec![link.write(first, 0), link.write(&other.record, 0)];
+    messages.push(link.write(second, 0));
+    other.set("Patient/p-2", "gender", Some(r#""female""#));
+    messages.push(link.write(&other.record, 1));
+    other.set("Patient/p-2", "gender", Some(r#""other""#));
+    messages.push(link.write(&other.record, 2));
+    let mut file = Object::new();
+    file.insert(
+        "messages",
+        messages.iter().map(|bytes| Value::from(hex(bytes))).collect::<Value>(),
+    );
+    file.insert("other", changes(&other.record));
+    Value::Object(file)
+}
+
+fn changes(record: &Record) -> Value {
+    record.history(None).iter().map(clisonix_crdt::ChangeInfo::to_value).collect()
+}
+
+/// One change made by hand after `docs/formats/change.md`, byte for byte.
+fn small_vectors() -> Value {
+    let entry = entry_id("Patient/patient-123");
+    let gender = Scope::Type(entry.ty).member("gender").expect("an element").element;
+    let text: &[u8] = br#""gender":"male""#;
+    let address = (gender.0 + 16).to_be_bytes();
+    let mut operations = vec![1, 0];
+    assert!(entry.ty.0 >= 128 && entry.ty.0 < 1 << 14);
+    operations.extend([entry.ty.0 as u8 | 0x80, (entry.ty.0 >> 7) as u8]);
+    put(&mut operations, NAME.as_bytes());
+    put(&mut operations, &address);
+    put(&mut operations, text);
+
+    let secret = [7; 32];
+    let own =
+        hmac(&secret, &[b"clisonix commitment 2\0".as_slice(), &1_u32.to_be_bytes()].concat());
+    let key = hmac(&own, &0_u32.to_be_bytes());
+    let mut said = Vec::new();
+    put(&mut said, b"Patient");
+    put(&mut said, NAME.as_bytes());
+    put(&mut said, &address);
+    said.push(0);
+    said.extend_from_slice(text);
+    let commitment = Sha256::digest(hmac(&key, &said));
+
+    let time = HybridTime::from_millis(1_700_000_000_000);
+    let mut header = b"clisonix change 2\0".to_vec();
+    put(&mut header, NAME.as_bytes());
+    header.extend([5; 16]);
+    header.extend([1, 0]);
+    leb(&mut header, time.0);
+    put(&mut header, b"Dr. A");
+    header.push(0);
+    header.extend_from_slice(&commitment);
+    let id = ChangeId(Sha256::digest(&header).into());
+
+    let mut record = Record::new(NAME);
+    let resource = object(r#"{"resourceType":"Patient","id":"patient-123","gender":"male"}"#);
+    let origin = Origin { author: "Dr. A", time, source: None };
+    let mut actors = || (ActorId([5; 16]), ActorSecret(secret));
+    let made = record.edit(&[&resource], &Base::Current, &origin, &mut actors);
+    assert_eq!(made.expect("accepted"), Some(id), "the document and the code agree");
+
+    let mut file = Object::new();
+    file.insert("operations", hex(&operations));
+    file.insert("secret", hex(&secret));
+    file.insert("commitment", hex(&commitment));
+    file.insert("header", hex(&header));
+    file.insert("id", id.to_string());
+    file.insert("batch", hex(&record.change(&id).expect("it is here")));
+    Value::Object(file)
+}
+
+fn hmac(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length is a key");
+    mac.update(bytes);
+    mac.finalize().into_bytes().into()
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    leb(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn leb(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Key hashes, and the numbers of the schema that the other vectors use.
+fn name_vectors() -> Value {
+    let hashed: [&[&str]; 4] = [
+        &["content", r#""Ada""#],
+        &["id", "x1"],
+        &["system=phone", "value=1"],
+        &["system=", "value=\u{e9}"],
+    ];
+    let keys = hashed.iter().map(|parts| {
+        let mut key = Object::new();
+        key.insert("parts", parts.iter().map(|part| Value::from(*part)).collect::<Value>());
+        key.insert("hash", hex(&ElementKey::hash_of(parts.iter().map(|part| part.as_bytes()))));
+        Value::Object(key)
+    });
+    let (mut types, mut elements) = (Object::new(), Object::new());
+    for name in ["Condition", "Observation", "Patient"] {
+        let ty = resource_named(name).expect("a resource type");
+        types.insert(name, i64::from(ty.0));
+        for element in Scope::Type(ty).elements() {
+            add_element(&mut elements, *element);
+        }
+    }
+    let contact = Scope::Type(entry_id("Patient/x").ty).member("contact").expect("an element");
+    for element in Scope::Element(contact.element).elements() {
+        add_element(&mut elements, *element);
+    }
+    let mut file = Object::new();
+    file.insert("keys", keys.collect::<Value>());
+    file.insert("types", types);
+    file.insert("elements", elements);
+    Value::Object(file)
+}
+
+fn add_element(elements: &mut Object, element: ElementId) {
+    let mut about = Object::new();
+    about.insert("path", element.element().path);
+    about.insert("list", element.element().is_list());
+    elements.insert(element.0.to_string(), about);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("text can be written");
+    }
+    text
+}
+
+fn unhex(text: &Value) -> Vec<u8> {
+    let text = text.as_str().expect("text");
+    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+}
+
+fn committed(name: &str) -> Value {
+    json::parse(&std::fs::read(file(name)).expect("the vectors are there")).expect("JSON")
+}
+
+#[test]
+fn the_vectors_are_written() {
+    let made = [
+        ("names.json", name_vectors()),
+        ("small.json", small_vectors()),
+        ("exchange.json", exchange_vectors()),
+    ];
+    for (name, value) in made {
+        let text = format!("{}\n", value.to_pretty());
+        if std::env::var_os("CLISONIX_WRITE_VECTORS").is_some() {
+            std::fs::write(file(name), &text).expect("the folder can be written");
+        }
+        let have = std::fs::read_to_string(file(name)).unwrap_or_default();
+        assert!(have == text, "{name}: other bytes than the committed ones");
+    }
+}
+
+#[test]
+fn the_vectors_are_read() {
+    let vectors = committed("exchange.json");
+    let at = |name: &str| vectors.get(name).expect("the vector is there");
+    let state = unhex(at("state"));
+    let batches = at("batches").as_object().expect("an object");
+    let mut whole = Record::new(NAME);
+    whole.receive(&unhex(batches.get("all").expect("a batch"))).expect("readable");
+    let mut single = Record::new(NAME);
+    for (_, batch) in batches.iter().filter(|(name, _)| name.starts_with("change_")) {
+        single.receive(&unhex(batch)).expect("readable");
+    }
+    let mut linked = Record::new(NAME);
+    let mut link = Link::new();
+    let messages = at("link").get("messages").and_then(Value::as_array).expect("messages");
+    let message = link.read(&unhex(&messages[0])).expect("readable");
+    linked.receive_message(message).expect("of this record");
+    let saved = Record::load(&unhex(at("saved"))).expect("readable");
+    assert!(saved.is_sound());
+    for record in [whole, single, linked, saved] {
+        assert!(record.state_bytes() == state && record.waiting_count() == 0);
+        assert_eq!(changes(&record), *at("changes"));
+    }
+    let waiting = Record::load(&unhex(at("saved_with_waiting"))).expect("readable");
+    assert_eq!(waiting.waiting_count(), 1);
+}

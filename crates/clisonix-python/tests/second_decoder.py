@@ -1,0 +1,475 @@
+"""A second decoder of changes, batches, links and saved records.
+
+Written from ``docs/formats/change.md`` and ``docs/formats/record.md`` alone, in the standard
+library's Python, so that two programs that share no code read one format.
+"""
+
+import hashlib
+import hmac
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+# Operations, canonical form.
+SET, POSITION, MARK, KEEP, STATED = range(5)
+SAME_ENTRY = 8
+
+
+class Malformed(ValueError):
+    """Bytes that the format does not allow."""
+
+
+class Reader:
+    """A cursor over bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, length: int) -> bytes:
+        if self.at + length > len(self.data):
+            raise Malformed("truncated")
+        self.at += length
+        return self.data[self.at - length : self.at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def number(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+        if (byte == 0 and shift > 0) or value >> 64:
+            raise Malformed("not the shortest form of a number")
+        return value
+
+    def signed(self) -> int:
+        value = self.number()
+        return (value >> 1) ^ -(value & 1)
+
+    def sized(self) -> bytes:
+        return self.take(self.number())
+
+    def text(self) -> str:
+        return self.sized().decode()
+
+    def numbers(self) -> list[int]:
+        return [self.number() for _ in range(self.number())]
+
+    def rest(self) -> bytes:
+        return self.take(len(self.data) - self.at)
+
+    def end(self) -> None:
+        if self.at != len(self.data):
+            raise Malformed("bytes remain")
+
+
+def number(value: int) -> bytes:
+    if value < 0 or value >> 64:
+        raise Malformed("no unsigned number of 64 bits")
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def sized(data: bytes) -> bytes:
+    return number(len(data)) + data
+
+
+def inflate(data: bytes, length: int, dictionary: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=-15, zdict=dictionary[-(1 << 15) :])
+    out = unpacker.decompress(data) + unpacker.flush()
+    if len(out) != length or not unpacker.eof or unpacker.unused_data:
+        raise Malformed("compressed bytes")
+    return out
+
+
+def key_hash(parts: Sequence[str]) -> bytes:
+    """Key hash of a list element."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
+    return digest.digest()[:8]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What of FHIR's schema the format names by number."""
+
+    types: Mapping[int, str]
+    elements: Mapping[int, str]
+    """Paths; the last name of one is the JSON name."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    type: int
+    id: str
+    address: bytes
+    tag: int
+    value: bytes = b""
+
+
+@dataclass(frozen=True)
+class Source:
+    feed: str
+    message: bytes
+    event_time: int
+
+
+@dataclass
+class Change:
+    actor: bytes
+    seq: int
+    others: list[tuple[bytes, int]]
+    """Dependencies but the actor's previous change."""
+    time: int
+    author: str
+    source: Source | None
+    operations: list[Operation] = field(default_factory=list)
+
+    def canonical(self) -> bytes:
+        out, before = number(len(self.operations)), None
+        for op in self.operations:
+            entry = (op.type, op.id)
+            if entry == before:
+                out += bytes([op.tag | SAME_ENTRY])
+            else:
+                out += bytes([op.tag]) + number(op.type) + sized(op.id.encode())
+            out += sized(op.address)
+            if op.tag in (SET, POSITION):
+                out += sized(op.value)
+            before = entry
+        return out
+
+    def commitment(self, secret: bytes, names: Names) -> bytes:
+        own = _hmac(secret, b"clisonix commitment 2\0" + self.seq.to_bytes(4, "big"))
+        all_of_them = hashlib.sha256()
+        for index, op in enumerate(self.operations):
+            said = sized(names.types[op.type].encode()) + sized(op.id.encode())
+            said += sized(op.address) + bytes([op.tag]) + op.value
+            all_of_them.update(_hmac(_hmac(own, index.to_bytes(4, "big")), said))
+        return all_of_them.digest()
+
+    def header(self, record: str, dependencies: Sequence[bytes], commitment: bytes) -> bytes:
+        out = b"clisonix change 2\0" + sized(record.encode()) + self.actor + number(self.seq)
+        out += number(len(dependencies)) + b"".join(sorted(dependencies))
+        out += number(self.time) + sized(self.author.encode())
+        if self.source is None:
+            out += b"\0"
+        else:
+            out += b"\1" + sized(self.source.feed.encode()) + self.source.message
+            out += number(self.source.event_time)
+        return out + commitment
+
+
+def _hmac(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, "sha256")
+
+
+@dataclass
+class _Actor:
+    id: bytes
+    last_seq: int = 0
+    author: str | None = None
+
+
+class Numbering:
+    """What both ends know of each other's numbers."""
+
+    def __init__(self, actors: Sequence[bytes] = (), names: Sequence[str] = ()) -> None:
+        self.actors = [_Actor(actor) for actor in actors]
+        self.names = list(names)
+        self.actor = 0
+        self.time = 0
+        self.event_time = 0
+        self.message = bytes(16)
+
+    def read_actor(self, reader: Reader) -> int:
+        index = reader.number()
+        if index == len(self.actors):
+            self.actors.append(_Actor(reader.take(16)))
+        if index > len(self.actors):
+            raise Malformed("actor")
+        return index
+
+    def read_name(self, reader: Reader) -> str:
+        index = reader.number()
+        if index == len(self.names):
+            self.names.append(reader.text())
+        return self.names[index]
+
+
+class Replica:
+    """The changes of one record, with what is needed to complete and to name others."""
+
+    def __init__(self, record: str, names: Names) -> None:
+        self.record = record
+        self.names = names
+        self.secrets: dict[bytes, bytes] = {}
+        self.changes: dict[tuple[bytes, int], Change] = {}
+        self.ids: dict[tuple[bytes, int], bytes] = {}
+        self.spellings: set[int] = set()
+        """Tags of the operations that were read."""
+
+    def read_batch(self, data: bytes, dictionary: bytes) -> list[bytes]:
+        """The ids of the changes in a batch whose past is here."""
+        reader = Reader(data)
+        if reader.take(4) != b"CXB\x02":
+            raise Malformed("not a batch")
+        flags = reader.byte()
+        if reader.text() != self.record:
+            raise Malformed("another record")
+        return self.read_flagged(reader, flags, Numbering(), dictionary)
+
+    def read_flagged(
+        self, reader: Reader, flags: int, numbering: Numbering, dictionary: bytes
+    ) -> list[bytes]:
+        if flags & 2:
+            length = reader.number()
+            reader = Reader(inflate(reader.rest(), length, dictionary))
+        return self.read_run(reader, bool(flags & 1), numbering)
+
+    def read_run(self, reader: Reader, in_columns: bool, numbering: Numbering) -> list[bytes]:
+        count = reader.number()
+        columns = [reader] * 6
+        if in_columns:
+            lengths = [reader.number() for _ in range(5)]
+            columns = [Reader(reader.take(length)) for length in lengths]
+            columns.append(Reader(reader.rest()))
+        changes = [self._read_change(columns, numbering) for _ in range(count)]
+        for column in columns:
+            column.end()
+        return [self.identify(change) for change in changes]
+
+    def identify(self, change: Change) -> bytes:
+        """The change's id, computed from its content and from the ids of its dependencies."""
+        key = (change.actor, change.seq)
+        before = [*change.others, *([(change.actor, change.seq - 1)] if change.seq > 1 else [])]
+        commitment = change.commitment(self.secrets[change.actor], self.names)
+        dependencies = [self.ids[dependency] for dependency in before]
+        header = change.header(self.record, dependencies, commitment)
+        self.ids[key] = hashlib.sha256(header).digest()
+        return self.ids[key]
+
+    def _read_change(self, columns: Sequence[Reader], numbering: Numbering) -> Change:
+        shapes, graph, times, origins, ops, values = columns
+        shape = shapes.byte()
+        index = numbering.actor if shape & 1 else numbering.read_actor(graph)
+        actor = numbering.actors[index]
+        if shape & 64:
+            self.secrets[actor.id] = graph.take(32)
+        seq = actor.last_seq + 1 + (0 if shape & 2 else graph.signed())
+        others = []
+        if not shape & 4:
+            for _ in range(graph.number()):
+                other = numbering.actors[numbering.read_actor(graph)].id
+                others.append((other, graph.number()))
+        if shape & 32:
+            time = numbering.time + 1
+        else:
+            milliseconds = (numbering.time >> 16) + times.signed()
+            time = milliseconds << 16 | times.number()
+        source = None
+        if shape & 8:
+            if actor.author is None:
+                raise Malformed("no author before")
+            author = actor.author
+        else:
+            author = numbering.read_name(origins)
+            source = self._read_source(origins, numbering)
+        actor.last_seq, actor.author = seq, author if source is None else None
+        numbering.actor, numbering.time = index, time
+        change = Change(actor.id, seq, others, time, author, source)
+        self.changes[actor.id, seq] = change
+        before = None
+        for _ in range(1 if shape & 16 else ops.number()):
+            op, is_based = self._read_operation(ops, values, numbering, before)
+            change.operations.append(op)
+            before = None if is_based else op
+        return change
+
+    @staticmethod
+    def _read_source(origins: Reader, numbering: Numbering) -> Source | None:
+        kind = origins.byte()
+        if kind == 0:
+            return None
+        if kind == 2:
+            numbering.message = origins.take(16)
+        feed = numbering.read_name(origins)
+        numbering.event_time += origins.signed()
+        return Source(feed, numbering.message, numbering.event_time)
+
+    def _read_operation(
+        self, ops: Reader, values: Reader, numbering: Numbering, before: Operation | None
+    ) -> tuple[Operation, bool]:
+        tag = ops.byte()
+        self.spellings.add(tag)
+        base = None
+        if tag & 0x20:
+            actor = numbering.actors[numbering.read_actor(ops)].id
+            base = self.changes[actor, ops.number()].operations[ops.number()]
+            type_, entry, address = base.type, base.id, base.address
+        else:
+            if tag & 0x08:
+                if before is None:
+                    raise Malformed("no entry before")
+                type_, entry = before.type, before.id
+            else:
+                type_ = ops.number()
+                entry = self.record if tag & 0x10 else ops.text()
+            shared = ops.number()
+            last = before.address if before and tag & 0x08 else b""
+            if shared > len(last):
+                raise Malformed("shared length")
+            address = last[:shared] + ops.sized()
+        kind = tag & 7
+        if kind == 2:
+            prefix, suffix = ops.number(), ops.number()
+            if base is None:
+                raise Malformed("nothing to splice")
+            end = len(base.value) - suffix
+            value = base.value[:prefix] + values.sized() + base.value[end:]
+            return Operation(type_, entry, address, SET, value), True
+        value = values.sized() if kind in (0, 1, 3) else b""
+        if kind == 1:
+            element = int.from_bytes(address[-2:], "big") - 16
+            name = self.names.elements[element].rsplit(".", 1)[-1]
+            value = f'"{name}":'.encode() + value
+        canonical = (SET, SET, None, POSITION, MARK, KEEP, STATED)[kind]
+        if canonical is None:
+            raise Malformed("operation")
+        return Operation(type_, entry, address, canonical, value), base is not None
+
+
+class Link:
+    """The receiving end of a link."""
+
+    def __init__(self, names: Names, dictionary: bytes) -> None:
+        self.names = names
+        self.dictionary = dictionary
+        self.numbering = Numbering()
+        self.records: list[str] = []
+        self.replicas: dict[str, Replica] = {}
+
+    def read(self, message: bytes) -> list[bytes]:
+        reader = Reader(message)
+        head = reader.number()
+        if head >> 2 == len(self.records):
+            self.records.append(reader.text())
+        record = self.records[head >> 2]
+        replica = self.replicas.setdefault(record, Replica(record, self.names))
+        return replica.read_flagged(reader, head & 3, self.numbering, self.dictionary)
+
+
+@dataclass(frozen=True)
+class Sibling:
+    changes: list[int]
+    tag: int
+    covered: int
+    value: bytes
+
+
+@dataclass
+class Saved:
+    """A saved record, taken apart."""
+
+    replica: Replica
+    log: list[bytes]
+    """Ids of the changes, in order of their numbers, computed from the log."""
+    heads: list[int]
+    ids: dict[int, bytes]
+    stamps: dict[int, tuple[bytes, int, int, str]]
+    """By change: actor, sequence number, time, author."""
+    entries: dict[tuple[int, str], dict[bytes, list[Sibling]]]
+    waiting: bytes
+
+
+def read_saved(data: bytes, names: Names, dictionary: bytes) -> Saved:
+    reader = Reader(data)
+    if reader.take(4) != b"CXR\x02":
+        raise Malformed("not a saved record")
+    checksum = reader.take(4)
+    if zlib.crc32(data[8:]).to_bytes(4, "big") != checksum:
+        raise Malformed("checksum")
+    length = reader.number()
+    state = inflate(reader.sized(), length, dictionary)
+    count, length = reader.number(), reader.number()
+    log = inflate(reader.sized(), length, state)
+    waiting = reader.sized()
+    reader.end()
+    return _read_state(Reader(state), log, count, waiting, names)
+
+
+def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: Names) -> Saved:
+    replica = Replica(reader.text(), names)
+    actors = []
+    for _ in range(reader.number()):
+        actor, secret = reader.take(16), reader.take(32)
+        replica.secrets[actor] = secret
+        actors.append((actor, reader.number(), reader.number()))
+    authors = [reader.text() for _ in range(reader.number())]
+    feeds = [reader.text() for _ in range(reader.number())]
+    for _ in range(reader.number()):
+        feeds[reader.number()]
+        reader.take(16)
+    stamps, change, time = {}, 0, 0
+    for _ in range(reader.number()):
+        change += reader.number()
+        actor, seq = actors[reader.number()][0], reader.number()
+        time += reader.signed()
+        stamps[change] = (actor, seq, time, authors[reader.number()])
+        if reader.number():
+            reader.number()
+    reader.number()
+    heads = reader.numbers()
+    ids = {reader.number(): reader.take(32) for _ in range(reader.number())}
+    entries = {}
+    for _ in range(reader.number()):
+        entry = (reader.number(), reader.text() or replica.record)
+        reader.numbers()
+        entries[entry] = _read_cells(Reader(reader.sized()))
+    reader.end()
+    numbering = Numbering([actor for actor, _, _ in actors], [*authors, *feeds])
+    run = replica.read_run(Reader(log), True, numbering)
+    if len(run) != count:
+        raise Malformed("number of changes")
+    for actor, seq, change in actors:
+        if seq and run[change] != replica.ids[actor, seq]:
+            raise Malformed("last change of an actor")
+    return Saved(replica, run, heads, ids, stamps, entries, waiting)
+
+
+def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
+    cells: dict[bytes, list[Sibling]] = {}
+    last = b""
+    while reader.at < len(reader.data):
+        cell = Reader(reader.sized())
+        address = cell.sized()
+        if address <= last:
+            raise Malformed("order of cells")
+        last = address
+        count = cell.number()
+        cells[address] = [_read_sibling(cell) for _ in range(count >> 1)]
+        for _ in range(cell.number() if count & 1 else 0):
+            cell.number()
+            cell.number()
+            cell.take(16 + 8)
+        cell.end()
+    return cells
+
+
+def _read_sibling(cell: Reader) -> Sibling:
+    changes, tag = [cell.number()], cell.byte()
+    if tag & 4:
+        changes += cell.numbers()
+    covered = cell.number() if tag & 8 else 0
+    value = cell.sized() if tag & 3 in (SET, POSITION) else b""
+    return Sibling(changes, tag & 3, covered, value)

@@ -1,0 +1,194 @@
+"""The committed vectors of the formats, read by the second decoder."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from second_decoder import (
+    POSITION,
+    SET,
+    Link,
+    Malformed,
+    Names,
+    Replica,
+    Saved,
+    key_hash,
+    read_saved,
+)
+
+CRDT = Path(__file__).parents[2] / "clisonix-crdt"
+DICTIONARY = (CRDT / "src/deflate/dictionary.txt").read_bytes()
+
+
+def load(name: str) -> Any:
+    return json.loads((CRDT / "tests/vectors" / name).read_text())
+
+
+NAMES_FILE, SMALL, EXCHANGE = load("names.json"), load("small.json"), load("exchange.json")
+NAMES = Names(
+    {number: name for name, number in NAMES_FILE["types"].items()},
+    {int(number): element["path"] for number, element in NAMES_FILE["elements"].items()},
+)
+RECORD = EXCHANGE["record"]
+
+
+def ids(changes: list[dict[str, Any]]) -> list[str]:
+    return [change["change"] for change in changes]
+
+
+def hexes(found: list[bytes]) -> list[str]:
+    return [one.hex() for one in found]
+
+
+def whole() -> Replica:
+    replica = Replica(RECORD, NAMES)
+    replica.read_batch(bytes.fromhex(EXCHANGE["batches"]["all"]), DICTIONARY)
+    return replica
+
+
+def test_key_hashes() -> None:
+    for key in NAMES_FILE["keys"]:
+        assert key_hash(key["parts"]).hex() == key["hash"]
+
+
+def test_a_change_by_hand() -> None:
+    replica = Replica("patient-123", NAMES)
+    (change_id,) = replica.read_batch(bytes.fromhex(SMALL["batch"]), DICTIONARY)
+    (change,) = replica.changes.values()
+    assert replica.secrets[change.actor].hex() == SMALL["secret"]
+    assert change.canonical().hex() == SMALL["operations"]
+    commitment = change.commitment(bytes.fromhex(SMALL["secret"]), NAMES)
+    assert commitment.hex() == SMALL["commitment"]
+    assert change.header("patient-123", [], commitment).hex() == SMALL["header"]
+    assert change_id.hex() == SMALL["id"]
+
+
+def test_a_batch_in_columns_gives_the_ids() -> None:
+    replica = Replica(RECORD, NAMES)
+    found = replica.read_batch(bytes.fromhex(EXCHANGE["batches"]["all"]), DICTIONARY)
+    assert sorted(hexes(found)) == sorted(ids(EXCHANGE["changes"]))
+    for told in EXCHANGE["changes"]:
+        assert bytes.fromhex(told["change"]) in replica.ids.values()
+    told = {change["change"]: change for change in EXCHANGE["changes"]}
+    for key, change in replica.changes.items():
+        about = told[replica.ids[key].hex()]
+        assert change.author == about["author"]
+        assert (change.source is None) == (about["source"] is None)
+        if change.source:
+            assert change.source.feed == about["source"]["feed"]
+            assert change.source.message.hex() == about["source"]["message"]
+
+
+def test_batches_of_one_change_give_the_ids() -> None:
+    replica = Replica(RECORD, NAMES)
+    for index, change in enumerate(EXCHANGE["changes"]):
+        batch = bytes.fromhex(EXCHANGE["batches"][f"change_{index}"])
+        assert hexes(replica.read_batch(batch, DICTIONARY)) == [change["change"]]
+    assert replica.changes == whole().changes
+
+
+def test_every_shape_is_in_the_vectors() -> None:
+    flags = {name: bytes.fromhex(batch)[4] for name, batch in EXCHANGE["batches"].items()}
+    assert set(flags.values()) == {0, 1, 2, 3}
+    spellings = whole().spellings | linked().replicas["p-2"].spellings
+    assert {tag & 7 for tag in spellings} == set(range(7))
+    assert {tag & bit for tag in spellings for bit in (0x08, 0x10, 0x20)} == {0, 0x08, 0x10, 0x20}
+
+
+def test_a_batch_of_news_builds_on_what_is_there() -> None:
+    replica = whole()
+    news = bytes.fromhex(EXCHANGE["batches"]["since"])
+    assert set(hexes(replica.read_batch(news, DICTIONARY))) < set(ids(EXCHANGE["changes"]))
+    small = linked().replicas[RECORD]
+    news = bytes.fromhex(EXCHANGE["batches"]["columns_not_deflated"])
+    assert hexes(small.read_batch(news, DICTIONARY)) == ids(EXCHANGE["small"])[1:]
+
+
+def linked() -> Link:
+    """What a link has brought."""
+    link = Link(NAMES, DICTIONARY)
+    for message in EXCHANGE["link"]["messages"]:
+        link.read(bytes.fromhex(message))
+    return link
+
+
+def test_messages_of_a_link_give_the_ids() -> None:
+    link = linked()
+    assert link.records == [RECORD, "p-2"]
+    here = set(hexes(list(link.replicas[RECORD].ids.values())))
+    assert here == {*ids(EXCHANGE["changes"]), *ids(EXCHANGE["small"])}
+    other = hexes(list(link.replicas["p-2"].ids.values()))
+    assert other == ids(EXCHANGE["link"]["other"])
+
+
+def test_a_saved_record_is_its_log() -> None:
+    saved = read_saved(bytes.fromhex(EXCHANGE["saved"]), NAMES, DICTIONARY)
+    assert hexes(saved.log) == ids(EXCHANGE["changes"]) and saved.waiting == b""
+    assert saved.replica.changes == whole().changes
+    check_state(saved)
+
+
+def test_waiting_changes_are_a_batch_in_the_saved_record() -> None:
+    saved = read_saved(bytes.fromhex(EXCHANGE["saved_with_waiting"]), NAMES, DICTIONARY)
+    check_state(saved)
+    assert saved.waiting.startswith(b"CXB\x02")
+    with pytest.raises(KeyError):
+        # Its dependencies are not here.
+        saved.replica.read_batch(saved.waiting, DICTIONARY)
+
+
+def check_state(saved: Saved) -> None:
+    """The state says of every change what the log says, and every live write is in the log."""
+    for number, change_id in saved.ids.items():
+        assert saved.log[number] == change_id
+    by_number = {
+        saved.log.index(saved.replica.ids[key]): change
+        for key, change in saved.replica.changes.items()
+    }
+    for number, (actor, seq, time, author) in saved.stamps.items():
+        change = by_number[number]
+        assert (change.actor, change.seq, change.time, change.author) == (actor, seq, time, author)
+    seen = {head for head in saved.heads}
+    assert seen <= set(saved.ids)
+    for (type_, entry), cells in saved.entries.items():
+        for address, siblings in cells.items():
+            for sibling in siblings:
+                for number in sibling.changes:
+                    writes = [
+                        op.value
+                        for op in by_number[number].operations
+                        if (op.type, op.id, op.address, op.tag)
+                        == (type_, entry, address, sibling.tag)
+                    ]
+                    expected = sibling.value if sibling.tag in (SET, POSITION) else b""
+                    assert expected in writes
+
+
+def test_canonical_operations_and_commitments() -> None:
+    """They are on no wire; the ids, which hold them, were checked before they are compared."""
+    replica = whole()
+    made = {
+        replica.ids[key].hex(): {
+            "operations": change.canonical().hex(),
+            "commitment": change.commitment(replica.secrets[change.actor], NAMES).hex(),
+        }
+        for key, change in replica.changes.items()
+    }
+    assert set(made) == set(ids(EXCHANGE["changes"]))
+    path = CRDT / "tests/vectors/operations.json"
+    if os.environ.get("CLISONIX_WRITE_VECTORS"):
+        path.write_text(json.dumps(made, indent=2) + "\n")
+    assert json.loads(path.read_text()) == made
+
+
+def test_damaged_bytes_are_refused_or_another_change() -> None:
+    batch = bytes.fromhex(SMALL["batch"])
+    for at in range(len(batch)):
+        replica = Replica("patient-123", NAMES)
+        damaged = bytes([*batch[:at], batch[at] ^ 1, *batch[at + 1 :]])
+        try:
+            assert hexes(replica.read_batch(damaged, DICTIONARY)) != [SMALL["id"]]
+        except (Malformed, LookupError, UnicodeDecodeError, OverflowError):
+            continue
