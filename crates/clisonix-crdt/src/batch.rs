@@ -25,7 +25,9 @@ pub(crate) fn encode<'a>(record: &str, changes: impl Iterator<Item = Outgoing<'a
     let changes: Vec<Outgoing<'_>> = changes.collect();
     let mut numbering = Numbering::default();
     let mut run = RunWriter::new(&mut numbering, record, changes.len() > 1);
-    changes.iter().for_each(|change| run.push(change));
+    for change in &changes {
+        run.push(change);
+    }
     let mut body = Vec::new();
     run.finish(&mut body);
     let mut out = MAGIC.to_vec();

@@ -218,7 +218,7 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
             Write::Keep => (KEEP, &[]),
             Write::Stated => (STATED, &[]),
         };
-        out.push(tag | u8::from(same) * SAME_ENTRY);
+        out.push(tag | if same { SAME_ENTRY } else { 0 });
         if !same {
             put_u64(&mut out, u64::from(op.entry.ty.0));
             put_bytes(&mut out, op.entry.id.as_bytes());
@@ -262,7 +262,7 @@ pub(crate) fn find_op<'a>(
     let mut skim = Skim::new(bytes);
     loop {
         let (index, at, place) = skim.next()?;
-        if place.1 == address && skim.entry == Some((entry.0.0, entry.1.as_bytes())) {
+        if place == address && skim.entry == Some((entry.0.0, entry.1.as_bytes())) {
             return Some((index, skim.read(at)?));
         }
     }
@@ -295,8 +295,8 @@ impl<'a> Skim<'a> {
         Self { bytes, reader, index: 0, count, entry: None }
     }
 
-    /// Index, offset, tag and address of the next operation.
-    fn next(&mut self) -> Option<(u32, usize, (u8, &'a [u8]))> {
+    /// Index, offset and address of the next operation.
+    fn next(&mut self) -> Option<(u32, usize, &'a [u8])> {
         if u64::from(self.index) >= self.count {
             return None;
         }
@@ -311,7 +311,7 @@ impl<'a> Skim<'a> {
             self.reader.bytes(MAX_VALUE_BYTES, "value").ok()?;
         }
         self.index += 1;
-        Some((self.index - 1, at, (tag, address)))
+        Some((self.index - 1, at, address))
     }
 
     /// Reads the operation at an offset, in the entry that the walk is in.

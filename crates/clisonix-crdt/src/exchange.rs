@@ -133,9 +133,10 @@ impl Record {
             let key = (change.actor, change.seq);
             let refuse = |reason| Refusal { actor: key.0, seq: key.1, reason };
             if let Some(there) = self.known(key) {
-                match self.is_same(&change, there) {
-                    true => received.known += 1,
-                    false => received.refused.push(refuse(RefusalReason::Equivocation)),
+                if self.is_same(&change, there) {
+                    received.known += 1;
+                } else {
+                    received.refused.push(refuse(RefusalReason::Equivocation));
                 }
                 continue;
             }
@@ -147,7 +148,7 @@ impl Record {
                 }
                 continue;
             }
-            match self.take_in(change) {
+            match self.take_in(&change) {
                 Ok(()) => {
                     received.applied += 1;
                     let freed = self.waiting_for.remove(&key).unwrap_or_default();
@@ -221,23 +222,23 @@ impl Record {
     }
 
     /// Applies a change whose dependencies are all here.
-    fn take_in(&mut self, change: Incoming) -> Result<(), RefusalReason> {
+    fn take_in(&mut self, change: &Incoming) -> Result<(), RefusalReason> {
         let actor = self.actor_of(change.actor)?;
-        let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
+        let deps = self.dependencies(change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
         let (ops, _) = self.complete(&change.ops, &past)?;
-        let stamp = self.stamp(actor, &change);
+        let stamp = self.stamp(actor, change);
         self.append(stamp, deps, past, &ops);
         Ok(())
     }
 
     /// As [`Self::take_in`] for a change from this record's own packed log: only the log is made.
-    pub(crate) fn relog(&mut self, change: Incoming) -> Option<()> {
+    pub(crate) fn relog(&mut self, change: &Incoming) -> Option<()> {
         let actor = self.tables.actor_number(change.actor)?;
-        let deps = self.dependencies(&change)?;
+        let deps = self.dependencies(change)?;
         let past = self.past(actor, change.seq, &deps)?;
         let (ops, bases) = self.complete(&change.ops, &past).ok()?;
-        let stamp = self.stamp(actor, &change);
+        let stamp = self.stamp(actor, change);
         let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
         row.bases = bases;
         self.log_row(row);
@@ -326,9 +327,8 @@ impl Record {
                 let base = self.log.of_actor(number, *seq, &self.tables).ok_or(wrong)?;
                 let row = self.log.get(base).ok_or(wrong)?;
                 let there = op_at(&row.ops, *index).ok_or(RefusalReason::Base)?;
-                let text = match there.write {
-                    Some(Written::Set(text)) => text,
-                    _ => return Err(RefusalReason::Base),
+                let Some(Written::Set(text)) = there.write else {
+                    return Err(RefusalReason::Base);
                 };
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
                 if !matches!(write, Write::Set(_)) || !fits(there.address, &write) {

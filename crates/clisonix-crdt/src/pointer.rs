@@ -63,7 +63,7 @@ impl Record {
     ) -> Result<Option<ChangeNo>, EditError> {
         let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
         if let Some(ops) = self.straight(id, entry, edits)? {
-            return self.commit(Plan::now(), ops, origin, actors);
+            return self.commit(Plan::now(), &ops, origin, actors);
         }
         let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
         for (pointer, value) in edits {

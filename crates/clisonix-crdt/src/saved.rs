@@ -17,7 +17,7 @@ use crate::log::{Entries, Log, Logged};
 use crate::page::Pages;
 use crate::record::Record;
 use crate::stamp::Stamp;
-use crate::state::{ChangeNo, Entry, EntryId};
+use crate::state::{ChangeNo, Entry, EntryId, Sibling};
 use crate::tables::{Actor, Names, Tables};
 use crate::time::HybridTime;
 use crate::travel::{Numbering, RunWriter, read_run};
@@ -106,7 +106,7 @@ impl PackedLog {
             actor.last = (0, 0);
         }
         for change in run.changes {
-            record.relog(change).ok_or(DecodeError::Meaningless { what: "log", at: 0 })?;
+            record.relog(&change).ok_or(DecodeError::Meaningless { what: "log", at: 0 })?;
         }
         Ok(record.log.into_rows())
     }
@@ -217,7 +217,7 @@ impl Record {
         for entry in self.entries.values() {
             live.extend(&entry.heads);
             for (_, cell) in entry.cells() {
-                live.extend(cell.siblings.iter().flat_map(|sibling| sibling.changes()));
+                live.extend(cell.siblings.iter().flat_map(Sibling::changes));
             }
         }
         live.sort_unstable();
@@ -348,7 +348,9 @@ impl Record {
 
 fn put_numbers(numbers: &[ChangeNo], out: &mut Vec<u8>) {
     put_u64(out, numbers.len() as u64);
-    numbers.iter().for_each(|&number| put_u64(out, u64::from(number)));
+    for &number in numbers {
+        put_u64(out, u64::from(number));
+    }
 }
 
 fn read_numbers(

@@ -63,7 +63,7 @@ impl Record {
                 None => {}
             }
         }
-        self.committed(Plan::now(), ops, origin, actors)
+        self.committed(Plan::now(), &ops, origin, actors)
     }
 }
 

@@ -537,7 +537,7 @@ fn authors_of(entry: &Entry, places: &[ElementId], versions: &dyn Versions) -> V
     for (address, cell) in entry.cells() {
         let first = Steps::of(address, false).next();
         if matches!(first, Some(Step::Element(element)) if places.contains(&element)) {
-            writers.extend(cell.siblings.iter().flat_map(|sibling| sibling.changes()));
+            writers.extend(cell.siblings.iter().flat_map(Sibling::changes));
         }
     }
     writers.sort_unstable();

@@ -48,7 +48,7 @@ impl Record {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let ops = self.operations(plan.state(self), &wanted)?;
-        self.committed(plan, ops, origin, actors)
+        self.committed(plan, &ops, origin, actors)
     }
 
     /// Makes the whole record what `resources` say: entries that the version has and `resources`
@@ -71,7 +71,7 @@ impl Record {
                 ops.push(presence_op(id, Write::Mark));
             }
         }
-        self.committed(plan, ops, origin, actors)
+        self.committed(plan, &ops, origin, actors)
     }
 
     /// Removes an entry.
@@ -89,7 +89,7 @@ impl Record {
         if !plan.state(self).entries().any(|there| there == id) {
             return Err(EditError::NoSuchEntry);
         }
-        self.committed(plan, vec![presence_op(id, Write::Mark)], origin, actors)
+        self.committed(plan, &[presence_op(id, Write::Mark)], origin, actors)
     }
 
     /// Settles a conflict: writes the cell anew, having seen all sides. `value` is the cell's
@@ -122,7 +122,7 @@ impl Record {
             }
         };
         let op = Op { entry: id.clone(), address: address.clone(), write };
-        self.committed(Plan::now(), vec![op], origin, actors)
+        self.committed(Plan::now(), &[op], origin, actors)
     }
 
     /// Takes in what a message of a feed states, as an edit of that feed's own previous statement:
@@ -161,7 +161,7 @@ impl Record {
             ops.extend(own);
         }
         self.log.maximal(&mut before, &self.tables);
-        self.committed(Plan { deps: Some(before), version: None }, ops, origin, actors)
+        self.committed(Plan { deps: Some(before), version: None }, &ops, origin, actors)
     }
 
     /// Whether a feed's message has been taken in.
@@ -242,7 +242,7 @@ impl Record {
     pub(crate) fn committed(
         &mut self,
         plan: Plan,
-        ops: Vec<Op>,
+        ops: &[Op],
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeId>, EditError> {
@@ -253,7 +253,7 @@ impl Record {
     pub(crate) fn commit(
         &mut self,
         plan: Plan,
-        ops: Vec<Op>,
+        ops: &[Op],
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
@@ -290,7 +290,7 @@ impl Record {
             }
         };
         let stamp = Stamp { actor, seq, time, said, source, author };
-        Ok(Some(self.append(stamp, SmallVec::from_vec(deps), past, &ops)))
+        Ok(Some(self.append(stamp, SmallVec::from_vec(deps), past, ops)))
     }
 
     /// An own actor whose changes the dependencies have all seen, else a fresh one; and the

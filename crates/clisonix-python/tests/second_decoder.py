@@ -386,6 +386,8 @@ class Saved:
     """Ids of the changes, in order of their numbers, computed from the log."""
     heads: list[int]
     ids: dict[int, bytes]
+    pasts: dict[int, dict[bytes, int]]
+    """Of concurrent heads of entries: by actor, the last change that was seen."""
     stamps: dict[int, tuple[bytes, int, int, str]]
     """By change: actor, sequence number, time, author."""
     entries: dict[tuple[int, str], dict[bytes, list[Sibling]]]
@@ -431,6 +433,10 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
     reader.number()
     heads = reader.numbers()
     ids = {reader.number(): reader.take(32) for _ in range(reader.number())}
+    pasts = {
+        reader.number(): {reader.number(): reader.number() for _ in range(reader.number())}
+        for _ in range(reader.number())
+    }
     entries = {}
     for _ in range(reader.number()):
         entry = (reader.number(), reader.text() or replica.record)
@@ -444,7 +450,11 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
     for actor, seq, change in actors:
         if seq and run[change] != replica.ids[actor, seq]:
             raise Malformed("last change of an actor")
-    return Saved(replica, run, heads, ids, stamps, entries, waiting)
+    past = {
+        change: {actors[actor][0]: seq for actor, seq in past.items()}
+        for change, past in pasts.items()
+    }
+    return Saved(replica, run, heads, ids, past, stamps, entries, waiting)
 
 
 def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:

@@ -9,6 +9,7 @@ import pytest
 from second_decoder import (
     POSITION,
     SET,
+    Change,
     Link,
     Malformed,
     Names,
@@ -150,6 +151,8 @@ def check_state(saved: Saved) -> None:
     for number, (actor, seq, time, author) in saved.stamps.items():
         change = by_number[number]
         assert (change.actor, change.seq, change.time, change.author) == (actor, seq, time, author)
+    for number, past in saved.pasts.items():
+        assert past == past_of(saved.replica, by_number[number])
     seen = {head for head in saved.heads}
     assert seen <= set(saved.ids)
     for (type_, entry), cells in saved.entries.items():
@@ -164,6 +167,19 @@ def check_state(saved: Saved) -> None:
                     ]
                     expected = sibling.value if sibling.tag in (SET, POSITION) else b""
                     assert expected in writes
+
+
+def past_of(replica: Replica, change: Change) -> dict[bytes, int]:
+    """By actor, the last change in a change's past."""
+    past: dict[bytes, int] = {}
+    todo = [*change.others, (change.actor, change.seq - 1)]
+    while todo:
+        actor, seq = todo.pop()
+        if seq > past.get(actor, 0):
+            past[actor] = seq
+            before = replica.changes[actor, seq]
+            todo += [*before.others, (actor, seq - 1)]
+    return past
 
 
 def test_canonical_operations_and_commitments() -> None:
