@@ -182,6 +182,8 @@ impl Entry {
         let write = op.write.written()?;
         if write == Written::Mark {
             self.cover(address, context);
+            // Cells before it may have grown.
+            *near = Spot::default();
         }
         let spot = self.pages.find_after(*near, address);
         *near = spot;
