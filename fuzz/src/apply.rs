@@ -252,7 +252,9 @@ impl World {
     fn finish(mut self, mut order: u64) {
         let all: Vec<Vec<u8>> = self.sites.iter().map(|s| s.record.changes_since(&[])).collect();
         for site in &mut self.sites {
-            all.iter().for_each(|bytes| take(&mut site.record, bytes));
+            for bytes in &all {
+                take(&mut site.record, bytes);
+            }
         }
         let record = &self.sites[0].record;
         let (expected, shown) = (record.state_bytes(), record.view().bundle_text());
