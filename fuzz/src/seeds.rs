@@ -18,11 +18,11 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     seeds
 }
 
-/// Two changes, little content: short enough that runs are not compressed.
+/// Few changes of sites that the sample does not know: short enough that no run is compressed.
 fn small() -> Site {
-    let mut a = Site::new(b'A');
+    let mut a = Site::new(b'P');
     a.put(r#"{"resourceType":"Patient","id":"p","gender":"male","name":[{"family":"X"}]}"#);
-    let mut b = a.fork(b'B');
+    let mut b = a.fork(b'Q');
     a.set("Patient/p", "gender", Some(r#""female""#));
     b.set("Patient/p", "gender", Some(r#""other""#));
     b.set("Patient/p", "name", Some(r#"[{"family":"Y"},{"family":"X"}]"#));
