@@ -10,6 +10,7 @@
     clippy::unwrap_used
 )]
 
+mod crashers;
 mod feeds;
 mod guard;
 mod hazards;

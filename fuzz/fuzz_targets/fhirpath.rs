@@ -1,0 +1,4 @@
+//! Expressions, parsed and evaluated.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| clisonix_fuzz::fhirpath(data));

@@ -1,0 +1,45 @@
+//! What the fuzz targets do with their bytes. A test of `clisonix-crdt` includes the same modules
+//! and replays every input kept here, so the modules use nothing but what that test has.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod apply;
+mod bytes;
+mod decode;
+mod fhirpath;
+mod patch;
+mod sample;
+mod seeds;
+#[allow(dead_code, reason = "the targets need only some of what the tests need")]
+#[path = "../../crates/clisonix-crdt/tests/it/site.rs"]
+mod site;
+mod text;
+
+/// Histories over three replicas.
+pub fn apply(data: &[u8]) {
+    apply::run(data);
+}
+
+/// Batches, saved records, messages of a link.
+pub fn decode(data: &[u8]) {
+    decode::run(data);
+}
+
+/// Expressions.
+pub fn fhirpath(data: &[u8]) {
+    fhirpath::run(data);
+}
+
+/// Patches and pointers.
+pub fn patch(data: &[u8]) {
+    patch::run(data);
+}
+
+/// Text cells.
+pub fn text(data: &[u8]) {
+    text::run(data);
+}
+
+/// Seeds that are real bytes: target, name, input.
+pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    seeds::all()
+}
