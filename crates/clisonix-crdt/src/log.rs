@@ -129,6 +129,12 @@ impl Log {
         }))
     }
 
+    /// Whether the part that was loaded has not been asked for.
+    #[cfg(test)]
+    pub(crate) fn is_packed(&self) -> bool {
+        self.older.as_ref().is_some_and(|older| older.opened.get().is_none())
+    }
+
     /// Whether a change came since the record was loaded.
     pub(crate) fn is_newer(&self, change: ChangeNo) -> bool {
         change >= self.older_len()

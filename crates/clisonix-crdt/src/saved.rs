@@ -23,6 +23,9 @@ use crate::time::HybridTime;
 use crate::travel::{Numbering, RunWriter, read_run};
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
 
+#[cfg(test)]
+mod tests;
+
 /// Newest version of the saved form that this program reads, and the one it writes.
 pub const RECORD_VERSION: u8 = 2;
 /// Largest saved record, in bytes, after unpacking its state or its log.
