@@ -14,7 +14,6 @@ use crate::log::{Logged, NO_BASE, apply};
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
-use crate::tables::Actor;
 use crate::time::HybridTime;
 use crate::travel::{
     BaseOp, Incoming, IncomingOp, Numbering, OpPlace, Outgoing, Run, RunWriter, WireOp, complete,
@@ -227,7 +226,7 @@ impl Record {
         let deps = self.dependencies(change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
         let (ops, _) = self.complete(&change.ops, &past)?;
-        let stamp = self.stamp(actor, change);
+        let stamp = self.stamp_of(actor, change);
         self.append(stamp, deps, past, &ops);
         Ok(())
     }
@@ -238,23 +237,16 @@ impl Record {
         let deps = self.dependencies(change)?;
         let past = self.past(actor, change.seq, &deps)?;
         let (ops, bases) = self.complete(&change.ops, &past).ok()?;
-        let stamp = self.stamp(actor, change);
+        let stamp = self.stamp_of(actor, change);
         let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
         row.bases = bases;
         self.log_row(row);
         Some(())
     }
 
-    fn stamp(&mut self, actor: u32, change: &Incoming) -> Stamp {
-        let author = self.tables.authors.number(&change.author);
-        let (said, source) = match &change.source {
-            None => (change.time.0, 0),
-            Some(source) => {
-                let number = self.tables.source_number(&source.feed, source.message);
-                (HybridTime::from_millis(source.event_time_ms).0, number + 1)
-            }
-        };
-        Stamp { actor, seq: change.seq, time: change.time.0, said, source, author }
+    fn stamp_of(&mut self, actor: u32, change: &Incoming) -> Stamp {
+        let (dot, source) = ((actor, change.seq), change.source.as_ref());
+        self.tables.stamp(dot, change.time, &change.author, source)
     }
 
     /// The number of an actor; a new one needs its secret.
@@ -263,8 +255,7 @@ impl Record {
             return Ok(number);
         }
         let secret = self.secrets.remove(&id).ok_or(RefusalReason::Secret)?;
-        self.tables.actors.push(Actor { id, secret, last: (0, 0) });
-        Ok(self.tables.actors.len() as u32 - 1)
+        Ok(self.tables.add_actor(id, secret))
     }
 
     /// The past of an actor's change with these dependencies; `None` if they hold a later change of

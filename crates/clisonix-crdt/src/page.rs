@@ -111,6 +111,27 @@ impl Pages {
         self.cell_at(self.find(address))
     }
 
+    /// Lets `change` at the cells whose address begins with `prefix`; those for which it says so
+    /// are written back.
+    pub(crate) fn rewrite(
+        &mut self,
+        prefix: &[u8],
+        mut change: impl FnMut(&[u8], &mut Cell<'_>) -> bool,
+    ) {
+        let mut scratch = Vec::new();
+        let mut changed = Vec::new();
+        for (at, mut cell) in self.under(prefix) {
+            if change(at, &mut cell) {
+                let mut encoded = Vec::new();
+                encode(at, &cell, &mut scratch, &mut encoded);
+                changed.push((at.to_vec(), encoded));
+            }
+        }
+        for (at, encoded) in changed {
+            self.put(&at, &encoded);
+        }
+    }
+
     pub(crate) fn contains(&self, address: &[u8]) -> bool {
         let spot = self.find(address);
         spot.start < spot.end

@@ -4,7 +4,7 @@
 //! changed and compared as a whole, which gives the same.
 
 use clisonix_fhir::json::Value;
-use clisonix_fhir::patch::tokens;
+use clisonix_fhir::patch::{index, target_mut, tokens};
 use clisonix_fhir::schema::Scope;
 
 use crate::actor::ActorSource;
@@ -68,12 +68,10 @@ impl Record {
         let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
         for (pointer, value) in edits {
             let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
-            let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
             put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
         }
         let object = resource.as_object().ok_or(EditError::NotAResource)?;
-        let change = self.edit(&[object], &Base::Current, origin, actors)?;
-        Ok(change.and_then(|change| self.number_of(&change)))
+        self.edit_quietly(&[object], &Base::Current, origin, actors)
     }
 
     /// The operations of edits that each lead straight to a cell of their own.
@@ -102,30 +100,15 @@ impl Record {
     }
 }
 
-/// Puts a value into a document.
-fn put(document: &mut Value, tokens: &[&str], value: &Value) -> Option<()> {
+/// Puts a value at a member of a document, or over an element of a list.
+fn put(document: &mut Value, tokens: &[String], value: &Value) -> Option<()> {
     let (last, above) = tokens.split_last()?;
-    let mut at = document;
-    for token in above {
-        at = match at {
-            Value::Object(object) => object.get_mut(token)?,
-            Value::Array(items) => items.get_mut(index(token)?)?,
-            _ => return None,
-        };
-    }
-    match at {
-        Value::Object(object) => drop(object.insert(*last, value.clone())),
+    match target_mut(document, above)? {
+        Value::Object(object) => drop(object.insert(last.as_str(), value.clone())),
         Value::Array(items) => *items.get_mut(index(last)?)? = value.clone(),
         _ => return None,
     }
     Some(())
-}
-
-/// RFC 6901, section 4: no leading zeros.
-fn index(token: &str) -> Option<usize> {
-    let plain =
-        token == "0" || !token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit());
-    if plain { token.parse().ok() } else { None }
 }
 
 /// A way from the entry to one cell. Every step gives `None` where the long way must be taken.

@@ -133,9 +133,14 @@ impl Record {
 
     /// The number of a change by its id.
     pub(crate) fn number_of(&self, id: &ChangeId) -> Option<ChangeNo> {
-        let is_it = |&head: &ChangeNo| self.id_of(head) == Some(*id);
-        let head = self.heads.iter().copied().find(|head| is_it(head));
-        head.or_else(|| self.log.find(&self.id, &self.tables, |other| other == id))
+        self.find_change(|other| other == id)
+    }
+
+    /// The change with an id for which `is_it` holds; heads first, which are known without the log.
+    pub(crate) fn find_change(&self, is_it: impl Fn(&ChangeId) -> bool) -> Option<ChangeNo> {
+        let known = |head: &ChangeNo| self.id_of(*head).as_ref().is_some_and(&is_it);
+        let head = self.heads.iter().copied().find(known);
+        head.or_else(|| self.log.find(&self.id, &self.tables, &is_it))
     }
 
     /// Whether an entry was ever written here, removed or not.

@@ -204,28 +204,17 @@ impl Entry {
     fn cover(&mut self, mark: &[u8], context: &Context<'_>) {
         let prefix = mark.get(..mark.len().saturating_sub(2)).unwrap_or_default();
         let bit = 1_u32 << address::thing_depth(mark).min(31);
-        let (mut scratch, mut changed) = (Vec::new(), Vec::new());
-        for (at, mut cell) in self.pages.under(prefix) {
-            if address::is_position(at) {
-                continue;
-            }
+        self.pages.rewrite(prefix, |at, cell| {
             let mut touched = false;
             for sibling in &mut cell.siblings {
                 let newly = sibling.covered & bit == 0 && sibling.write != Written::Mark;
-                if newly && context.any_in_past(sibling) {
+                if newly && !address::is_position(at) && context.any_in_past(sibling) {
                     sibling.covered |= bit;
                     touched = true;
                 }
             }
-            if touched {
-                let mut encoded = Vec::new();
-                page::encode(at, &cell, &mut scratch, &mut encoded);
-                changed.push((at.to_vec(), encoded));
-            }
-        }
-        for (at, encoded) in changed {
-            self.pages.put(&at, &encoded);
-        }
+            touched
+        });
     }
 
     pub(crate) fn touch(&mut self, context: &Context<'_>) {

@@ -94,6 +94,32 @@ impl Tables {
         self.actors.iter().position(|actor| actor.id == id).map(|at| at as u32)
     }
 
+    /// Numbers an actor that has written nothing yet.
+    pub(crate) fn add_actor(&mut self, id: ActorId, secret: ActorSecret) -> u32 {
+        self.actors.push(Actor { id, secret, last: (0, 0) });
+        self.actors.len() as u32 - 1
+    }
+
+    /// The stamp of the change with this actor and sequence number. An event time beyond 48 bits of
+    /// milliseconds counts as the greatest.
+    pub(crate) fn stamp(
+        &mut self,
+        (actor, seq): (u32, u32),
+        time: HybridTime,
+        author: &str,
+        source: Option<&Source>,
+    ) -> Stamp {
+        let author = self.authors.number(author);
+        let (said, source) = match source {
+            None => (time.0, 0),
+            Some(source) => {
+                let number = self.source_number(&source.feed, source.message);
+                (HybridTime::from_millis(source.event_time_ms).0, number + 1)
+            }
+        };
+        Stamp { actor, seq, time: time.0, said, source, author }
+    }
+
     /// The last sequence number of an actor; 0 if it has written nothing.
     pub(crate) fn last_seq(&self, actor: u32) -> u32 {
         self.actors.get(actor as usize).map_or(0, |actor| actor.last.0)

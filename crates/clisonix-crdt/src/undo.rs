@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::actor::ActorSource;
-use crate::address::{self, Address, Path, Step};
+use crate::address::{self, Address};
 use crate::change::{ChangeId, Op, RawOp, Write, raw_ops};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{EditError, Origin};
 use crate::page::{self, Pages};
 use crate::record::Record;
-use crate::state::{ChangeNo, Entry, EntryId, Written};
+use crate::state::{ChangeNo, Entry, EntryId, Sibling, Written};
 use crate::view;
-use crate::writing::Plan;
+use crate::writing::{Plan, presence_op};
 
 impl Record {
     /// Undoes a change that the same author made: every cell that still shows what the change wrote
@@ -56,10 +56,7 @@ impl Record {
             let base = BaseEntry { shown: shown.as_ref(), cells: Some(&revived) };
             match wanted {
                 Some(wanted) => ops.extend(diff(&id, base, &wanted, Coverage::Whole)?),
-                None if shown.is_some() => {
-                    let address = Path::default().address(Step::Presence);
-                    ops.push(Op { entry: id.clone(), address, write: Write::Mark });
-                }
+                None if shown.is_some() => ops.push(presence_op(&id, Write::Mark)),
                 None => {}
             }
         }
@@ -95,29 +92,23 @@ fn without<'a>(
 /// Takes a live mark of `undone` away, and its cover from everything under its thing unless
 /// somebody else removed that too; `false` if there is no such mark.
 fn unmark(pages: &mut Pages, mark: &[u8], undone: ChangeNo) -> bool {
-    let Some(mut cell) = pages.cell(mark) else { return false };
-    let live = cell.siblings.len();
-    cell.siblings.retain(|sibling| sibling.change != undone || sibling.write != Written::Mark);
-    if cell.siblings.len() == live {
-        return false;
-    }
-    let (mut scratch, mut encoded) = (Vec::new(), Vec::new());
-    page::encode(mark, &cell, &mut scratch, &mut encoded);
-    let still_marked = cell.siblings.iter().any(|sibling| sibling.write == Written::Mark);
-    drop(cell);
-    let mut changed = vec![(mark.to_vec(), encoded)];
-    if !still_marked {
+    let (mut found, mut still_marked) = (false, false);
+    let is_undone = |sibling: &Sibling<'_>| sibling.change == undone;
+    pages.rewrite(mark, |_, cell| {
+        let live = cell.siblings.len();
+        cell.siblings.retain(|sibling| !is_undone(sibling) || sibling.write != Written::Mark);
+        found = cell.siblings.len() < live;
+        still_marked = cell.siblings.iter().any(|sibling| sibling.write == Written::Mark);
+        found
+    });
+    if found && !still_marked {
         let prefix = mark.get(..mark.len().saturating_sub(2)).unwrap_or_default();
         let bit = 1_u32 << address::thing_depth(mark).min(31);
-        for (at, mut cell) in pages.under(prefix).filter(|(at, _)| *at != mark) {
+        pages.rewrite(prefix, |_, cell| {
+            let covered = cell.siblings.iter().any(|sibling| sibling.covered & bit != 0);
             cell.siblings.iter_mut().for_each(|sibling| sibling.covered &= !bit);
-            let mut encoded = Vec::new();
-            page::encode(at, &cell, &mut scratch, &mut encoded);
-            changed.push((at.to_vec(), encoded));
-        }
+            covered
+        });
     }
-    for (at, encoded) in changed {
-        pages.put(&at, &encoded);
-    }
-    true
+    found
 }

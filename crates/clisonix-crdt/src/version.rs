@@ -337,11 +337,6 @@ pub(crate) fn read_version(version: &str, record: &Record) -> Option<Vec<ChangeN
         }
     }
     let heads = bytes.get(3..)?;
-    let known = |prefix: &[u8]| {
-        let is_it = |id: &ChangeId| id.0.starts_with(prefix);
-        let mut heads = record.heads.iter().copied();
-        let head = heads.find(|&head| record.id_of(head).as_ref().is_some_and(is_it));
-        head.or_else(|| record.log.find(&record.id, &record.tables, is_it))
-    };
+    let known = |prefix: &[u8]| record.find_change(|id| id.0.starts_with(prefix));
     heads.chunks(8).map(|prefix| if prefix.len() == 8 { known(prefix) } else { None }).collect()
 }

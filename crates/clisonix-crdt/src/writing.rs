@@ -8,18 +8,13 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{
-    ChangeId, MAX_EVENT_TIME_MS, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, fits, is_fhir_id,
-};
+use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, fits, is_fhir_id};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::feed::{self, Feed};
 use crate::log::{Entries, Replayed};
 use crate::record::Record;
-use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId};
-use crate::tables::Actor;
-use crate::time::HybridTime;
 use crate::tree::{Thing, decompose};
 use crate::version::{Version, View};
 use crate::view;
@@ -45,10 +40,22 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeId>, EditError> {
+        let change = self.edit_quietly(resources, base, origin, actors)?;
+        Ok(change.and_then(|change| self.id_of(change)))
+    }
+
+    /// As [`Self::edit`], without the change's id, which takes time to compute.
+    pub(crate) fn edit_quietly(
+        &mut self,
+        resources: &[&Object],
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeNo>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let ops = self.operations(plan.state(self), &wanted)?;
-        self.committed(plan, &ops, origin, actors)
+        self.commit(plan, &ops, origin, actors)
     }
 
     /// Makes the whole record what `resources` say: entries that the version has and `resources`
@@ -280,16 +287,8 @@ impl Record {
         deps.extend(previous.filter(|previous| !deps.contains(previous)));
         deps.sort_unstable();
         let past = self.past(actor, seq, &deps).ok_or(EditError::UnknownVersion)?;
-        let author = self.tables.authors.number(origin.author);
-        let time = origin.time.0;
-        let (said, source) = match &origin.source {
-            None => (time, 0),
-            Some(source) => {
-                let number = self.tables.source_number(&source.feed, source.message);
-                (HybridTime::from_millis(source.event_time_ms.min(MAX_EVENT_TIME_MS)).0, number + 1)
-            }
-        };
-        let stamp = Stamp { actor, seq, time, said, source, author };
+        let source = origin.source.as_ref();
+        let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
         Ok(Some(self.append(stamp, SmallVec::from_vec(deps), past, ops)))
     }
 
@@ -305,8 +304,7 @@ impl Record {
             }
         }
         let (id, secret) = actors.fresh();
-        self.tables.actors.push(Actor { id, secret, last: (0, 0) });
-        let actor = self.tables.actors.len() as u32 - 1;
+        let actor = self.tables.add_actor(id, secret);
         self.own.push(actor);
         (actor, 1)
     }
@@ -333,7 +331,7 @@ impl Plan {
     }
 }
 
-fn presence_op(id: &EntryId, write: Write) -> Op {
+pub(crate) fn presence_op(id: &EntryId, write: Write) -> Op {
     Op { entry: id.clone(), address: Path::default().address(Step::Presence), write }
 }
 

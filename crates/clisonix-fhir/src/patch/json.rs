@@ -44,7 +44,7 @@ impl Patched {
             "replace" => {
                 let value = self.given(operation)?;
                 check_depth(path.len(), &value)?;
-                *find_mut(&mut self.document, &path).ok_or(PatchFault::NotFound)? = value;
+                *target_mut(&mut self.document, &path).ok_or(PatchFault::NotFound)? = value;
                 Ok(())
             }
             "move" => {
@@ -81,7 +81,7 @@ impl Patched {
             self.document = value;
             return Ok(());
         };
-        match find_mut(&mut self.document, parents).ok_or(PatchFault::NotFound)? {
+        match target_mut(&mut self.document, parents).ok_or(PatchFault::NotFound)? {
             Value::Object(object) => {
                 object.insert(last.as_str(), value);
                 Ok(())
@@ -98,7 +98,7 @@ impl Patched {
 
     fn take(&mut self, path: &[String]) -> Result<Value, PatchFault> {
         let (last, parents) = path.split_last().ok_or(PatchFault::Whole)?;
-        match find_mut(&mut self.document, parents).ok_or(PatchFault::NotFound)? {
+        match target_mut(&mut self.document, parents).ok_or(PatchFault::NotFound)? {
             Value::Object(object) => object.remove(last).ok_or(PatchFault::NotFound),
             Value::Array(items) => {
                 let at = index(last).filter(|&at| at < items.len());
@@ -157,7 +157,7 @@ fn unescape(token: &str) -> Option<String> {
 }
 
 /// An array index: digits without leading zeros (RFC 6901, section 4).
-fn index(token: &str) -> Option<usize> {
+pub fn index(token: &str) -> Option<usize> {
     let plain = token.bytes().all(|byte| byte.is_ascii_digit());
     if !plain || (token.len() > 1 && token.starts_with('0')) {
         return None;
@@ -173,7 +173,8 @@ fn find<'a>(document: &'a Value, path: &[String]) -> Option<&'a Value> {
     })
 }
 
-fn find_mut<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
+/// The value at the end of a JSON Pointer's tokens, for writing.
+pub fn target_mut<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
     path.iter().try_fold(document, |value, token| match value {
         Value::Object(object) => object.get_mut(token),
         Value::Array(items) => items.get_mut(index(token)?),
