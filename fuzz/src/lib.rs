@@ -1,18 +1,37 @@
-//! What the fuzz targets do with their bytes. A test of `clisonix-crdt` includes the same modules
-//! and replays every input kept here, so the modules use nothing but what that test has.
+//! What the fuzz targets do with their bytes. A test of `clisonix-crdt`, for what is sealed one of
+//! `clisonix-pq`, includes the same modules and replays every input kept here, so the modules use
+//! nothing but what that test has.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod age;
 mod apply;
+mod armor;
 mod bytes;
 mod decode;
 mod fhirpath;
 mod patch;
 mod sample;
 mod seeds;
+mod share;
 #[allow(dead_code, reason = "the targets need only some of what the tests need")]
 #[path = "../../crates/clisonix-crdt/tests/it/site.rs"]
 mod site;
 mod text;
+
+/// age files.
+pub fn age(data: &[u8]) {
+    age::run(data);
+}
+
+/// Armour of age files.
+pub fn armor(data: &[u8]) {
+    armor::run(data);
+}
+
+/// Manifests and shares.
+pub fn share(data: &[u8]) {
+    share::run(data);
+}
 
 /// Histories over three replicas.
 pub fn apply(data: &[u8]) {

@@ -7,6 +7,7 @@ mod codegen;
 mod dependencies;
 mod documents;
 mod metadata;
+mod npm;
 mod project;
 mod python;
 mod sbom;

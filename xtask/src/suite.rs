@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use crate::python::{Build, Environment};
 use crate::tally::Tally;
-use crate::{codegen, dependencies, documents, project};
+use crate::{codegen, dependencies, documents, npm, project};
 
 /// What the Python tests need; maturin builds the wheel.
 const PYTHON_PACKAGES: &[&str] = &["maturin", "pytest", "hypothesis"];
@@ -22,6 +22,7 @@ pub(crate) fn run() -> bool {
         let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         project::execute(&mut project::cargo(&arguments))
     });
+    tally.check("npm packages", || npm::typage().map(drop));
     rust_tests(&mut tally);
     python_tests(&mut tally);
     if !project::root().join("../shared/data").exists() {

@@ -51,6 +51,19 @@ macro_rules! aead {
             ) -> Result<(), DecryptError> {
                 open(&self.0, *nonce, aad, text, tag)
             }
+
+            /// Checks the tag and decrypts `ciphertext` into `text`, which has the same length;
+            /// on an error `text` is zeros.
+            pub fn open_into(
+                &self,
+                nonce: &[u8; NONCE_BYTES],
+                aad: &[u8],
+                ciphertext: &[u8],
+                tag: &[u8; TAG_BYTES],
+                text: &mut [u8],
+            ) -> Result<(), DecryptError> {
+                open_into(&self.0, *nonce, aad, (ciphertext, tag), text)
+            }
         }
 
         impl Aead for $name {
@@ -112,6 +125,22 @@ fn open(
 ) -> Result<(), DecryptError> {
     let nonce = Nonce::assume_unique_for_key(nonce);
     if key.open_in_place_separate_tag(nonce, Aad::from(aad), tag, text).is_err() {
+        text.fill(0);
+        return Err(DecryptError::Rejected);
+    }
+    Ok(())
+}
+
+fn open_into(
+    key: &LessSafeKey,
+    nonce: [u8; 12],
+    aad: &[u8],
+    (ciphertext, tag): (&[u8], &[u8; TAG_BYTES]),
+    text: &mut [u8],
+) -> Result<(), DecryptError> {
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    let opened = key.open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, text);
+    if opened.is_err() {
         text.fill(0);
         return Err(DecryptError::Rejected);
     }

@@ -8,12 +8,14 @@
 //!   Ed25519 and ML-DSA-65 together, and both must verify.
 //! - [`RecipientKey`] opens what was sealed for its [`PublicRecipient`]: X-Wing, which is ML-KEM-768
 //!   and X25519 together.
+//! - [`share`] seals data for named recipients and a purpose, signed; its payload is an [`age`] file.
 //! - [`hpke`] seals small secrets to a recipient, [`aead`] seals data under a key.
 //!
 //! Secret types have no `Debug` and no `Clone`, and wipe their memory when dropped. Randomness is
 //! handed in as [`Random`]; this crate knows no random source, no clock and no file.
 
 pub mod aead;
+pub mod age;
 pub mod composite;
 pub mod digest;
 pub mod ed25519;
@@ -28,6 +30,7 @@ mod profile;
 mod random;
 mod recipient;
 mod secret;
+pub mod share;
 pub mod x25519;
 pub mod x_wing;
 

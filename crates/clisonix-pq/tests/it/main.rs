@@ -5,7 +5,11 @@
 
 mod chance;
 mod conformance;
+mod crashers;
 mod keys;
 mod second;
+mod share_vectors;
 mod suites;
+mod throughput;
+mod typage;
 mod vectors;

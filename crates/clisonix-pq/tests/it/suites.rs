@@ -2,6 +2,7 @@
 
 mod acvp;
 mod aead;
+mod age;
 mod cctv;
 mod composite;
 mod edwards;
@@ -111,6 +112,7 @@ pub(crate) fn all(folder: &Path) -> Vec<Suite> {
             suites.push(judge(&inside, &file));
         }
     }
+    suites.extend(age::judge(folder));
     suites
 }
 

@@ -1,0 +1,4 @@
+//! age files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| clisonix_fuzz::age(data));

@@ -1,0 +1,4 @@
+//! Manifests and shares.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| clisonix_fuzz::share(data));
