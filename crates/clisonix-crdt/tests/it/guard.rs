@@ -93,7 +93,8 @@ fn a_judgement_is_kept_until_the_entry_or_the_policy_changes() {
     }
     let table = "failsafe | Patient.deceased | false true [dateTime] | | each death is confirmed";
     let policy = Arc::new(Policy::with_site_table("site", table).unwrap());
-    let loaded = |site: &Site| Record::load(&site.record.save()).unwrap().with_policy(policy.clone());
+    let loaded =
+        |site: &Site| Record::load(&site.record.save()).unwrap().with_policy(policy.clone());
     let (judged, fresh) = (loaded(&b), b.record.fork().with_policy(policy.clone()));
     assert_eq!(judged.view().bundle_text(), fresh.view().bundle_text());
 }
