@@ -8,12 +8,13 @@ use clisonix_fhir::patch::{index, target_mut, tokens};
 use clisonix_fhir::schema::Scope;
 
 use crate::actor::ActorSource;
-use crate::address::{self, ElementKey, Path, Step, Steps};
+use crate::address::{self, Address, ElementKey, Path, Step, Steps};
 use crate::canonical;
 use crate::change::{ChangeId, Op, Write, named_value};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::page::Cell;
+use crate::policy::Policy;
 use crate::record::Record;
 use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::tree::skipped;
@@ -22,7 +23,8 @@ use crate::writing::Plan;
 impl Record {
     /// Puts `value` at a member of an entry, or over an element of a list, as it is shown now.
     /// `pointer` is a JSON Pointer into the resource, such as `/telecom/0/value`; what is around
-    /// the member must be there. Returns whether anything changed.
+    /// the member must be there. A text that others type in is overwritten as a whole. Returns
+    /// whether anything changed.
     ///
     /// # Errors
     /// [`EditError::NoSuchEntry`]; [`EditError::Pointer`] if it leads nowhere; otherwise as
@@ -71,7 +73,7 @@ impl Record {
             put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
         }
         let object = resource.as_object().ok_or(EditError::NotAResource)?;
-        self.edit_quietly(&[object], &Base::Current, origin, actors)
+        self.overwrite_quietly(&[object], &Base::Current, origin, actors)
     }
 
     /// The operations of edits that each lead straight to a cell of their own.
@@ -85,8 +87,9 @@ impl Record {
         for (pointer, value) in edits {
             let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
             let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
-            let walk = Walk { record: self, entry, path: Path::default() };
-            let Some((address, write)) = walk.member(Scope::Type(id.ty), &tokens, value, 0) else {
+            let walk = Walk { policy: &self.policy, entry, path: Path::default() };
+            let spot = walk.member(Scope::Type(id.ty), &tokens, 0);
+            let Some((address, write)) = spot.and_then(|spot| spot.content(value)) else {
                 return Ok(None);
             };
             if edits.len() > 1 && ops.iter().any(|op| op.address == address) {
@@ -111,31 +114,51 @@ fn put(document: &mut Value, tokens: &[String], value: &Value) -> Option<()> {
     Some(())
 }
 
+/// The address of the cell that a pointer leads to or into, and what is left of the pointer there;
+/// `None` where the long way must be taken.
+pub(crate) fn straight_to<'t>(
+    policy: &Policy,
+    (id, entry): (&EntryId, &Entry),
+    tokens: &'t [&'t str],
+) -> Option<(Address, &'t [&'t str])> {
+    let walk = Walk { policy, entry, path: Path::default() };
+    let mut spot = walk.member(Scope::Type(id.ty), tokens, 0)?;
+    Some((spot.walk.path.whole(), spot.rest))
+}
+
 /// A way from the entry to one cell. Every step gives `None` where the long way must be taken.
 struct Walk<'r> {
-    record: &'r Record,
+    policy: &'r Policy,
     entry: &'r Entry,
     path: Path,
 }
 
-/// The cell and what to write; `None` in the second place if it says so already.
-type Found = (address::Address, Option<Write>);
+/// The end of the way.
+struct CellSpot<'r, 't> {
+    walk: Walk<'r>,
+    /// The member; `None` for a list element.
+    name: Option<&'t str>,
+    /// From the member or element on.
+    rest: &'t [&'t str],
+}
 
-impl Walk<'_> {
-    fn member(
+/// The cell and what to write; `None` in the second place if it says so already.
+type Found = (Address, Option<Write>);
+
+impl<'r> Walk<'r> {
+    fn member<'t>(
         mut self,
         scope: Scope,
-        tokens: &[&str],
-        value: &Value,
+        tokens: &'t [&'t str],
         depth: usize,
-    ) -> Option<Found> {
+    ) -> Option<CellSpot<'r, 't>> {
         if depth == 0 && !self.is_plain() {
             return None;
         }
         let (name, rest) = tokens.split_first()?;
         let member = scope.member(name)?;
         let element = member.element;
-        let policy = &self.record.policy;
+        let policy = self.policy;
         if skipped(scope, depth, name) || member.sibling || policy.is_grouped(element) {
             return None;
         }
@@ -146,15 +169,15 @@ impl Walk<'_> {
             let key = self.item(nests, index(item)?)?;
             self.path.push(Step::Key(key));
             if nests {
-                return self.member(thing_scope(element), rest, value, depth + 1);
+                return self.member(thing_scope(element), rest, depth + 1);
             }
             self.path.push(Step::Content);
-            return self.content(None, rest, value);
+            return Some(CellSpot { walk: self, name: None, rest });
         }
         if nests {
-            return self.member(thing_scope(element), rest, value, depth + 1);
+            return self.member(thing_scope(element), rest, depth + 1);
         }
-        self.content(Some(name), rest, value)
+        Some(CellSpot { walk: self, name: Some(name), rest })
     }
 
     /// Whether nothing about the entry is concurrent or was ever removed.
@@ -198,10 +221,21 @@ impl Walk<'_> {
         items.get(index).map(|(_, key)| *key)
     }
 
-    /// The cell at the end of the way, with the value put into its text.
-    fn content(mut self, name: Option<&str>, rest: &[&str], value: &Value) -> Option<Found> {
-        let address = self.path.whole();
-        let cell = self.entry.pages.cell(address.as_bytes());
+    /// Whether another element of the list has this content already.
+    fn is_elsewhere(&self, text: &str) -> bool {
+        let bytes = self.path.as_bytes();
+        // The list's prefix: without the key and the last step.
+        let list = bytes.get(..bytes.len().saturating_sub(12)).unwrap_or_default();
+        self.entry.under(list).any(|(_, cell)| only_text(&cell) == Some(text))
+    }
+}
+
+impl CellSpot<'_, '_> {
+    /// The cell with the value put into its text.
+    fn content(mut self, value: &Value) -> Option<Found> {
+        let Self { name, rest, .. } = self;
+        let address = self.walk.path.whole();
+        let cell = self.walk.entry.cell(address.as_bytes());
         let value = canonical::text(value);
         let text = match (&cell, name) {
             (None, Some(name)) if rest.is_empty() => Some(named(name, &value)),
@@ -219,18 +253,10 @@ impl Walk<'_> {
                 Some(name.map_or_else(|| new.clone(), |name| named(name, &new)))
             }
         }?;
-        if name.is_none() && self.is_elsewhere(&text) {
+        if name.is_none() && self.walk.is_elsewhere(&text) {
             return None;
         }
         Some((address, Some(Write::Set(text.into()))))
-    }
-
-    /// Whether another element of the list has this content already.
-    fn is_elsewhere(&self, text: &str) -> bool {
-        let bytes = self.path.as_bytes();
-        // The list's prefix: without the key and the last step.
-        let list = bytes.get(..bytes.len().saturating_sub(12)).unwrap_or_default();
-        self.entry.under(list).any(|(_, cell)| only_text(&cell) == Some(text))
     }
 }
 
@@ -242,6 +268,7 @@ fn only_text<'a>(cell: &Cell<'a>) -> Option<&'a str> {
     match cell.siblings.as_slice() {
         [only] if only.covered == 0 => match only.write {
             Written::Set(text) if !text.is_empty() => Some(text),
+            Written::Text(_, Some(note)) => Some(note.cell_text()),
             _ => None,
         },
         _ => None,

@@ -212,6 +212,7 @@ impl Record {
             put_u64(out, len as u64);
             entry.pages.chunks().for_each(|chunk| out.extend_from_slice(chunk));
         }
+        self.put_notes(out);
     }
 
     /// The changes that the state names.
@@ -315,7 +316,7 @@ impl Record {
         }
         self.log.know(ids, pasts);
         self.entries = self.read_entries(reader)?;
-        Ok(())
+        self.read_notes(reader)
     }
 
     fn read_entries(&self, reader: &mut Reader<'_>) -> Result<Entries, DecodeError> {
@@ -335,7 +336,7 @@ impl Record {
             }
             let heads = read_numbers(reader, &self.tables)?;
             let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
-            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads });
+            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads, ..Entry::default() });
         }
         Ok(entries)
     }
