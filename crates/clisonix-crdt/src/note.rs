@@ -13,6 +13,7 @@
 mod body;
 mod passage;
 mod saving;
+mod spot;
 mod typing;
 mod words;
 

@@ -3,18 +3,19 @@
 //! Where nothing is concurrent the pointer leads straight to a cell; otherwise the resource is read,
 //! changed and compared as a whole, which gives the same.
 
+use std::borrow::Cow;
+
 use clisonix_fhir::json::Value;
 use clisonix_fhir::patch::{index, target_mut, tokens};
 use clisonix_fhir::schema::Scope;
 
 use crate::actor::ActorSource;
-use crate::address::{self, Address, ElementKey, Path, Step, Steps};
+use crate::address::{self, ElementKey, Path, Step, Steps};
 use crate::canonical;
 use crate::change::{ChangeId, Op, Write, named_value};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::page::Cell;
-use crate::policy::Policy;
 use crate::record::Record;
 use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::tree::skipped;
@@ -87,9 +88,8 @@ impl Record {
         for (pointer, value) in edits {
             let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
             let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
-            let walk = Walk { policy: &self.policy, entry, path: Path::default() };
-            let spot = walk.member(Scope::Type(id.ty), &tokens, 0);
-            let Some((address, write)) = spot.and_then(|spot| spot.content(value)) else {
+            let walk = Walk { record: self, entry, path: Path::default() };
+            let Some((address, write)) = walk.member(Scope::Type(id.ty), &tokens, value, 0) else {
                 return Ok(None);
             };
             if edits.len() > 1 && ops.iter().any(|op| op.address == address) {
@@ -104,80 +104,59 @@ impl Record {
 }
 
 /// Puts a value at a member of a document, or over an element of a list.
-fn put(document: &mut Value, tokens: &[String], value: &Value) -> Option<()> {
+fn put(document: &mut Value, tokens: &[Cow<'_, str>], value: &Value) -> Option<()> {
     let (last, above) = tokens.split_last()?;
     match target_mut(document, above)? {
-        Value::Object(object) => drop(object.insert(last.as_str(), value.clone())),
+        Value::Object(object) => drop(object.insert(last.as_ref(), value.clone())),
         Value::Array(items) => *items.get_mut(index(last)?)? = value.clone(),
         _ => return None,
     }
     Some(())
 }
 
-/// The address of the cell that a pointer leads to or into, and what is left of the pointer there;
-/// `None` where the long way must be taken.
-pub(crate) fn straight_to<'t>(
-    policy: &Policy,
-    (id, entry): (&EntryId, &Entry),
-    tokens: &'t [&'t str],
-) -> Option<(Address, &'t [&'t str])> {
-    let walk = Walk { policy, entry, path: Path::default() };
-    let mut spot = walk.member(Scope::Type(id.ty), tokens, 0)?;
-    Some((spot.walk.path.whole(), spot.rest))
-}
-
 /// A way from the entry to one cell. Every step gives `None` where the long way must be taken.
 struct Walk<'r> {
-    policy: &'r Policy,
+    record: &'r Record,
     entry: &'r Entry,
     path: Path,
 }
 
-/// The end of the way.
-struct CellSpot<'r, 't> {
-    walk: Walk<'r>,
-    /// The member; `None` for a list element.
-    name: Option<&'t str>,
-    /// From the member or element on.
-    rest: &'t [&'t str],
-}
-
 /// The cell and what to write; `None` in the second place if it says so already.
-type Found = (Address, Option<Write>);
+type Found = (address::Address, Option<Write>);
 
 impl<'r> Walk<'r> {
-    fn member<'t>(
+    fn member(
         mut self,
         scope: Scope,
-        tokens: &'t [&'t str],
+        tokens: &[&str],
+        value: &Value,
         depth: usize,
-    ) -> Option<CellSpot<'r, 't>> {
+    ) -> Option<Found> {
         if depth == 0 && !self.is_plain() {
             return None;
         }
         let (name, rest) = tokens.split_first()?;
         let member = scope.member(name)?;
         let element = member.element;
-        let policy = self.policy;
+        let policy = &self.record.policy;
         if skipped(scope, depth, name) || member.sibling || policy.is_grouped(element) {
             return None;
         }
         let nests = shape(element) == Shape::Thing && depth + 1 < address::MAX_THING_DEPTH;
         self.path.push(Step::Element(element));
-        if element.element().is_list() {
-            let (item, rest) = rest.split_first()?;
-            let key = self.item(nests, index(item)?)?;
-            self.path.push(Step::Key(key));
+        if !element.element().is_list() {
             if nests {
-                return self.member(thing_scope(element), rest, depth + 1);
+                return self.member(thing_scope(element), rest, value, depth + 1);
             }
-            self.path.push(Step::Content);
-            return Some(CellSpot { walk: self, name: None, rest });
+            return self.cell(name, rest, value);
         }
-        if nests {
-            return self.member(thing_scope(element), rest, depth + 1);
+        let (token, rest) = rest.split_first()?;
+        if !nests {
+            return self.element(token, rest, value);
         }
-        Some(CellSpot { walk: self, name: Some(name), rest })
+        let key = self.items()?.get(index(token)?)?.key;
+        self.path.push(Step::Key(key));
+        self.member(thing_scope(element), rest, value, depth + 1)
     }
 
     /// Whether nothing about the entry is concurrent or was ever removed.
@@ -187,77 +166,79 @@ impl<'r> Walk<'r> {
         self.entry.heads.len() == 1 && !presence
     }
 
-    /// The key of the list element shown at `index`.
-    fn item(&self, nests: bool, index: usize) -> Option<ElementKey> {
+    /// The elements of the list at the path, in the order in which they are shown.
+    fn items(&self) -> Option<Vec<Item<'r>>> {
         let prefix = self.path.as_bytes();
-        let mut items: Vec<(&[u8], ElementKey)> = Vec::new();
+        let mut items: Vec<Item<'r>> = Vec::new();
         for (at, cell) in self.entry.under(prefix) {
             let mut steps = Steps::of(at.get(prefix.len()..)?, true);
             let Some(Step::Key(key)) = steps.next() else { return None };
-            match (steps.next()?, cell.siblings.as_slice()) {
-                (Step::Position, [only]) => {
-                    let Written::Position(position) = only.write else { return None };
-                    items.push((position, key));
+            let [only] = cell.siblings.as_slice() else { return None };
+            match (steps.next()?, only.write) {
+                // Comes first of an element's cells.
+                (Step::Position, Written::Position(position)) => {
+                    items.push(Item { position, key, text: "" });
                 }
-                (_, [only]) if only.covered == 0 && only.write != Written::Set("") => {}
+                (Step::Content, Written::Set(text)) if only.covered == 0 && !text.is_empty() => {
+                    items.last_mut().filter(|item| item.key == key)?.text = text;
+                }
+                (Step::Position | Step::Content, _) => return None,
+                (_, write) if only.covered == 0 && write != Written::Set("") => {}
                 _ => return None,
             }
         }
         items.sort_unstable();
-        // Equal content under different keys is shown as one element.
-        if nests || items.len() < 2 {
-            return items.get(index).map(|(_, key)| *key);
-        }
-        let mut texts: Vec<&str> = Vec::with_capacity(items.len());
-        for (at, cell) in self.entry.under(prefix) {
-            if Steps::of(at, false).last() == Some(Step::Content) {
-                texts.push(only_text(&cell)?);
-            }
-        }
+        Some(items)
+    }
+
+    /// The cell of an element that is one cell, with the value put into its text.
+    fn element(mut self, token: &str, rest: &[&str], value: &Value) -> Option<Found> {
+        let items = self.items()?;
+        let item = items.get(index(token)?)?;
+        let mut texts: Vec<&str> = items.iter().map(|item| item.text).collect();
         texts.sort_unstable();
-        if texts.windows(2).any(|pair| pair.first() == pair.last()) {
+        // Equal content under different keys is shown as one element, empty content as none.
+        if texts.first() == Some(&"") || texts.windows(2).any(|pair| pair.first() == pair.last()) {
             return None;
         }
-        items.get(index).map(|(_, key)| *key)
+        self.path.push(Step::Key(item.key));
+        self.path.push(Step::Content);
+        let address = self.path.whole();
+        let text = canonical::replaced(item.text, rest, &canonical::text(value))?;
+        if text == item.text {
+            return Some((address, None));
+        }
+        let is_elsewhere = texts.binary_search(&text.as_str()).is_ok();
+        (!is_elsewhere).then(|| (address, Some(Write::Set(text.into()))))
     }
 
-    /// Whether another element of the list has this content already.
-    fn is_elsewhere(&self, text: &str) -> bool {
-        let bytes = self.path.as_bytes();
-        // The list's prefix: without the key and the last step.
-        let list = bytes.get(..bytes.len().saturating_sub(12)).unwrap_or_default();
-        self.entry.under(list).any(|(_, cell)| only_text(&cell) == Some(text))
-    }
-}
-
-impl CellSpot<'_, '_> {
-    /// The cell with the value put into its text.
-    fn content(mut self, value: &Value) -> Option<Found> {
-        let Self { name, rest, .. } = self;
-        let address = self.walk.path.whole();
-        let cell = self.walk.entry.cell(address.as_bytes());
+    /// The cell of a member, with the value put into its text.
+    fn cell(mut self, name: &str, rest: &[&str], value: &Value) -> Option<Found> {
+        let address = self.path.whole();
         let value = canonical::text(value);
-        let text = match (&cell, name) {
-            (None, Some(name)) if rest.is_empty() => Some(named(name, &value)),
-            (None, _) => None,
-            (Some(cell), name) => {
-                let old = only_text(cell)?;
-                let inside = match name {
-                    Some(_) => named_value(address.as_bytes(), old)?,
-                    None => old,
-                };
+        let text = match self.entry.pages.cell(address.as_bytes()) {
+            None if rest.is_empty() => named(name, &value),
+            None => return None,
+            Some(cell) => {
+                let inside = named_value(address.as_bytes(), only_text(&cell)?)?;
                 let new = canonical::replaced(inside, rest, &value)?;
                 if new == inside {
                     return Some((address, None));
                 }
-                Some(name.map_or_else(|| new.clone(), |name| named(name, &new)))
+                named(name, &new)
             }
-        }?;
-        if name.is_none() && self.walk.is_elsewhere(&text) {
-            return None;
-        }
+        };
         Some((address, Some(Write::Set(text.into()))))
     }
+}
+
+/// An element of a list; orders as it is shown.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Item<'r> {
+    position: &'r [u8],
+    key: ElementKey,
+    /// Its content, if it is one cell.
+    text: &'r str,
 }
 
 fn named(name: &str, value: &str) -> String {
@@ -268,7 +249,6 @@ fn only_text<'a>(cell: &Cell<'a>) -> Option<&'a str> {
     match cell.siblings.as_slice() {
         [only] if only.covered == 0 => match only.write {
             Written::Set(text) if !text.is_empty() => Some(text),
-            Written::Text(_, Some(note)) => Some(note.cell_text()),
             _ => None,
         },
         _ => None,

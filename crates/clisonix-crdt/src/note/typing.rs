@@ -12,7 +12,6 @@ use crate::change::{ChangeId, Op, RawOp, Typed, Write, find_op, op_at};
 use crate::edit::{Base, EditError, Origin};
 use crate::log::Log;
 use crate::page::Cell;
-use crate::pointer::straight_to;
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, Entry, EntryId, Written};
@@ -23,6 +22,7 @@ use crate::version::View;
 use crate::view;
 
 use super::body::{Authored, Body};
+use super::spot::straight_to;
 use super::{Note, OpName, Passage, Root, place, words};
 
 /// What a change that types is, and where its roots are found.

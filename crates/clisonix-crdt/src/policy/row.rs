@@ -27,11 +27,13 @@ pub enum RowKind {
     Failsafe,
     /// How grave an open conflict is.
     Severity,
+    /// A member whose absence tells something too.
+    Telling,
 }
 
 impl RowKind {
     /// All kinds, in the order of the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Group,
         Self::Whole,
         Self::Apart,
@@ -41,6 +43,7 @@ impl RowKind {
         Self::Lifecycle,
         Self::Failsafe,
         Self::Severity,
+        Self::Telling,
     ];
 
     /// The word in the table's first column.
@@ -55,6 +58,7 @@ impl RowKind {
             Self::Lifecycle => "lifecycle",
             Self::Failsafe => "failsafe",
             Self::Severity => "severity",
+            Self::Telling => "telling",
         }
     }
 
@@ -141,7 +145,7 @@ fn row(file: &str, line: usize, text: &str) -> Result<PolicyRow, PolicyErrorKind
     let [_, path, what, rule, reason] = columns.as_slice() else {
         return Err(PolicyErrorKind::Incomplete);
     };
-    let needs_words = !matches!(kind, RowKind::Whole | RowKind::Keyless);
+    let needs_words = !matches!(kind, RowKind::Whole | RowKind::Keyless | RowKind::Telling);
     let fits = kind == RowKind::Text || what.is_empty() != needs_words;
     if path.is_empty() || reason.is_empty() || !fits {
         return Err(PolicyErrorKind::Incomplete);
