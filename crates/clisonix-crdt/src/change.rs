@@ -424,7 +424,9 @@ pub(crate) fn fits(address: &[u8], write: &Write) -> bool {
                 && position.last().is_some_and(|&last| last != 0)
         }
         Write::Mark | Write::Keep | Write::Stated => address::is_presence(address),
-        Write::Edits(typed) => note::place(address).is_some() && typed.edits.len() <= MAX_VALUE_BYTES,
+        Write::Edits(typed) => {
+            note::place(address).is_some() && typed.edits.len() <= MAX_VALUE_BYTES
+        }
     }
 }
 

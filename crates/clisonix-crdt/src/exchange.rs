@@ -17,7 +17,8 @@ use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
 use crate::time::HybridTime;
 use crate::travel::{
-    BaseOp, Incoming, IncomingOp, IncomingWrite, Numbering, OpPlace, Outgoing, Run, RunWriter, WireOp, complete,
+    BaseOp, Incoming, IncomingOp, IncomingWrite, Numbering, OpPlace, Outgoing, Run, RunWriter,
+    WireOp, complete,
 };
 use crate::wire::DecodeError;
 

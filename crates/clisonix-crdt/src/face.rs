@@ -66,7 +66,8 @@ impl Blame {
         let mut object = Object::with_capacity(6);
         object.insert("path", self.path.as_str());
         if let Some(range) = &self.characters {
-            let ends = [range.start as u64, range.end as u64].map(|at| Value::from(Number::from(at)));
+            let ends =
+                [range.start as u64, range.end as u64].map(|at| Value::from(Number::from(at)));
             object.insert("characters", ends.into_iter().collect::<Value>());
         }
         object.insert("author", &*self.author);

@@ -322,12 +322,7 @@ pub(crate) fn apply(
     row: &Logged,
     (tables, log): (&Tables, &Log),
 ) -> Vec<ChangeNo> {
-    let context = Context {
-        change,
-        stamp: &row.stamp,
-        past: &row.past,
-        tables,
-    };
+    let context = Context { change, stamp: &row.stamp, past: &row.past, tables };
     let mut bases = Vec::new();
     let mut rest = ops;
     while let Some(first) = rest.first() {

@@ -12,6 +12,7 @@
 
 mod body;
 mod passage;
+mod reading;
 mod saving;
 mod spot;
 mod typing;

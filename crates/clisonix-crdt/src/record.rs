@@ -156,9 +156,10 @@ impl Record {
 
     /// Bytes of state and log in memory, about.
     pub fn size_bytes(&self) -> usize {
-        let entries = self.entries.values().map(|entry| {
-            entry.pages.size_bytes() + entry.notes.size_bytes() + 128
-        });
+        let entries = self
+            .entries
+            .values()
+            .map(|entry| entry.pages.size_bytes() + entry.notes.size_bytes() + 128);
         entries.sum::<usize>() + self.log.size_bytes()
     }
 

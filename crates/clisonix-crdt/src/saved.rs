@@ -336,7 +336,8 @@ impl Record {
             }
             let heads = read_numbers(reader, &self.tables)?;
             let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
-            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads, ..Entry::default() });
+            entries
+                .insert(EntryId { ty, id: id.into() }, Entry { pages, heads, ..Entry::default() });
         }
         Ok(entries)
     }

@@ -789,9 +789,8 @@ impl IncomingOp {
             IncomingWrite::Whole(Write::Mark) => WireValue::Mark,
             IncomingWrite::Whole(Write::Keep) => WireValue::Keep,
             IncomingWrite::Whole(Write::Stated) => WireValue::Stated,
-            IncomingWrite::Whole(Write::Edits(Typed { edits, .. })) | IncomingWrite::Edits(edits) => {
-                WireValue::Edits(edits)
-            }
+            IncomingWrite::Whole(Write::Edits(Typed { edits, .. }))
+            | IncomingWrite::Edits(edits) => WireValue::Edits(edits),
             IncomingWrite::Named(value) => WireValue::Named(value),
             IncomingWrite::Splice { prefix, suffix, middle } => {
                 WireValue::Splice { prefix: *prefix, suffix: *suffix, middle }

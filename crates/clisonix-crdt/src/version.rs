@@ -183,7 +183,9 @@ impl<'a> View<'a> {
             let sibling = view::shown_sibling(&cell, leader, self.tables, self.policy);
             let Some(sibling) = sibling.filter(|s| !view::text_of(s).is_empty()) else { continue };
             match sibling.write {
-                Written::Text(_, Some(note)) => self.blame_text(id, address, note, &path, &mut rows),
+                Written::Text(_, Some(note)) => {
+                    self.blame_text(id, address, note, &path, &mut rows);
+                }
                 _ => rows.extend(self.blame_of(path, None, self.writer(sibling))),
             }
         }

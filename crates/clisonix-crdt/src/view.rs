@@ -447,7 +447,8 @@ fn equals_a_branch(
             match shown_sibling(&cell, leader, tables, policy) {
                 // What is shown of a text is what all who typed in it have typed.
                 Some(Sibling { write: Written::Text(root, _), .. }) => {
-                    let of_text = |s: &&Sibling<'_>| matches!(s.write, Written::Text(of, _) if of == *root);
+                    let of_text =
+                        |s: &&Sibling<'_>| matches!(s.write, Written::Text(of, _) if of == *root);
                     cell.siblings.iter().filter(of_text).all(seen)
                 }
                 Some(sibling) => seen(sibling),

@@ -70,7 +70,7 @@ impl Record {
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let mut ops = self.operations(plan.state(self), &wanted)?;
         if origin.source.is_none() {
-            self.type_what_changed(plan.state(self), &mut ops);
+            plan.state(self).type_what_changed(&mut ops);
         }
         self.commit(plan, &ops, origin, actors)
     }
@@ -110,7 +110,7 @@ impl Record {
             }
         }
         if origin.source.is_none() {
-            self.type_what_changed(plan.state(self), &mut ops);
+            plan.state(self).type_what_changed(&mut ops);
         }
         self.committed(plan, &ops, origin, actors)
     }

@@ -71,7 +71,8 @@ impl Body {
     }
 
     pub(super) fn size_bytes(&self) -> usize {
-        self.text.events() * 2 + self.chains.values().map(|chain| chain.typed.len() * 8).sum::<usize>()
+        self.text.events() * 2
+            + self.chains.values().map(|chain| chain.typed.len() * 8).sum::<usize>()
     }
 
     /// The cell's text with the text in it.

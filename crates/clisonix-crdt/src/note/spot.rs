@@ -80,7 +80,8 @@ fn key_at(entry: &Entry, list: &Path, index: usize, nests: bool) -> Option<Eleme
 /// Whether two elements of a list of cells have the same content.
 fn has_twins(entry: &Entry, prefix: &[u8]) -> bool {
     let cells = entry.under(prefix).filter(|(at, _)| !address::is_position(at));
-    let mut texts: Vec<&str> = cells.flat_map(|(_, cell)| cell.siblings).map(|s| text_of(&s)).collect();
+    let mut texts: Vec<&str> =
+        cells.flat_map(|(_, cell)| cell.siblings).map(|s| text_of(&s)).collect();
     texts.sort_unstable();
     texts.windows(2).any(|pair| pair.first() == pair.last())
 }

@@ -60,9 +60,8 @@ fn end_of_word(text: &str) -> usize {
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         let next = characters.peek().map_or(' ', |&(_, next)| next);
-        let is_point = matches!(character, '.' | ',')
-            && before.is_ascii_digit()
-            && next.is_ascii_digit();
+        let is_point =
+            matches!(character, '.' | ',') && before.is_ascii_digit() && next.is_ascii_digit();
         if !character.is_alphanumeric() && !is_point {
             return at;
         }
@@ -96,7 +95,7 @@ fn shortest<'a>(old: &[&'a str], new: &[&'a str]) -> Option<Vec<Step<'a>>> {
     let mut far = Far { reached: vec![0; 2 * limit + 3], middle: limit + 1 };
     for round in 0..=limit {
         rounds.push(far.reached.clone());
-        let length = round as isize;
+        let length = round.cast_signed();
         for diagonal in (-length..=length).step_by(2) {
             let mut at = far.start(diagonal, length);
             let mut other = at.checked_add_signed(-diagonal)?;
@@ -133,8 +132,7 @@ impl Far {
 
     /// Whether the way to a diagonal comes by an insertion.
     fn inserts(&self, diagonal: isize, length: isize) -> bool {
-        diagonal == -length
-            || diagonal != length && self.on(diagonal - 1) < self.on(diagonal + 1)
+        diagonal == -length || diagonal != length && self.on(diagonal - 1) < self.on(diagonal + 1)
     }
 
     fn start(&self, diagonal: isize, length: isize) -> usize {
@@ -159,8 +157,8 @@ fn back<'a>(
     let mut steps = Vec::with_capacity(at + other);
     for (length, reached) in rounds.into_iter().enumerate().rev() {
         let far = Far { reached, middle };
-        let diagonal = at as isize - other as isize;
-        let length = length as isize;
+        let diagonal = at.cast_signed() - other.cast_signed();
+        let length = length.cast_signed();
         let inserts = far.inserts(diagonal, length);
         let (from, from_other) = if length == 0 {
             (0, 0)

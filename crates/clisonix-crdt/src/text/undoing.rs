@@ -32,7 +32,9 @@ impl Text {
         for span in merge.all_spans() {
             let end = span.start + span.count;
             let touched = |events: &[Event]| {
-                events.get(events.partition_point(|&event| event < span.start)).is_some_and(|&e| e < end)
+                events
+                    .get(events.partition_point(|&event| event < span.start))
+                    .is_some_and(|&e| e < end)
             };
             if !touched(&inserted) && !touched(&deleted) {
                 position += if span.gone { 0 } else { span.count as usize };

@@ -11,17 +11,67 @@ use crate::site::{Site, object};
 /// One step of a random history over three sites.
 #[derive(Clone, Debug)]
 enum Act {
-    Put { site: usize, entry: u8, gender: u8, names: Vec<u8>, phones: Vec<u8>, contacts: Vec<u8> },
-    PutOld { site: usize, entry: u8, back: u8, gender: u8 },
-    Assert { site: usize, entry: u8, phones: Vec<u8> },
-    Remove { site: usize, entry: u8 },
-    Feed { site: usize, feed: u8, message: u8, gender: u8, phones: Vec<u8> },
-    Resolve { site: usize, keep: bool },
-    Pull { to: usize, from: usize },
-    Reload { site: usize },
-    Type { site: usize, entry: u8, note: u8, at: u16, deleted: u8, inserted: String, back: Option<u8> },
-    Notes { site: usize, entry: u8, keep: u8, tail: String, back: Option<u8> },
-    Undo { site: usize, back: u8 },
+    Put {
+        site: usize,
+        entry: u8,
+        gender: u8,
+        names: Vec<u8>,
+        phones: Vec<u8>,
+        contacts: Vec<u8>,
+    },
+    PutOld {
+        site: usize,
+        entry: u8,
+        back: u8,
+        gender: u8,
+    },
+    Assert {
+        site: usize,
+        entry: u8,
+        phones: Vec<u8>,
+    },
+    Remove {
+        site: usize,
+        entry: u8,
+    },
+    Feed {
+        site: usize,
+        feed: u8,
+        message: u8,
+        gender: u8,
+        phones: Vec<u8>,
+    },
+    Resolve {
+        site: usize,
+        keep: bool,
+    },
+    Pull {
+        to: usize,
+        from: usize,
+    },
+    Reload {
+        site: usize,
+    },
+    Type {
+        site: usize,
+        entry: u8,
+        note: u8,
+        at: u16,
+        deleted: u8,
+        inserted: String,
+        back: Option<u8>,
+    },
+    Notes {
+        site: usize,
+        entry: u8,
+        keep: u8,
+        tail: String,
+        back: Option<u8>,
+    },
+    Undo {
+        site: usize,
+        back: u8,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -164,7 +214,8 @@ fn type_in(
     (at, deleted, inserted): (u16, u8, &str),
     back: Option<u8>,
 ) {
-    let (id, pointer) = (crate::site::entry_id(&format!("Observation/o{entry}")), format!("/note/{note}/text"));
+    let (id, pointer) =
+        (crate::site::entry_id(&format!("Observation/o{entry}")), format!("/note/{note}/text"));
     let base = base(site, back);
     let text = match &base {
         Base::Heads(heads) => {
@@ -175,7 +226,7 @@ fn type_in(
     };
     let Ok(text) = text else { return };
     let length = text.chars().count();
-    let at = usize::from(at) * (length + 1) >> 16;
+    let at = (usize::from(at) * (length + 1)) >> 16;
     let mut edits = clisonix_crdt::text::TextEdits::new();
     edits.delete(at, usize::from(deleted).min(length - at)).unwrap();
     edits.insert(at, inserted).unwrap();

@@ -300,8 +300,7 @@ fn a_waiting_change_that_types_is_kept() {
     assert_eq!(c.note(), "xySlept well.");
     assert_eq!(c.record.state_bytes(), a.record.state_bytes());
     let put = object(&observation(&["xySlept well."]));
-    let nothing = c.with(None, |record, origin, actors| {
-        record.edit(&[&put], &Base::Current, origin, actors)
-    });
+    let nothing =
+        c.with(None, |record, origin, actors| record.edit(&[&put], &Base::Current, origin, actors));
     assert_eq!(nothing, Ok(None));
 }
