@@ -1,6 +1,7 @@
 //! Undoing a change: as a new change that writes what was there before.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address};
@@ -43,7 +44,7 @@ impl Record {
         for id in entries {
             let Some(entry) = now.entries.get(&id) else { continue };
             let own = || raw_ops(&row.ops).filter(|op| op.entry == (id.ty, &*id.id));
-            let mut revived = entry.clone();
+            let mut revived = Entry { sound: OnceLock::new(), ..entry.clone() };
             for op in own().filter(|op| op.write == Some(Written::Mark)) {
                 if unmark(&mut revived.pages, op.address, undone) {
                     let address = Address::trusted(op.address);
@@ -105,7 +106,7 @@ fn without<'a>(
     ops: impl Iterator<Item = RawOp<'a>>,
     before: Option<&Entry>,
 ) -> Entry {
-    let mut changed = entry.clone();
+    let mut changed = Entry { sound: OnceLock::new(), ..entry.clone() };
     for op in ops {
         let Some(mut cell) = entry.pages.cell(op.address) else { continue };
         let live = cell.siblings.len();
