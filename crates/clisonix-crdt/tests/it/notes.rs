@@ -1,5 +1,7 @@
 //! Text cells in records: several people write one note.
 
+mod sessions;
+
 use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{Base, ChangeId, ConflictKind, EditError, Record, View};
 
@@ -303,4 +305,39 @@ fn a_waiting_change_that_types_is_kept() {
     let nothing =
         c.with(None, |record, origin, actors| record.edit(&[&put], &Base::Current, origin, actors));
     assert_eq!(nothing, Ok(None));
+}
+
+/// A saved record in which two people type, and the batch of their changes.
+fn typed() -> (Site, Vec<u8>) {
+    let (mut a, mut b) = two("Slept well.");
+    a.types(0, 0, "Calm. ");
+    b.types(5, 6, "");
+    exchange(&mut a, &mut b);
+    a.types(3, 1, "mly");
+    let batch = a.record.changes_since(&[]);
+    (a, batch)
+}
+
+#[test]
+fn damaged_typing_is_refused_and_leaves_no_trace() {
+    let (a, batch) = typed();
+    let mut refused = 0;
+    for at in 0..batch.len() {
+        for bit in [1, 2, 16, 128] {
+            let mut bytes = batch.clone();
+            bytes[at] ^= bit;
+            let mut record = Record::new("patient-123");
+            let Ok(received) = record.receive(&bytes) else { continue };
+            refused += received.refused.len();
+            let loaded = Record::load(&record.save()).unwrap();
+            assert!(loaded.is_sound() && loaded.state_bytes() == record.state_bytes());
+            record.receive(&batch).unwrap();
+            let _ = record.view().blame(&entry_id(ID));
+        }
+    }
+    assert!(refused > 0);
+    let mut saved = a.record.save();
+    let text = saved.len() / 2;
+    saved[text] ^= 1;
+    assert!(Record::load(&saved).is_err());
 }
