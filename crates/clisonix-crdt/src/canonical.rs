@@ -58,12 +58,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Appends `text` as a JSON string.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    write_escaped(text, out);
+    out.push('"');
+}
+
+/// Appends part of a JSON string's inside.
+pub(crate) fn write_escaped(text: &str, out: &mut String) {
     let mut rest = text;
     loop {
         let (plain, special) = rest.split_at(plain_len(rest.as_bytes()));
         out.push_str(plain);
         match special.bytes().next() {
-            None => break,
+            None => return,
             Some(b'"') => out.push_str("\\\""),
             Some(b'\\') => out.push_str("\\\\"),
             Some(b'\n') => out.push_str("\\n"),
@@ -74,7 +80,20 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
         }
         rest = special.get(1..).unwrap_or_default();
     }
-    out.push('"');
+}
+
+/// Where the value at `tokens` (of a JSON Pointer) stands in canonical text.
+pub(crate) fn place_of(text: &str, tokens: &[impl AsRef<str>]) -> Option<std::ops::Range<usize>> {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    let mut range = 0..text.len();
+    for token in tokens {
+        scan.at = range.start;
+        match scan.member(text, token.as_ref())? {
+            Found::There(there) => range = there,
+            Found::Missing { .. } => return None,
+        }
+    }
+    Some(range)
 }
 
 /// How many bytes at the start stand for themselves inside a JSON string.
