@@ -10,7 +10,7 @@ use clisonix_fhir::json::{Object, Value};
 use clisonix_fhir::schema::{Element, ElementId, Kind, Member, Scope, TypeId};
 
 use crate::project::Project;
-use crate::report::Event;
+use crate::report::{Event, Withheld};
 use crate::rules::{Method, ROOT};
 use crate::target::{Target, Targets};
 use contained::Contained;
@@ -23,6 +23,15 @@ pub const MAX_DEPTH: usize = 64;
 pub(crate) enum Stop {
     Modifier,
     TooDeep,
+}
+
+impl From<Stop> for Withheld {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Modifier => Self::Modifier,
+            Stop::TooDeep => Self::TooDeep,
+        }
+    }
 }
 
 /// A resource that may go out, and what is to be counted of it.
@@ -48,6 +57,8 @@ pub(crate) struct Pass<'a> {
     project: &'a Project<'a>,
     targets: &'a Targets,
     shift: Option<i32>,
+    /// Whether all that goes is masked, required or not.
+    mask_all: bool,
     events: Vec<(ElementId, Event)>,
     unknown: u64,
     refers: Vec<usize>,
@@ -80,6 +91,12 @@ impl Place<'_> {
         let named = !matches!(self.method, Method::Redact);
         element.min > 0 || (element.modifier && named) || *self.method == Method::Mask
     }
+
+    /// Whether an element without a value may stand there: one that asks for members may not.
+    fn may_be_masked(&self) -> bool {
+        let bare = |scope: Scope| scope.required().next().is_none();
+        self.element().name != "id" && self.member.scope().is_none_or(bare)
+    }
 }
 
 impl<'a> Pass<'a> {
@@ -87,11 +104,13 @@ impl<'a> Pass<'a> {
         project: &'a Project<'a>,
         targets: &'a Targets,
         shift: Option<i32>,
+        mask_all: bool,
     ) -> Self {
         Self {
             project,
             targets,
             shift,
+            mask_all,
             events: Vec::new(),
             unknown: 0,
             refers: Vec::new(),
@@ -199,7 +218,7 @@ impl<'a> Pass<'a> {
         match method {
             Method::Withhold => return Err(Stop::Modifier),
             Method::Redact | Method::Mask => self.note(member.element, Event::Withheld),
-            Method::Contained => {}
+            Method::Contained => return Ok(()),
             Method::Extension => {
                 let items = self.extensions(place)?;
                 if !items.is_empty() {
@@ -210,7 +229,7 @@ impl<'a> Pass<'a> {
             _ if member.ty.definition().kind == Kind::Primitive => self.primitives(place, out)?,
             _ => self.objects(place, out)?,
         }
-        if place.must_stay() {
+        if place.must_stay() || (self.mask_all && place.may_be_masked()) {
             mask(place, out);
         }
         Ok(())

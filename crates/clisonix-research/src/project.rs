@@ -4,7 +4,7 @@ use clisonix_fhir::json::Value;
 use clisonix_fhir::validate::broken_rules;
 use thiserror::Error;
 
-use crate::pass::{Made, Pass, Stop};
+use crate::pass::{Made, Pass};
 use crate::place::ZipPopulation;
 use crate::pseudonym::{Pseudonyms, Purpose, days, keyed};
 use crate::report::{QuasiIdentifier, Report, Withheld};
@@ -209,14 +209,18 @@ impl<'a> Call<'a> {
         if !self.project.rules.releases(ty) {
             return Err(Withheld::Type);
         }
-        let pass = Pass::new(self.project, &self.targets, self.shift);
-        let made = pass.whole(entry.resource, ty, entry.id.as_deref()).map_err(|stop| match stop {
-            Stop::Modifier => Withheld::Modifier,
-            Stop::TooDeep => Withheld::TooDeep,
-        })?;
-        match broken_rules(&made.resource).first() {
-            Some(rule) => Err(Withheld::Invalid(rule.key)),
-            None => Ok(made),
+        let made = |mask_all| {
+            let pass = Pass::new(self.project, &self.targets, self.shift, mask_all);
+            let made = pass.whole(entry.resource, ty, entry.id.as_deref())?;
+            match broken_rules(&made.resource).first() {
+                Some(rule) => Err(Withheld::Invalid(rule.key)),
+                None => Ok(made),
+            }
+        };
+        // A rule that asks for one element or another holds again where what went is masked.
+        match made(false) {
+            Err(Withheld::Invalid(rule)) => made(true).map_err(|_| Withheld::Invalid(rule)),
+            other => other,
         }
     }
 

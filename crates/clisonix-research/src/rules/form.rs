@@ -137,14 +137,23 @@ fn is_word(text: &str) -> bool {
     digits <= MAX_WORD_DIGITS && !(upper && lower) && text.split(['-', '_']).all(is_part)
 }
 
-/// SNOMED CT TIG 5.5: 6 to 18 digits, a partition, and a check digit after Verhoeff.
+/// SNOMED CT Technical Implementation Guide, "SCTID": digits, a partition, a check digit after
+/// Verhoeff. Concepts of the core have ten digits at most so far; those of extensions name their
+/// namespace, and all namespaces begin with 1000.
 fn is_sctid(text: &str) -> bool {
     let digits = text.as_bytes();
-    let partition = digits.len().checked_sub(3).and_then(|at| digits.get(at..at + 2));
-    (6..=18).contains(&digits.len())
+    let from_end = |from: usize, len: usize| {
+        let at = digits.len().checked_sub(from)?;
+        digits.get(at..at + len)
+    };
+    let is_concept = match from_end(3, 2) {
+        Some(b"00") => (6..=10).contains(&digits.len()),
+        Some(b"10") => digits.len() <= 18 && from_end(10, 4) == Some(b"1000"),
+        _ => false,
+    };
+    is_concept
         && digits.iter().all(u8::is_ascii_digit)
         && !text.starts_with('0')
-        && matches!(partition, Some(b"00" | b"10"))
         && verhoeff(digits) == Some(0)
 }
 
