@@ -14,6 +14,7 @@ mod lattice;
 mod place;
 mod row;
 mod severity;
+mod telling;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use sha2::{Digest, Sha256};
 use cells::Cells;
 use choice::Choices;
 use severity::Severities;
+use telling::Telling;
 
 pub use error::{PolicyError, PolicyErrorKind};
 pub(crate) use key::Key;
@@ -42,7 +44,9 @@ pub struct Policy {
     cells: Arc<Cells>,
     choices: Choices,
     severities: Severities,
+    telling: Telling,
     digest: [u8; 32],
+    rules: [u8; 4],
 }
 
 const R4_FILE: &str = "r4.policy";
@@ -74,7 +78,7 @@ impl Policy {
         Self::r4().overlay(file, table)
     }
 
-    /// This policy with a site's `lifecycle`, `failsafe` and `severity` rows over it: a row takes
+    /// This policy with a site's `lifecycle`, `failsafe`, `severity` and `telling` rows over it: a row takes
     /// the place of the row of its kind and path, or is added.
     ///
     /// # Errors
@@ -104,6 +108,11 @@ impl Policy {
         &self.digest
     }
 
+    /// Tells apart by what the guard judged an entry: by which policy, and by which program's rules.
+    pub(crate) fn rules(&self) -> [u8; 4] {
+        self.rules
+    }
+
     /// The rows in effect: the table's in its order, each with a site's row in its place, then what
     /// a site added.
     pub fn rows(&self) -> &[PolicyRow] {
@@ -116,15 +125,20 @@ impl Policy {
             cells: Arc::default(),
             choices: Choices::default(),
             severities: Severities::default(),
+            telling: Telling::default(),
             digest: [0; 32],
+            rules: [0; 4],
         }
     }
 
     fn compile(rows: Vec<PolicyRow>, cells: Arc<Cells>) -> Result<Self, PolicyError> {
         let choices = Choices::compile(&rows, &cells)?;
         let severities = Severities::compile(&rows)?;
+        let telling = Telling::compile(&rows)?;
         let digest = digest(&rows);
-        Ok(Self { rows, cells, choices, severities, digest })
+        let rules = Sha256::new().chain_update(digest).chain_update(env!("CARGO_PKG_VERSION"));
+        let [a, b, c, d, ..]: [u8; 32] = rules.finalize().into();
+        Ok(Self { rows, cells, choices, severities, telling, digest, rules: [a, b, c, d] })
     }
 
     /// The element whose number addresses the cell that `element` belongs to: the one that
@@ -169,6 +183,12 @@ impl Policy {
     /// state of its life cycle (and no retraction): a difference, but hardly a dispute.
     pub(crate) fn is_settled(&self, leader: ElementId, shown: &Value, others: &[Value]) -> bool {
         self.choices.is_settled(leader, shown, others)
+    }
+
+    /// Whether the absence of the member with this JSON name tells something, so that a statement
+    /// without it is another statement and not a shorter one.
+    pub(crate) fn is_telling(&self, name: &str) -> bool {
+        self.telling.holds(name)
     }
 
     /// How grave a conflict in the cell of `leader` is.
