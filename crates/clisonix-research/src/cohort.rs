@@ -15,8 +15,14 @@ pub const MAX_CRITERIA: usize = 1_000;
 pub const MAX_COHORT_BYTES: usize = 64 << 20;
 
 /// Members that say what a resource is about.
-const CODES: &[&str] =
-    &["code", "medicationCodeableConcept", "vaccineCode", "type", "class", "substanceCodeableConcept"];
+const CODES: &[&str] = &[
+    "code",
+    "medicationCodeableConcept",
+    "vaccineCode",
+    "type",
+    "class",
+    "substanceCodeableConcept",
+];
 
 /// Members that say when it was, the first that is there.
 const DATES: &[&str] = &[
@@ -167,7 +173,8 @@ impl Criterion {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut criterion = Self { text, ty, codes: Vec::new(), from: None, until: None };
         for word in words {
-            let read = if word.contains('|') { criterion.codes(word) } else { criterion.window(word) };
+            let read =
+                if word.contains('|') { criterion.codes(word) } else { criterion.window(word) };
             read.ok_or_else(|| CohortError::Word(word.to_owned()))?;
         }
         Ok(criterion)
@@ -280,7 +287,8 @@ impl Selection<'_> {
     pub fn attrition(&self) -> Vec<Attrition> {
         let mut left = self.seen;
         let mut table = vec![Attrition { step: "all".into(), left, fell: 0 }];
-        let listed = self.cohort.records.iter().map(|records| format!("record, of {}", records.len()));
+        let listed =
+            self.cohort.records.iter().map(|records| format!("record, of {}", records.len()));
         let having = self.cohort.criteria.iter().map(|one| format!("having {}", one.text));
         for (step, &fell) in listed.chain(having).zip(&self.fell) {
             left -= fell;

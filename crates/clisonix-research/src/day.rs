@@ -102,7 +102,8 @@ mod tests {
         assert_eq!(year("1974-12-25"), Some("1974".into()));
         assert_eq!(year("1974-12-25T14:35:45-05:00"), Some("1974".into()));
         assert_eq!(year("0974-12"), Some("0974".into()));
-        for text in ["", "74", "1974-13", "1974-02-30", "25.12.1974", "1974-12T10:00:00Z", "Smith"] {
+        for text in ["", "74", "1974-13", "1974-02-30", "25.12.1974", "1974-12T10:00:00Z", "Smith"]
+        {
             assert_eq!(year(text), None, "{text}");
         }
     }

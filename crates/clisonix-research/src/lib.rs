@@ -20,8 +20,10 @@ mod rules;
 mod target;
 mod unit;
 
-pub use cohort::{Attrition, Cohort, CohortError, Criterion, MAX_CRITERIA, MAX_COHORT_BYTES, Selection};
-pub use pass::MAX_DEPTH;
+pub use cohort::{
+    Attrition, Cohort, CohortError, Criterion, MAX_COHORT_BYTES, MAX_CRITERIA, Selection,
+};
+pub use pass::{MAX_CONTAINED, MAX_DEPTH};
 pub use place::{MAX_POPULATION_BYTES, PopulationError, ZipPopulation};
 pub use project::{Displays, MAX_RESOURCES, Project, ProjectError, Released, Scope};
 pub use pseudonym::Pseudonyms;

@@ -15,6 +15,8 @@ use crate::rules::{Method, ROOT};
 use crate::target::{Target, Targets};
 use contained::Contained;
 
+pub use contained::MAX_CONTAINED;
+
 /// The deepest nesting of objects in a resource.
 pub const MAX_DEPTH: usize = 64;
 
@@ -185,7 +187,8 @@ impl<'a> Pass<'a> {
         node: u32,
         out: &mut Object,
     ) -> Result<(), Stop> {
-        let is_resource = matches!(scope, Scope::Type(ty) if ty.definition().kind == Kind::Resource);
+        let is_resource =
+            matches!(scope, Scope::Type(ty) if ty.definition().kind == Kind::Resource);
         for name in object.keys() {
             let plain = name.strip_prefix('_').unwrap_or(name);
             let met = plain.len() != name.len() && object.contains_key(plain);

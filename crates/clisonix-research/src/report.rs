@@ -188,7 +188,8 @@ impl Report {
         });
         report.insert("resources", resources.collect::<Object>());
         let withheld = self.withheld().map(|(ty, why, count)| {
-            let row = [("type", ty.into()), ("why", why.as_text().into()), ("count", counted(count))];
+            let row =
+                [("type", ty.into()), ("why", why.as_text().into()), ("count", counted(count))];
             Value::from(row.into_iter().collect::<Object>())
         });
         report.insert("withheld", withheld.collect::<Value>());

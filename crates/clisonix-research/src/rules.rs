@@ -100,9 +100,11 @@ impl Rules {
     /// [`RuleError`] names the first row that is wrong.
     pub fn load(file: &str, text: &str) -> Result<Self, RuleError> {
         let own = File::read(file, text)?;
-        let base = own.base.map(|profile| File::read(profile.file(), profile.text())).transpose()?;
+        let base =
+            own.base.map(|profile| File::read(profile.file(), profile.text())).transpose()?;
         let deeper = base.as_ref().and_then(|file| file.base);
-        let deeper = deeper.map(|profile| File::read(profile.file(), profile.text())).transpose()?;
+        let deeper =
+            deeper.map(|profile| File::read(profile.file(), profile.text())).transpose()?;
         let profile = own.base;
         let layers: Vec<File> = [Some(own), base, deeper].into_iter().flatten().collect();
         let compiled = Compiled::of(&[], &layers)?;
@@ -120,7 +122,8 @@ impl Rules {
         let first = anonymizer::rows(file, text)?;
         let base_file = File::read(base.file(), base.text())?;
         let deeper = base_file.base;
-        let deeper = deeper.map(|profile| File::read(profile.file(), profile.text())).transpose()?;
+        let deeper =
+            deeper.map(|profile| File::read(profile.file(), profile.text())).transpose()?;
         let mut layers: Vec<File> = [Some(base_file), deeper].into_iter().flatten().collect();
         let compiled = Compiled::of(&first, &layers)?;
         layers.insert(0, File { base: None, shift_days: None, rows: first });

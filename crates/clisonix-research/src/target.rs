@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use clisonix_fhir::json::Value;
 use clisonix_fhir::schema::{TypeId, resource_named};
 
-use crate::pseudonym::{Purpose, Pseudonyms, keyed, letters};
+use crate::pseudonym::{Pseudonyms, Purpose, keyed, letters};
 
 /// How deeply Bundles may nest in Bundles.
 const MAX_BUNDLES: usize = 4;

@@ -7,6 +7,9 @@ use clisonix_fhir::schema::{ElementId, Scope, TypeId, resource_named};
 use super::{Pass, Stop};
 use crate::report::Event;
 
+/// The most contained resources of one resource; what comes after them does not go out.
+pub const MAX_CONTAINED: usize = 1_000;
+
 /// One contained resource as it came in.
 pub(super) struct Contained<'a> {
     id: &'a str,
@@ -29,28 +32,30 @@ impl<'a> Pass<'a> {
     pub(super) fn contained_in(&mut self, resource: &'a Value) -> Result<Vec<Inner>, Stop> {
         let items = resource.get("contained").and_then(Value::as_array).unwrap_or_default();
         let rules = &self.project.rules;
-        let contained = items.iter().map(|inner| {
+        let contained = items.iter().take(MAX_CONTAINED).map(|inner| {
             let ty = inner.resource_type().and_then(resource_named);
             let ty = ty.filter(|&ty| rules.releases(ty));
             let id = inner.get("id").and_then(Value::as_str).unwrap_or_default();
             Contained { id, resource: inner, ty }
         });
         self.contained = contained.collect();
-        // Whatever turns out not to go out may be what an earlier one refers to: then all again.
-        loop {
-            match self.contained_once()? {
-                Ok(made) => return Ok(made),
-                Err(index) => {
-                    if let Some(one) = self.contained.get_mut(index) {
-                        one.ty = None;
-                    }
-                }
+        let made = self.contained_once()?;
+        if made.len() == self.contained.iter().filter(|one| one.ty.is_some()).count() {
+            return Ok(made);
+        }
+        // One that turned out not to go out may be what another refers to: all others again.
+        for index in 0..self.contained.len() {
+            if made.binary_search_by_key(&index, |inner| inner.index).is_err()
+                && let Some(one) = self.contained.get_mut(index)
+            {
+                one.ty = None;
             }
         }
+        self.contained_once()
     }
 
-    /// All of them once; the place of the first that cannot go out.
-    fn contained_once(&mut self) -> Result<Result<Vec<Inner>, usize>, Stop> {
+    /// All of them that may go out, in order.
+    fn contained_once(&mut self) -> Result<Vec<Inner>, Stop> {
         let mut all = Vec::new();
         for index in 0..self.contained.len() {
             let Some(one) = self.contained.get(index) else { break };
@@ -67,11 +72,11 @@ impl<'a> Pass<'a> {
                     let (events, refers) = (inner_events, inner_refers);
                     all.push(Inner { index, object, events, refers, local });
                 }
-                Err(Stop::Modifier) => return Ok(Err(index)),
+                Err(Stop::Modifier) => {}
                 Err(stop) => return Err(stop),
             }
         }
-        Ok(Ok(all))
+        Ok(all)
     }
 
     /// Puts those into the resource that it refers to, directly or through another.
@@ -81,7 +86,8 @@ impl<'a> Pass<'a> {
         while let Some(index) = open.pop() {
             if let Some(one) = needed.get_mut(index).filter(|one| !**one) {
                 *one = true;
-                let made = inner.iter().find(|made| made.index == index);
+                let found = inner.binary_search_by_key(&index, |made| made.index).ok();
+                let made = found.and_then(|found| inner.get(found));
                 open.extend(made.into_iter().flat_map(|made| &made.local));
             }
         }
@@ -97,7 +103,7 @@ impl<'a> Pass<'a> {
             .and_then(|ty| Scope::Type(ty).member("contained"))
             .map(|member| member.element);
         if let Some(element) = element {
-            let gone = self.contained.len() - items.len();
+            let gone = self.contained.len().saturating_sub(items.len());
             self.events.extend(std::iter::repeat_n((element, Event::Withheld), gone));
         }
         if !items.is_empty() {

@@ -27,7 +27,7 @@ const TIMES: &[(&[&str], i64)] = &[
 
 /// What is known of an amount's unit.
 struct Unit<'a> {
-    unit: Option<&'a str>,
+    text: Option<&'a str>,
     system: Option<&'a str>,
     code: Option<&'a str>,
 }
@@ -37,10 +37,10 @@ impl<'a> Pass<'a> {
     /// alone says something else.
     pub(super) fn quantity(&mut self, place: Place<'a>, object: &'a Object) -> Option<Object> {
         let text = |name: &str| object.get(name).and_then(Value::as_str);
-        let source = Unit { unit: text("unit"), system: text("system"), code: text("code") };
+        let source = Unit { text: text("unit"), system: text("system"), code: text("code") };
         let unit = self.unit(&source)?;
         let number = object.get("value").and_then(Value::as_number);
-        let bare = unit.unit.is_none() && unit.code.is_none();
+        let bare = unit.text.is_none() && unit.code.is_none();
         if number.is_some_and(|number| bare && is_long(number.as_str())) {
             return None;
         }
@@ -59,7 +59,7 @@ impl<'a> Pass<'a> {
         // The ends of a range have no comparator.
         let is_end = place.element().owner.name() == "Range";
         let comparator = if capped.is_some() && !is_end { Some(">=") } else { comparator };
-        let texts = [("comparator", comparator), ("unit", unit.unit), ("system", unit.system)];
+        let texts = [("comparator", comparator), ("unit", unit.text), ("system", unit.system)];
         for (name, text) in texts.into_iter().chain([("code", unit.code)]) {
             out.extend(text.map(|text| (Box::from(name), text.into())));
         }
@@ -72,7 +72,7 @@ impl<'a> Pass<'a> {
 
     /// The parts of a unit that go out; `None` if there is a unit and nothing of it is known.
     fn unit(&self, source: &Unit<'a>) -> Option<Unit<'a>> {
-        let unit = source.unit.filter(|unit| is_unit(unit));
+        let text = source.text.filter(|text| is_unit(text));
         let rules = &self.project.rules;
         let known = |system: &str, code: &str| {
             rules.knows_code(system, code) || (rules.knows_system(system) && is_unit(code))
@@ -83,9 +83,9 @@ impl<'a> Pass<'a> {
             _ => None,
         };
         let system = code.and(source.system).or(source.system.filter(|system| *system == UCUM));
-        let nothing = source.unit.is_none() && source.code.is_none();
-        let some = unit.is_some() || code.is_some();
-        (nothing || some).then_some(Unit { unit, system, code })
+        let nothing = source.text.is_none() && source.code.is_none();
+        let some = text.is_some() || code.is_some();
+        (nothing || some).then_some(Unit { text, system, code })
     }
 
     /// A code of a known system, in that system's form.
@@ -113,13 +113,12 @@ impl<'a> Pass<'a> {
     /// A reference to a resource that goes out too.
     pub(super) fn reference(&mut self, object: &'a Object) -> Option<Object> {
         let text = object.get("reference").and_then(Value::as_str)?;
-        let made = match text.strip_prefix('#') {
-            Some(id) => self.local_reference(id)?,
-            None => {
-                let target = self.find(text)?;
-                self.refers.extend(target.index);
-                format!("{}/{}", target.ty.name(), target.id)
-            }
+        let made = if let Some(id) = text.strip_prefix('#') {
+            self.local_reference(id)?
+        } else {
+            let target = self.find(text)?;
+            self.refers.extend(target.index);
+            format!("{}/{}", target.ty.name(), target.id)
         };
         Some([("reference", Value::from(made))].into_iter().collect())
     }
@@ -158,7 +157,7 @@ enum Age {
 fn age(number: &Number, unit: &Unit<'_>) -> Age {
     // Codes of UCUM are case-sensitive (`A` is no year), what people write is not.
     let is_named = |name: &str| {
-        unit.code == Some(name) || unit.unit.is_some_and(|unit| unit.eq_ignore_ascii_case(name))
+        unit.code == Some(name) || unit.text.is_some_and(|unit| unit.eq_ignore_ascii_case(name))
     };
     let time = TIMES.iter().find(|(names, _)| names.iter().any(|name| is_named(name)));
     let Some((_, century)) = time else { return Age::Young };

@@ -21,7 +21,8 @@ impl<'a> Pass<'a> {
         let sibling = place.around.get(&format!("_{name}"));
         let mut made = Vec::new();
         if place.element().is_list() {
-            let list = |value: Option<&'a Value>| value.and_then(Value::as_array).unwrap_or_default();
+            let list =
+                |value: Option<&'a Value>| value.and_then(Value::as_array).unwrap_or_default();
             let (values, siblings) = (list(value), list(sibling));
             for index in 0..values.len().max(siblings.len()) {
                 let one = self.one(place, values.get(index), siblings.get(index))?;

@@ -27,9 +27,8 @@ pub(super) fn rows(file: &str, text: &str) -> Result<Vec<RuleRow>, RuleError> {
         return Err(around(RuleErrorKind::TooLong));
     }
     let parsed = json::parse(text.as_bytes());
-    let config = parsed.map_err(|e| {
-        around(RuleErrorKind::Json { line: e.line, column: e.column })
-    })?;
+    let config =
+        parsed.map_err(|e| around(RuleErrorKind::Json { line: e.line, column: e.column }))?;
     let partial = head(&config).map_err(around)?;
     let rules = config.get("fhirPathRules").and_then(Value::as_array);
     let rules = rules.ok_or_else(|| around(RuleErrorKind::Member("fhirPathRules".into())))?;
@@ -144,7 +143,7 @@ fn method(
     let dates = matches!(ty, "date" | "dateTime" | "instant");
     let complex = ty.starts_with(|first: char| first.is_ascii_uppercase());
     Ok(match name {
-        "keep" if ty == "Reference" => "reference",
+        "keep" | "cryptoHash" if ty == "Reference" => "reference",
         "keep" if ty == "Coding" => "coded",
         "keep" if is_quantity(ty) => "quantity",
         "keep" if ty == "Extension" => "extension",
@@ -155,7 +154,6 @@ fn method(
         "redact" if place.ends_with("postalCode") && partial.zips => "zip3",
         "redact" => "redact",
         "dateShift" => "shift",
-        "cryptoHash" if ty == "Reference" => "reference",
         "cryptoHash" => "pseudonym",
         "generalize-year" | "generalizeYear" => "year",
         other => return Err(RuleErrorKind::NotSupported(other.into())),

@@ -71,6 +71,8 @@ pub enum RuleErrorKind {
     #[error("`{0}` is not supported")]
     NotSupported(Box<str>),
     /// A key in a rule file.
-    #[error("`{0}` must be empty: a project's key is handed in apart, and never stands in a file of rules")]
+    #[error(
+        "`{0}` must be empty: a project's key is handed in apart, and never stands in a file of rules"
+    )]
     KeyInFile(Box<str>),
 }

@@ -30,7 +30,7 @@ fn every_resource_type_is_named() {
         .rows()
         .iter()
         .filter(|row| row.kind == RuleKind::Resource)
-        .flat_map(|row| row.places())
+        .flat_map(RuleRow::places)
         .collect();
     let all: BTreeSet<&str> = concrete().map(TypeId::name).collect();
     assert_eq!(named, all);
@@ -50,7 +50,11 @@ fn every_element_is_covered_or_denied() {
                 }
             }
         }
-        let expected = ["Bundle.entry.resource", "Bundle.entry.response.outcome", "Parameters.parameter.resource"];
+        let expected = [
+            "Bundle.entry.resource",
+            "Bundle.entry.response.outcome",
+            "Parameters.parameter.resource",
+        ];
         assert_eq!(unnamed, BTreeSet::from(expected));
     }
 }
@@ -63,7 +67,9 @@ fn denied(rules: &Rules) -> String {
         let elements = Scope::Type(ty).elements().iter().map(|id| (*id, id.element()));
         let gone = elements.filter(|(id, element)| {
             let is_gone = |&ty: &TypeId| {
-                rules.row(*id, ty).is_none_or(|row| matches!(&*row.method, "redact" | "text" | "mask"))
+                rules
+                    .row(*id, ty)
+                    .is_none_or(|row| matches!(&*row.method, "redact" | "text" | "mask"))
             };
             !inherited.contains(&element.name) && element.types.iter().all(is_gone)
         });
@@ -116,17 +122,32 @@ fn fault(text: &str) -> String {
 #[test]
 fn wrong_rows_are_named() {
     let row = |row: &str| fault(&format!("# own\n{row}"));
-    assert_eq!(row("element | Patient.birthdate | keep | | x"), "own:2: `Patient.birthdate` is not of FHIR R4");
+    assert_eq!(
+        row("element | Patient.birthdate | keep | | x"),
+        "own:2: `Patient.birthdate` is not of FHIR R4"
+    );
     assert_eq!(row("elements | x | keep | | x"), "own:2: unknown kind of row `elements`");
-    assert_eq!(row("element | Patient.name | year | | x"), "own:2: `year` cannot be used for `Patient.name`");
+    assert_eq!(
+        row("element | Patient.name | year | | x"),
+        "own:2: `year` cannot be used for `Patient.name`"
+    );
     assert_eq!(row("type | HumanName | hide | A | x"), "own:2: unknown method `hide`");
-    assert_eq!(row("type | HumanName | redact | Z | x"), "own:2: `Z` is no item of 45 CFR 164.514(b)(2)(i), A to R");
-    assert_eq!(row("type | date | year | C |"), RuleErrorKind::Incomplete.to_string().replace("a row", "own:2: a row"));
+    assert_eq!(
+        row("type | HumanName | redact | Z | x"),
+        "own:2: `Z` is no item of 45 CFR 164.514(b)(2)(i), A to R"
+    );
+    assert_eq!(
+        row("type | date | year | C |"),
+        RuleErrorKind::Incomplete.to_string().replace("a row", "own:2: a row")
+    );
     assert_eq!(row("base open"), format!("own:2: {}", RuleErrorKind::Base));
     assert_eq!(row("shift-days 0"), format!("own:2: {}", RuleErrorKind::ShiftDays));
     assert_eq!(row("resource | Disease | release | | x"), "own:2: `Disease` is not of FHIR R4");
     assert_eq!(row("system | http://x | LA9 | | x"), "own:2: `LA9` is no form");
-    assert_eq!(row("type | Extension | walk | | x"), "own:2: `walk` cannot be used for `Extension`");
+    assert_eq!(
+        row("type | Extension | walk | | x"),
+        "own:2: `walk` cannot be used for `Extension`"
+    );
     let twice = "type | date | year | C | x\ntype | date | keep | C | x";
     assert_eq!(fault(twice), "own:2: `date` already has such a row");
 }
@@ -158,8 +179,14 @@ fn anonymizer_configurations_are_mapped_or_refused_by_name() {
         rule(r#"{"path":"Extension.where(url='a')","method":"redact"}"#),
         "ms.json:1: `Extension.where(url='a')` is not supported"
     );
-    assert_eq!(rule(r#"{"path":"Patient.name","method":"perturb"}"#), "ms.json:1: `perturb` is not supported");
-    assert_eq!(rule(r#"{"path":"Patient.names","method":"keep"}"#), "ms.json:1: `Patient.names` is not of FHIR R4");
+    assert_eq!(
+        rule(r#"{"path":"Patient.name","method":"perturb"}"#),
+        "ms.json:1: `perturb` is not supported"
+    );
+    assert_eq!(
+        rule(r#"{"path":"Patient.names","method":"keep"}"#),
+        "ms.json:1: `Patient.names` is not of FHIR R4"
+    );
     let scope = r#"{"fhirPathRules":[],"parameters":{"dateShiftScope":"resource"}}"#;
     assert_eq!(refused(scope), "ms.json:0: `dateShiftScope` is not supported");
     let key = r#"{"fhirPathRules":[],"parameters":{"cryptoHashKey":"123"}}"#;

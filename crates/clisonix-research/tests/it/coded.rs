@@ -25,7 +25,10 @@ fn content(value: &Value, into: &mut BTreeMap<String, usize>) {
             }
             let inner = object.iter().filter(|(name, _)| {
                 // Types of identifiers, labels, and what the profiles drop as a whole.
-                !matches!(*name, "meta" | "identifier" | "extension" | "contained" | "contact" | "text")
+                !matches!(
+                    *name,
+                    "meta" | "identifier" | "extension" | "contained" | "contact" | "text"
+                )
             });
             inner.for_each(|(_, member)| content(member, into));
         }
@@ -50,7 +53,8 @@ fn coded_content_of_synthetic_patients_survives() {
             };
             let mut before = BTreeMap::new();
             resources.filter(released_types).for_each(|resource| content(resource, &mut before));
-            let released = project.deidentify(Scope::Patient("p"), &[bundle.clone()]).unwrap();
+            let released =
+                project.deidentify(Scope::Patient("p"), std::slice::from_ref(&bundle)).unwrap();
             let mut after = BTreeMap::new();
             released.resources.iter().for_each(|resource| content(resource, &mut after));
             for (line, count) in before {
@@ -64,9 +68,9 @@ fn coded_content_of_synthetic_patients_survives() {
         if all == 0 {
             return;
         }
-        println!("{name}: {all} codes and amounts, {} lost", lost.values().sum::<usize>());
+        eprintln!("{name}: {all} codes and amounts, {} lost", lost.values().sum::<usize>());
         for (line, count) in &lost {
-            println!("  {count} {line}");
+            eprintln!("  {count} {line}");
         }
         // Codes of systems that no row names: of a payer's own, and addresses in place of codes.
         lost.retain(|line, _| !EXPECTED.iter().any(|begin| line.starts_with(begin)));
@@ -83,7 +87,8 @@ const EXPECTED: &[&str] = &[
 
 #[test]
 fn coded_content_of_clinical_examples_survives() {
-    let types = ["Observation", "Condition", "AllergyIntolerance", "Procedure", "MedicationRequest"];
+    let types =
+        ["Observation", "Condition", "AllergyIntolerance", "Procedure", "MedicationRequest"];
     let key = mac::keyed(3);
     for rules in [Rules::safe_harbor(), Rules::expert()] {
         let name = rules.name();
@@ -109,15 +114,21 @@ fn coded_content_of_clinical_examples_survives() {
         if all == 0 {
             return;
         }
-        let known = ["http://snomed.info/", "http://loinc.org", "http://terminology.hl7.org/", "http://www.nlm"];
-        println!("{name}: {all} codes and amounts, {} lost", lost.values().sum::<usize>());
+        let known = [
+            "http://snomed.info/",
+            "http://loinc.org",
+            "http://terminology.hl7.org/",
+            "http://www.nlm",
+        ];
+        eprintln!("{name}: {all} codes and amounts, {} lost", lost.values().sum::<usize>());
         for (line, count) in &lost {
-            println!("  {count} {line}");
+            eprintln!("  {count} {line}");
         }
-        let of_known = lost.iter().filter(|(line, _)| known.iter().any(|one| line.starts_with(one)));
+        let of_known =
+            lost.iter().filter(|(line, _)| known.iter().any(|one| line.starts_with(one)));
         assert!(of_known.count() <= MALFORMED, "{name}");
     }
 }
 
-/// Codes in the examples that their own systems do not have: wrong check digits, made-up words.
-const MALFORMED: usize = 25;
+/// Codes in the examples that are none of their systems: an expression of SNOMED CT.
+const MALFORMED: usize = 1;

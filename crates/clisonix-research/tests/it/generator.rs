@@ -77,14 +77,22 @@ impl Generator {
         }
     }
 
-    fn member(&mut self, id: ElementId, element: &'static Element, depth: usize, object: &mut Object) {
+    fn member(
+        &mut self,
+        id: ElementId,
+        element: &'static Element,
+        depth: usize,
+        object: &mut Object,
+    ) {
         let choice = self.turn + object.len();
         let ty = element.types[choice % element.types.len()];
-        let name = if element.choice { chosen(element.name, ty.name()) } else { element.name.to_owned() };
+        let name =
+            if element.choice { chosen(element.name, ty.name()) } else { element.name.to_owned() };
         let member = Member { element: id, ty, sibling: false };
         let value = self.value(member, depth);
         let is_primitive = ty.definition().kind == Kind::Primitive;
-        let listed = |value: Value| if element.is_list() { Value::from(vec![value]) } else { value };
+        let listed =
+            |value: Value| if element.is_list() { Value::from(vec![value]) } else { value };
         object.insert(name.clone(), listed(value));
         if is_primitive && depth <= 2 && element.name != "id" && element.name != "div" {
             let mut sibling = Object::new();
@@ -184,7 +192,9 @@ impl Generator {
         let (system, code) = match (bound, self.turn % 3) {
             (Some((system, code)), _) => (system.to_owned(), code.to_owned()),
             (None, 0) => ("http://snomed.info/sct".to_owned(), self.plants.word()),
-            (None, 1) => (format!("http://hospital.example.org/{}", self.plants.word()), self.plants.word()),
+            (None, 1) => {
+                (format!("http://hospital.example.org/{}", self.plants.word()), self.plants.word())
+            }
             (None, _) => ("http://snomed.info/sct".to_owned(), "44054006".to_owned()),
         };
         object.insert("system", system);
@@ -223,12 +233,16 @@ fn repair(resource: &mut Value, ty: TypeId) {
         let removable = invariants.flat_map(|rule| &rule.reads).find_map(|name| {
             let elements = Scope::Type(ty).elements().iter().map(|id| id.element());
             let element = elements.into_iter().find(|element| element.name == &**name)?;
-            let there = |json: &str| json.strip_prefix('_').unwrap_or(json).starts_with(element.name);
+            let there =
+                |json: &str| json.strip_prefix('_').unwrap_or(json).starts_with(element.name);
             let names: Vec<Box<str>> = resource
                 .as_object()?
                 .keys()
                 .filter(|json| {
-                    there(json) && Scope::Type(ty).member(json).is_some_and(|m| m.element.element().path == element.path)
+                    there(json)
+                        && Scope::Type(ty)
+                            .member(json)
+                            .is_some_and(|m| m.element.element().path == element.path)
                 })
                 .map(Box::from)
                 .collect();

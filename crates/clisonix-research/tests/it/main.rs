@@ -15,4 +15,5 @@ mod leak;
 mod mac;
 mod plant;
 mod release;
+mod strange;
 mod synthea;

@@ -47,14 +47,18 @@ fn a_patient_keeps_year_state_and_three_digits() {
     assert_eq!(text(patient, "birthDate"), Some("1974"));
     assert_eq!(text(patient, "deceasedDateTime"), Some("2025"));
     assert_eq!(text(patient, "gender"), Some("female"));
-    assert_eq!(at(patient, "address.0").unwrap().to_text(), r#"{"state":"MA","postalCode":"021","country":"US"}"#);
+    assert_eq!(
+        at(patient, "address.0").unwrap().to_text(),
+        r#"{"state":"MA","postalCode":"021","country":"US"}"#
+    );
     assert_eq!(text(patient, "meta.security.0.code"), Some("PSEUDED"));
     for gone in ["name", "telecom", "link"] {
         assert_eq!(patient.get(gone), None, "{gone}");
     }
     assert_ne!(text(patient, "id"), Some("1"));
     assert_eq!(released.report.smallest_group(), Some(1));
-    let counts = released.report.elements().find(|(path, _)| *path == "Patient.birthDate").unwrap().1;
+    let counts =
+        released.report.elements().find(|(path, _)| *path == "Patient.birthDate").unwrap().1;
     assert_eq!((counts.kept, counts.changed, counts.withheld), (0, 1, 0));
 }
 
@@ -65,7 +69,8 @@ fn ages_over_89_are_one_group() {
         "http://loinc.org","code":"30525-0"}]},"effectiveDateTime":"1931-05-06",
         "valueQuantity":{"value":94.5,"unit":"years","system":"http://unitsofmeasure.org","code":"a"}}"#;
     let young = observation.replace("94.5", "89.5").replace("1931", "2001");
-    let months = observation.replace("94.5", "1100").replace("\"a\"", "\"mo\"").replace("years", "Months");
+    let months =
+        observation.replace("94.5", "1100").replace("\"a\"", "\"mo\"").replace("years", "Months");
     for rules in [Rules::safe_harbor(), Rules::expert()] {
         let released = release(rules, &[old, observation, &young, &months]);
         let [old, observed, young, months] = released.resources.as_slice() else { panic!() };
@@ -129,7 +134,10 @@ fn references_resolve_inside_and_are_dropped_outside() {
     assert_eq!(at(observation, "contained.1"), None);
     assert_eq!(observation.get("device"), None);
     assert_eq!(at(observation, "valueQuantity.value").unwrap().to_text(), "7.20");
-    assert_eq!(at(observation, "code.coding.0").unwrap().to_text(), r#"{"system":"http://loinc.org","code":"4548-4"}"#);
+    assert_eq!(
+        at(observation, "code.coding.0").unwrap().to_text(),
+        r#"{"system":"http://loinc.org","code":"4548-4"}"#
+    );
 }
 
 #[test]
@@ -219,7 +227,8 @@ fn free_text_and_displays_go_out_only_if_asked_for() {
         "code":{"text":"sugar","coding":[{"system":"http://snomed.info/sct","code":"44054006",
         "display":"Diabetes mellitus type 2"}]},"note":[{"text":"as told","authorString":"Ann Smith"}]}"#;
     let resources = [value(note)];
-    let own = |_: &str, code: &str, display: &str| code == "44054006" && display.starts_with("Diab");
+    let own =
+        |_: &str, code: &str, display: &str| code == "44054006" && display.starts_with("Diab");
     let project = Project::new(Rules::safe_harbor(), &key, 2026);
     let released = project.deidentify(Scope::Patient("p"), &resources).unwrap();
     assert_eq!(at(&released.resources[0], "code.text"), None);
@@ -243,7 +252,10 @@ fn amounts_without_a_known_unit_stay_home() {
         let released = release(Rules::safe_harbor(), &[&text]);
         released.resources[0].get("valueQuantity").map(Value::to_text)
     };
-    assert_eq!(observation(r#"{"value":5,"unit":"mg"}"#), Some(r#"{"value":5,"unit":"mg"}"#.into()));
+    assert_eq!(
+        observation(r#"{"value":5,"unit":"mg"}"#),
+        Some(r#"{"value":5,"unit":"mg"}"#.into())
+    );
     assert_eq!(observation(r#"{"value":5,"unit":"Chalmers"}"#), None);
     assert_eq!(observation(r#"{"value":6175550134}"#), None);
     let coded = r#"{"value":5,"unit":"as Mr. Smith says","system":"http://unitsofmeasure.org","code":"mg"}"#;

@@ -25,7 +25,8 @@ fn synthetic_patients_are_released_whole_and_valid() {
         for (index, bundle) in patients.iter().enumerate() {
             let start = Instant::now();
             let scope = format!("patient-{index}");
-            let made = project.deidentify(Scope::Patient(&scope), std::slice::from_ref(bundle)).unwrap();
+            let made =
+                project.deidentify(Scope::Patient(&scope), std::slice::from_ref(bundle)).unwrap();
             spent_s += start.elapsed().as_secs_f64();
             report.merge(&made.report);
             all.extend(made.resources);
@@ -41,7 +42,8 @@ fn synthetic_patients_are_released_whole_and_valid() {
             });
         }
         assert!(patients.is_empty() || count > 1_000);
-        let stayed = report.withheld().filter(|(_, why, _)| why.as_text() != "its type is not released");
+        let stayed =
+            report.withheld().filter(|(_, why, _)| why.as_text() != "its type is not released");
         assert_eq!(stayed.collect::<Vec<_>>(), []);
     }
 }
@@ -52,8 +54,33 @@ fn address(resource: &Value) -> Option<String> {
 }
 
 fn print(name: &str, report: &Report, out: usize, spent_s: f64) {
-    println!("{name}: {out} resources out, {spent_s:.2} s for the patients");
+    eprintln!("{name}: {out} resources out, {spent_s:.2} s for the patients");
     for (ty, why, count) in report.withheld() {
-        println!("  {ty}: {count} withheld, {}", why.as_text());
+        eprintln!("  {ty}: {count} withheld, {}", why.as_text());
+    }
+}
+
+/// Prints how fast it goes; worth reading in a release build only: `CLISONIX_SPEED=1 cargo test
+/// --release -p clisonix-research --test it speed -- --nocapture`.
+#[test]
+fn speed_of_synthetic_patients() {
+    if std::env::var_os("CLISONIX_SPEED").is_none() {
+        return;
+    }
+    let (shared, patients) = (data::shared(), data::patients(usize::MAX));
+    let key = mac::keyed(5);
+    for rules in [Rules::safe_harbor(), Rules::expert()] {
+        let name = rules.name();
+        let mut project = Project::new(rules, &key, 2026);
+        let first = project.deidentify(Scope::Shared, &shared).unwrap();
+        project.remember(&first);
+        let (start, mut count) = (Instant::now(), 0);
+        for bundle in &patients {
+            let scope = Scope::Patient("speed");
+            let made = project.deidentify(scope, std::slice::from_ref(bundle)).unwrap();
+            count += made.report.resources().map(|(_, came, _)| came).sum::<u64>();
+        }
+        let each_us = start.elapsed().as_micros() / u128::from(count.max(1));
+        eprintln!("{name}: {count} resources of {} patients, {each_us} us each", patients.len());
     }
 }
