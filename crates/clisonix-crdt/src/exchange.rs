@@ -11,12 +11,14 @@ use crate::batch;
 use crate::change::{ChangeId, Op, Write, belongs, encode_ops, find_op, fits, op_at, raw_ops};
 use crate::link::LinkMessage;
 use crate::log::{Logged, NO_BASE, apply};
+use crate::note::{self, OpName};
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
 use crate::time::HybridTime;
 use crate::travel::{
-    BaseOp, Incoming, IncomingOp, Numbering, OpPlace, Outgoing, Run, RunWriter, WireOp, complete,
+    BaseOp, Incoming, IncomingOp, IncomingWrite, Numbering, OpPlace, Outgoing, Run, RunWriter,
+    WireOp, complete,
 };
 use crate::wire::DecodeError;
 
@@ -225,10 +227,27 @@ impl Record {
         let actor = self.actor_of(change.actor)?;
         let deps = self.dependencies(change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
-        let (ops, _) = self.complete(&change.ops, &past)?;
+        let (ops, bases) = self.complete(&change.ops, &past)?;
+        // A feed states, it does not type.
+        let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
+        if !self.fit(&ops, &bases) || types && change.source.is_some() {
+            return Err(RefusalReason::Operation);
+        }
         let stamp = self.stamp_of(actor, change);
+        self.type_all(&ops, &stamp, &past).map_err(|_| RefusalReason::Operation)?;
         self.append(stamp, deps, past, &ops);
         Ok(())
+    }
+
+    /// Whether the operations, which overwrite those of `bases`, are what FHIR R4 allows there.
+    fn fit(&self, ops: &[Op], bases: &[ChangeNo]) -> bool {
+        let bases = bases.iter().copied().chain(std::iter::repeat(NO_BASE));
+        ops.iter().zip(bases).all(|(op, base)| {
+            let address = op.address.as_bytes();
+            let there = || self.entries.get(&op.entry);
+            let is_known = base != NO_BASE || there().is_some_and(|e| e.pages.contains(address));
+            (is_known || belongs(&op.entry, &op.address)) && fits(address, &op.write)
+        })
     }
 
     /// As [`Self::take_in`] for a change from this record's own packed log: only the log is made.
@@ -272,7 +291,7 @@ impl Record {
         (others.seq(actor) <= previous).then_some(Past { actor, seq: previous, others })
     }
 
-    /// Completes and checks operations from outside, given the past of their change.
+    /// Completes operations from outside, given the past of their change.
     fn complete(
         &self,
         ops: &[IncomingOp],
@@ -303,11 +322,6 @@ impl Record {
         match &op.place {
             OpPlace::New { entry, address } => {
                 let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
-                let known = self.entries.get(entry);
-                let known = known.is_some_and(|entry| entry.pages.contains(address.as_bytes()));
-                if !known && !belongs(entry, address) || !fits(address.as_bytes(), &write) {
-                    return Err(wrong);
-                }
                 Ok((Op { entry: entry.clone(), address: address.clone(), write }, None))
             }
             OpPlace::Base { actor, seq, op: index } => {
@@ -321,8 +335,13 @@ impl Record {
                 let Some(Written::Set(text)) = there.write else {
                     return Err(RefusalReason::Base);
                 };
+                if let IncomingWrite::Edits(edits) = &op.write {
+                    let root = OpName { actor: *actor, seq: *seq, op: *index };
+                    let op = note::typed_op(there, root, edits).ok_or(wrong)?;
+                    return Ok((op, None));
+                }
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
-                if !matches!(write, Write::Set(_)) || !fits(there.address, &write) {
+                if !matches!(write, Write::Set(_)) {
                     return Err(wrong);
                 }
                 let entry = EntryId { ty: there.entry.0, id: there.entry.1.into() };
@@ -335,8 +354,9 @@ impl Record {
     pub(crate) fn append(&mut self, stamp: Stamp, deps: Deps, past: Past, ops: &[Op]) -> ChangeNo {
         let mut row = Logged::new(stamp, deps, past, encode_ops(ops).into());
         let change = self.log.len();
-        row.bases = apply(&mut self.entries, ops, change, &row, &self.tables).into();
+        row.bases = apply(&mut self.entries, ops, change, &row, (&self.tables, &self.log)).into();
         self.tables.stamps.push(change, stamp);
+        self.forget_overwritten(ops);
         self.latest = self.latest.max(HybridTime(stamp.time));
         self.log_row(row);
         change
