@@ -22,8 +22,9 @@ const MAX_MEMORY_KIB: u64 = 32 * 1024;
 #[allow(clippy::print_stdout, reason = "a measurement that is asked for")]
 fn a_large_share_is_fast_and_small() {
     let Ok(mib) = std::env::var("CLISONIX_SHARE_MIB") else { return };
-    let bytes = mib.parse::<u64>().expect("a number of MiB") << 20;
-    let megabytes = bytes as f64 / 1e6;
+    let mib: u32 = mib.parse().expect("a number of MiB");
+    let bytes = u64::from(mib) << 20;
+    let megabytes = f64::from(mib) * 1.048_576;
     let row = |name: &str, seconds: f64| {
         println!("{name:<28} {:>8.0} MB/s (processor time)", megabytes / seconds);
     };
