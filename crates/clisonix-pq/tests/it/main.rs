@@ -5,6 +5,7 @@
 
 mod chance;
 mod conformance;
+mod files;
 mod keys;
 mod second;
 mod suites;
