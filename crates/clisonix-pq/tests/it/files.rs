@@ -1,7 +1,14 @@
 //! Key files and statements: what was written reads, and nothing else does.
 
 use clisonix_pq::key_file::{self, Cost};
-use clisonix_pq::{FormError, Identity, Keys, Profile, PublicKeys, Reason, Revocation, Succession};
+use clisonix_pq::{
+    FormError, Identity, Keys, Profile, PublicIdentity, PublicKeys, PublicRecipient, Reason,
+    Revocation, Succession,
+};
+
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, proptest};
+use proptest::sample::Index;
 
 use crate::chance::Seeded;
 
@@ -132,5 +139,49 @@ fn a_revocation_is_believed_from_the_revoked_key_only() {
         assert!(Revocation::from_text(text, other.public()).is_err());
         let softer = made.to_text().replace(reason.name(), "retired ");
         assert!(Revocation::from_text(softer.as_bytes(), keys.identity().public()).is_err());
+    }
+}
+
+/// Each parser on the same bytes; only that none of them panics or takes something else matters.
+fn read_all(bytes: &[u8], identity: &PublicIdentity) -> bool {
+    let read = [
+        PublicKeys::from_text(bytes).is_ok(),
+        key_file::unwrap(bytes, b"words").is_ok(),
+        Succession::from_text(bytes, identity).is_ok(),
+        Revocation::from_text(bytes, identity).is_ok(),
+    ];
+    let _ = PublicIdentity::from_bytes(bytes);
+    let _ = PublicRecipient::from_bytes(bytes);
+    read.contains(&true)
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_parser_panic(bytes in vec(any::<u8>(), 0..3_000)) {
+        let keys = keys(Profile::Cnsa2, 1);
+        prop_assert!(!read_all(&bytes, keys.identity().public()));
+    }
+
+    #[test]
+    fn no_form_with_other_bytes_inside_is_taken(
+        at in any::<Index>(),
+        gone in 0..40_usize,
+        put in "[ -~\n]{0,40}",
+    ) {
+        let keys = keys(Profile::Hybrid, 1);
+        let mut random = Seeded::new(2);
+        let forms = [
+            keys.public(&mut random).to_text().to_owned(),
+            key_file::wrap(&keys, b"words", CHEAP, &mut random).expect("a file"),
+            Revocation::sign(keys.identity(), Reason::Retired, 1, &mut random).to_text().to_owned(),
+        ];
+        for form in forms {
+            let start = at.index(form.len());
+            let end = (start + gone).min(form.len());
+            let changed = [&form[..start], &put, &form[end..]].concat();
+            if changed != form {
+                prop_assert!(!read_all(changed.as_bytes(), keys.identity().public()));
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod chance;
 mod conformance;
 mod files;
+mod key_vectors;
 mod keys;
 mod second;
 mod suites;

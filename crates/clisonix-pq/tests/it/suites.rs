@@ -40,8 +40,15 @@ pub(crate) struct Suite {
     /// What failed, once for each implementation.
     pub(crate) failures: Vec<String>,
     pub(crate) skipped: BTreeMap<&'static str, usize>,
-    /// Passed and skipped, by implementation.
-    pub(crate) by: BTreeMap<&'static str, (usize, usize)>,
+    pub(crate) by: BTreeMap<&'static str, Count>,
+}
+
+/// What one implementation made of a suite.
+#[derive(Default)]
+pub(crate) struct Count {
+    pub(crate) passed: usize,
+    /// By the class of the reason.
+    pub(crate) skipped: BTreeMap<&'static str, usize>,
 }
 
 /// The libraries that are held against each other.
@@ -74,7 +81,7 @@ impl Suite {
             let count = self.by.entry(implementation).or_default();
             match outcome {
                 Outcome::Passed => {
-                    count.0 += 1;
+                    count.passed += 1;
                     passed = true;
                 }
                 Outcome::Failed(words) => {
@@ -82,7 +89,7 @@ impl Suite {
                     self.failures.push(format!("{} {id} ({implementation}): {words}", self.name));
                 }
                 Outcome::Skipped(class) => {
-                    count.1 += 1;
+                    *count.skipped.entry(class).or_default() += 1;
                     skipped = skipped.or(Some(*class));
                 }
             }
