@@ -42,7 +42,7 @@ fn main() -> Result<()> {
             replay::run::<Clisonix>(trace, runs, &mut report)?;
         }
         // One change for every few letters: fewer repetitions.
-        if wanted("clisonix record") {
+        if wanted("record cell") {
             replay::run::<Noted>(trace, runs.div_ceil(5), &mut report)?;
         }
         if wanted("diamond-types") {

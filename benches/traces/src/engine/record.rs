@@ -64,7 +64,7 @@ impl Replica {
 impl Engine for Noted {
     type Doc = Replica;
 
-    const NAME: &'static str = "clisonix record";
+    const NAME: &'static str = "record cell";
 
     /// All replicas begin with the same note, which one site made.
     fn create(site: usize) -> Result<Replica> {
