@@ -63,7 +63,7 @@ impl ChangeInfo {
             object.insert("erases", erases.to_value());
         }
         if self.erased > 0 {
-            object.insert("erased", self.erased as i64);
+            object.insert("erased", Value::from(self.erased as u64));
         }
         Value::Object(object)
     }

@@ -313,7 +313,7 @@ fn a_feeds_statement_can_be_erased_and_its_message_does_not_bring_it_back() {
     let mut a = first();
     let stated = object(r#"{"resourceType":"Patient","id":"patient-123","deceasedBoolean":true}"#);
     let source = Source { feed: "adt".into(), message: [7; 16], event_time_ms: 1_600_000_000_000 };
-    let mut state = |site: &mut Site| {
+    let state = |site: &mut Site| {
         site.with(Some(source.clone()), |record, origin, actors| {
             record.state(&[(&stated, Coverage::Partial)], origin, actors)
         })
