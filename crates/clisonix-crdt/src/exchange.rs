@@ -554,7 +554,7 @@ impl Record {
     ) -> Option<BaseOp<'a>> {
         let row = self.log.get(change)?;
         let (place, there) = find_op(&row.ops, op.entry, op.address)?;
-        let index = row.indexes().nth(place as usize)?;
+        let index = row.index_of(place)?;
         let Some(Written::Set(text)) = there.write else { return None };
         let (actor, seq) = (self.tables.actor(row.stamp.actor), row.stamp.seq);
         Some(BaseOp { actor, seq, op: index, text })

@@ -52,6 +52,7 @@ mod view;
 mod wire;
 mod writing;
 
+pub use actor::keys::MAX_KEYS;
 pub use actor::{ActorId, ActorSecret, ActorSource};
 pub use address::{
     Address, ElementKey, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES,

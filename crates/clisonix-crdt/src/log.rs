@@ -68,6 +68,11 @@ impl Logged {
         left_indexes(&self.erased).take(op_count(&self.ops) as usize)
     }
 
+    /// The index of the operation at a place among those that have content.
+    pub(crate) fn index_of(&self, place: u32) -> Option<u32> {
+        if self.erased.is_empty() { Some(place) } else { self.indexes().nth(place as usize) }
+    }
+
     /// The place among the operations with content of the one with this index.
     pub(crate) fn place_of(&self, index: u32) -> Option<u32> {
         match self.erased.binary_search_by_key(&index, |gone| gone.index) {

@@ -15,6 +15,8 @@ use super::ActorSecret;
 use crate::wire::{DecodeError, Reader, put_u64};
 
 const DOMAIN: &[u8; 16] = b"clisonix keys 3\0";
+/// Most nodes that may be left of the keys of one actor.
+pub const MAX_KEYS: usize = 1 << 20;
 /// Longest way: 63 steps to a change, 20 to one of its operations.
 const MAX_WAY: u8 = 83;
 
@@ -107,7 +109,8 @@ impl Keys {
     }
 
     fn above(&self, way: Way) -> Option<&Node> {
-        self.0.iter().find(|node| node.way.leads_to(way))
+        let after = self.0.partition_point(|node| node.way.left() <= way.left());
+        self.0.get(after.checked_sub(1)?).filter(|node| node.way.leads_to(way))
     }
 
     /// Destroys the key of one of a change's `count` operations.
@@ -176,7 +179,11 @@ impl Keys {
     /// Reads what [`Self::write`] wrote.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut nodes: SmallVec<[Node; 1]> = SmallVec::new();
-        for _ in 0..reader.count("keys")? {
+        let (at, count) = (reader.at(), reader.count("keys")?);
+        if count > MAX_KEYS {
+            return Err(DecodeError::Limit { what: "keys", at });
+        }
+        for _ in 0..count {
             let at = reader.at();
             let wrong = DecodeError::Meaningless { what: "key", at };
             let len = reader.byte()?;
