@@ -24,6 +24,9 @@ use crate::writing::{Plan, presence_op};
 use order::{Erased, Gone, MAX_ERASED_RUNS, MAX_REASON_BYTES, Order, Run, left_indexes};
 use selection::Selection;
 
+#[cfg(test)]
+mod tests;
+
 /// What is to be erased: everything that was written of it up to a version, corrections and
 /// removals included.
 #[derive(Clone, Copy, Debug)]

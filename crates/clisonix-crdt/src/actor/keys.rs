@@ -14,6 +14,9 @@ use smallvec::{SmallVec, smallvec};
 use super::ActorSecret;
 use crate::wire::{DecodeError, Reader, put_u64};
 
+#[cfg(test)]
+mod tests;
+
 const DOMAIN: &[u8; 16] = b"clisonix keys 3\0";
 /// Most nodes that may be left of the keys of one actor.
 pub const MAX_KEYS: usize = 1 << 20;
