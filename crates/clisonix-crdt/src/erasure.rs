@@ -14,11 +14,11 @@ use thiserror::Error;
 
 use crate::actor::keys::{Keys, Way};
 use crate::actor::{ActorId, ActorSource, Clock, Past};
-use crate::change::{ChangeId, Op, Write, decode_ops, raw_ops};
+use crate::change::{ChangeId, Op, RawOp, Typed, Write, decode_ops, raw_ops};
 use crate::edit::{Base, EditError, Origin};
 use crate::log::{Logged, apply};
 use crate::record::Record;
-use crate::state::{ChangeNo, EntryId};
+use crate::state::{ChangeNo, EntryId, Written};
 use crate::travel::Incoming;
 use crate::writing::{Plan, presence_op};
 use order::{Erased, Gone, MAX_ERASED_RUNS, MAX_REASON_BYTES, Order, Run, left_indexes};
@@ -179,7 +179,11 @@ impl Record {
                 let (lost, kept) = entries.entry(entry).or_default();
                 let aimed = in_past && selection.aims_at(&op);
                 is_there |= aimed;
-                if aimed || in_past && selection.may_be_told_by(&op) {
+                // Nobody can read edits of a text that is gone.
+                if aimed
+                    || in_past && selection.may_be_told_by(&op)
+                    || self.types_in(&op, &chosen)
+                {
                     chosen.entry(change).or_default().push(index);
                     *lost = true;
                 } else {
@@ -192,6 +196,18 @@ impl Record {
         }
         let touched = entries.into_iter().filter(|(_, (lost, kept))| *lost && *kept);
         (chosen, touched.map(|(entry, _)| entry).collect())
+    }
+
+    /// Whether an operation edits a text that one of the chosen operations begins.
+    fn types_in(&self, op: &RawOp<'_>, chosen: &Chosen) -> bool {
+        let Some(Written::Edits(bytes)) = op.write else { return false };
+        let root = Typed::read(bytes).ok().map(|typed| typed.root);
+        let begun = root.and_then(|root| {
+            let actor = self.tables.actor_number(root.actor)?;
+            let change = self.log.of_actor(actor, root.seq, &self.tables)?;
+            Some(chosen.get(&change)?.contains(&root.op))
+        });
+        begun.unwrap_or_default()
     }
 
     fn runs(&self, chosen: &Chosen) -> Result<Vec<Run>, EraseError> {
@@ -302,14 +318,18 @@ impl Record {
         }
         self.entries.retain(|id, _| !affected.contains(id));
         let mut tables = self.tables.without_stamps();
+        let mut typed = Vec::new();
         for (change, row) in self.log.rows() {
             let mut ops = decode_ops(&row.ops);
             ops.retain(|op| affected.contains(&op.entry));
-            apply(&mut self.entries, &ops, change, row, &tables);
+            apply(&mut self.entries, &ops, change, row, (&tables, &self.log));
             tables.stamps.push(change, row.stamp);
+            ops.retain(|op| matches!(op.write, Write::Edits(_)));
+            typed.append(&mut ops);
         }
         // What had been superseded may be live again.
         self.tables.stamps = tables.stamps;
+        self.forget_overwritten(&typed);
     }
 
     /// Whether a change lacks content that no known order erases, or keys for what it holds.

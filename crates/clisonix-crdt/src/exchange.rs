@@ -10,17 +10,20 @@ use crate::actor::{ActorId, Past};
 use crate::address::Address;
 use crate::batch;
 use crate::change::{
-    ChangeId, Op, Write, belongs, decode_ops, encode_ops, find_op, fits, op_at, raw_ops,
+    ChangeId, Op, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, op_at, raw_ops,
 };
 use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::link::LinkMessage;
 use crate::log::{Logged, NO_BASE, apply};
+use crate::note::{self, OpName};
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
+use crate::text::TextEdits;
 use crate::time::HybridTime;
 use crate::travel::{
-    BaseOp, Incoming, IncomingOp, Numbering, OpPlace, Outgoing, Run, RunWriter, WireOp, complete,
+    BaseOp, Incoming, IncomingOp, IncomingWrite, Numbering, OpPlace, Outgoing, Run, RunWriter,
+    WireOp, complete,
 };
 use crate::wire::DecodeError;
 
@@ -311,10 +314,16 @@ impl Record {
         let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
         let (ops, _) = self.complete(&change.ops, &past)?;
+        // A feed states, it does not type.
+        let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
+        if types && change.source.is_some() {
+            return Err(RefusalReason::Operation);
+        }
         if change.order.as_deref().is_some_and(|order| !self.can_erase(order, &past)) {
             return Err(RefusalReason::Erasure);
         }
         let stamp = self.stamp_of(actor, &change);
+        self.type_all(&ops, &stamp, &past).map_err(|_| RefusalReason::Operation)?;
         let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
         (row.erased, row.order) = (change.erased, change.order);
         let change = self.append(row, &ops);
@@ -393,6 +402,9 @@ impl Record {
         let wrong = RefusalReason::Operation;
         match &op.place {
             OpPlace::New { entry, address } => {
+                if let IncomingWrite::Typed(typed) = &op.write {
+                    return Ok((self.typed_whole(entry, address, typed, past)?, None));
+                }
                 let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
                 let known = self.entries.get(entry);
                 let known = known.is_some_and(|entry| entry.pages.contains(address.as_bytes()));
@@ -413,6 +425,11 @@ impl Record {
                 let Some(Written::Set(text)) = there.write else {
                     return Err(RefusalReason::Base);
                 };
+                if let IncomingWrite::Edits(edits) = &op.write {
+                    let root = OpName { actor: *actor, seq: *seq, op: *index };
+                    let op = note::typed_op(there, root, edits).ok_or(wrong)?;
+                    return Ok((op, None));
+                }
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
                 if !matches!(write, Write::Set(_)) || !fits(there.address, &write) {
                     return Err(wrong);
@@ -423,11 +440,41 @@ impl Record {
         }
     }
 
+    /// Edits that name their text's root beside their place: of a root that may be erased here.
+    fn typed_whole(
+        &self,
+        entry: &EntryId,
+        address: &Address,
+        typed: &Typed,
+        past: &Past,
+    ) -> Result<Op, RefusalReason> {
+        let wrong = RefusalReason::Operation;
+        let root = &typed.root;
+        let actor = self.tables.actor_number(root.actor).ok_or(wrong)?;
+        if !past.covers(actor, root.seq) {
+            return Err(wrong);
+        }
+        let row = self.log.of_actor(actor, root.seq, &self.tables);
+        let row = row.and_then(|change| self.log.get(change)).ok_or(wrong)?;
+        let op = if row.is_erased(root.op) {
+            let write = Write::Edits(typed.clone());
+            let fits = belongs(entry, address) && fits(address.as_bytes(), &write);
+            let fits = fits && TextEdits::decode(&typed.edits).is_ok_and(|edits| !edits.is_empty());
+            fits.then(|| Op { entry: entry.clone(), address: address.clone(), write })
+        } else {
+            let there = row.place_of(root.op).and_then(|place| op_at(&row.ops, place));
+            let op = there.and_then(|there| note::typed_op(there, *root, &typed.edits));
+            op.filter(|op| op.entry == *entry && op.address == *address)
+        };
+        op.ok_or(wrong)
+    }
+
     /// Puts a change into state and log; everything about it was checked.
     pub(crate) fn append(&mut self, mut row: Logged, ops: &[Op]) -> ChangeNo {
         let (change, stamp) = (self.log.len(), row.stamp);
-        row.bases = apply(&mut self.entries, ops, change, &row, &self.tables).into();
+        row.bases = apply(&mut self.entries, ops, change, &row, (&self.tables, &self.log)).into();
         self.tables.stamps.push(change, stamp);
+        self.forget_overwritten(ops);
         self.latest = self.latest.max(HybridTime(stamp.time));
         self.log_row(row);
         change
@@ -517,6 +564,11 @@ impl Record {
         let source = stamp.source.checked_sub(1).and_then(|s| self.tables.sources.get(s as usize));
         let bases = row.bases.iter().copied().chain(std::iter::repeat(NO_BASE));
         let ops = raw_ops(&row.ops).zip(bases).map(|(op, base)| {
+            if let Some(Written::Edits(bytes)) = op.write
+                && (form == Form::Whole || self.is_rootless(bytes))
+            {
+                return WireOp::typed_whole(&op, bytes);
+            }
             let is_short = base != NO_BASE && form != Form::Whole;
             let base = is_short.then(|| self.base_op(base, &op)).flatten();
             WireOp::spell(&op, base.as_ref())
@@ -535,6 +587,12 @@ impl Record {
             erased: &row.erased,
             ops: ops.collect(),
         }
+    }
+
+    /// Whether the text that edits are in was erased.
+    fn is_rootless(&self, edits: &[u8]) -> bool {
+        let root = Typed::read(edits).ok().map(|typed| typed.root);
+        root.is_some_and(|root| self.log.is_erased(&root, &self.tables))
     }
 
     /// Actor and sequence number of a change, without the log if it is some actor's last.

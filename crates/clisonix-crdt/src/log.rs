@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::actor::{Clock, Past};
 use crate::change::{ChangeId, Op, Write, decode_ops, encode_ops, op_count};
 use crate::erasure::order::{Gone, Order, left_indexes};
+use crate::note::{OpName, Typing};
 use crate::page::Spot;
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
@@ -71,6 +72,10 @@ impl Logged {
     /// The index of the operation at a place among those that have content.
     pub(crate) fn index_of(&self, place: u32) -> Option<u32> {
         if self.erased.is_empty() { Some(place) } else { self.indexes().nth(place as usize) }
+    }
+
+    pub(crate) fn is_erased(&self, index: u32) -> bool {
+        self.erased.binary_search_by_key(&index, |gone| gone.index).is_ok()
     }
 
     /// The place among the operations with content of the one with this index.
@@ -214,6 +219,15 @@ impl Log {
         first: ChangeNo,
     ) -> impl Iterator<Item = (ChangeNo, &Logged)> + '_ {
         (first..self.len()).filter_map(|change| Some((change, self.get(change)?)))
+    }
+
+    /// Whether an operation of a change that is here was erased.
+    pub(crate) fn is_erased(&self, op: &OpName, tables: &Tables) -> bool {
+        let change = || {
+            let actor = tables.actor_number(op.actor)?;
+            self.get(self.of_actor(actor, op.seq, tables)?)
+        };
+        change().is_some_and(|row| row.is_erased(op.op))
     }
 
     /// Puts commitments, ascending, in the place of operations of a change. The packed part is
@@ -381,7 +395,7 @@ impl Log {
             if let Some(entry) = entry {
                 ops.retain(|op| op.entry == *entry);
             }
-            apply(&mut replayed.entries, &ops, change, row, &replayed.tables);
+            apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, self));
             replayed.tables.stamps.push(change, row.stamp);
         }
         replayed
@@ -402,15 +416,9 @@ pub(crate) fn apply(
     ops: &[Op],
     change: ChangeNo,
     row: &Logged,
-    tables: &Tables,
+    (tables, log): (&Tables, &Log),
 ) -> Vec<ChangeNo> {
-    let context = Context {
-        change,
-        stamp: &row.stamp,
-        past: &row.past,
-        stamps: &tables.stamps,
-        sources: &tables.sources,
-    };
+    let context = Context { change, stamp: &row.stamp, past: &row.past, tables };
     let mut bases = Vec::new();
     let mut rest = ops;
     while let Some(first) = rest.first() {
@@ -432,6 +440,14 @@ pub(crate) fn apply(
         }
         let mut near = Spot::default();
         for (index, op) in of_entry.iter().enumerate() {
+            if let Write::Edits(typed) = &op.write {
+                if log.is_erased(&typed.root, tables) {
+                    continue;
+                }
+                let typing = Typing { stamp: &row.stamp, past: &row.past, tables, log };
+                // What was refused has not come as far as here.
+                let _ = typing.type_in(entry, op, typed);
+            }
             if let Some(base) = entry.apply(op, &context, &mut near) {
                 bases.resize(start + index, NO_BASE);
                 bases.push(base);

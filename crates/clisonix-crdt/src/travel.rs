@@ -9,9 +9,10 @@ use crate::actor::{ActorId, ActorSecret};
 use crate::address::{Address, MAX_ADDRESS_BYTES};
 use crate::change::{
     MAX_DEPENDENCIES, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_OPS, MAX_POSITION_BYTES,
-    MAX_VALUE_BYTES, RawOp, Source, Write, is_fhir_id, named_value, plain_name,
+    MAX_VALUE_BYTES, RawOp, Source, Typed, Write, is_fhir_id, named_value, plain_name,
 };
 use crate::erasure::order::{Erased, Gone, MAX_ERASED_RUNS, Order, Run as ErasedRun};
+use crate::note::OpName;
 use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
@@ -67,6 +68,7 @@ const POSITION: u8 = 3;
 const MARK: u8 = 4;
 const KEEP: u8 = 5;
 const STATED: u8 = 6;
+const EDITS: u8 = 7;
 const KIND: u8 = 7;
 const SAME_ENTRY: u8 = 8;
 const ID_IS_RECORD: u8 = 16;
@@ -115,6 +117,10 @@ pub(crate) enum IncomingWrite {
     Whole(Write),
     /// The value of the member that the address names.
     Named(Box<str>),
+    /// Edits inside the base's text.
+    Edits(Box<[u8]>),
+    /// Edits that name the root of their text.
+    Typed(Typed),
     /// The base's text with everything between `prefix` and `suffix` bytes replaced.
     Splice {
         prefix: usize,
@@ -170,6 +176,8 @@ pub(crate) enum WireValue<'a> {
     Mark,
     Keep,
     Stated,
+    Edits(&'a [u8]),
+    Typed(&'a Typed),
 }
 
 /// An operation that the receiver has, and whose cell another one overwrites.
@@ -193,9 +201,28 @@ impl<'a> WireOp<'a> {
             Some(Written::Position(position)) => WireValue::Position(position),
             Some(Written::Mark) => WireValue::Mark,
             Some(Written::Keep) => WireValue::Keep,
-            None => WireValue::Stated,
+            Some(Written::Edits(edits)) => return Self::typed(edits, place),
+            None | Some(Written::Text(..)) => WireValue::Stated,
         };
         Self { place, value }
+    }
+}
+
+impl<'a> WireOp<'a> {
+    /// Edits with their place and, in canonical form, the root of their text.
+    pub(crate) fn typed_whole(op: &RawOp<'a>, edits: &'a [u8]) -> Self {
+        let place = WirePlace::New { entry: op.entry, address: op.address };
+        Self { place, value: WireValue::Edits(edits) }
+    }
+
+    /// Edits name the operation that put the text there.
+    fn typed(edits: &'a [u8], place: WirePlace<'a>) -> Self {
+        let mut reader = Reader::new(edits);
+        let place = match OpName::read(&mut reader) {
+            Ok(OpName { actor, seq, op }) => WirePlace::Base { actor, seq, op },
+            Err(_) => place,
+        };
+        Self { place, value: WireValue::Edits(reader.rest()) }
     }
 }
 
@@ -418,6 +445,7 @@ impl<'n, 'r> RunWriter<'n, 'r> {
             WireValue::Mark => MARK,
             WireValue::Keep => KEEP,
             WireValue::Stated => STATED,
+            WireValue::Edits(_) | WireValue::Typed(_) => EDITS,
         };
         match op.place {
             WirePlace::Base { actor, seq, op } => {
@@ -437,7 +465,10 @@ impl<'n, 'r> RunWriter<'n, 'r> {
                 put_u64(self.column(Column::Ops), suffix as u64);
                 put_bytes(self.column(Column::Values), middle.as_bytes());
             }
-            WireValue::Position(position) => put_bytes(self.column(Column::Values), position),
+            WireValue::Position(bytes) | WireValue::Edits(bytes) => {
+                put_bytes(self.column(Column::Values), bytes);
+            }
+            WireValue::Typed(typed) => put_bytes(self.column(Column::Values), &typed.to_bytes()),
             WireValue::Mark | WireValue::Keep | WireValue::Stated => {}
         }
     }
@@ -781,6 +812,13 @@ impl<'a> RunReader<'_, 'a> {
             MARK => IncomingWrite::Whole(Write::Mark),
             KEEP => IncomingWrite::Whole(Write::Keep),
             STATED => IncomingWrite::Whole(Write::Stated),
+            EDITS if tag & BASE == 0 => {
+                let bytes = self.column(Column::Values).bytes(MAX_VALUE_BYTES, "edits")?;
+                IncomingWrite::Typed(Typed::read(bytes)?)
+            }
+            EDITS => IncomingWrite::Edits(
+                self.column(Column::Values).bytes(MAX_VALUE_BYTES, "edits")?.into(),
+            ),
             _ => return Err(self.wrong(Column::Ops, "operation")),
         };
         Ok(IncomingOp { place, write })
@@ -823,10 +861,11 @@ impl<'a> RunReader<'_, 'a> {
     }
 }
 
-/// Completes a value from its address and the text of its base.
+/// Completes a value from its address and the text of its base; edits need more than that.
 pub(crate) fn complete(write: &IncomingWrite, address: &[u8], base: Option<&str>) -> Option<Write> {
     match write {
         IncomingWrite::Whole(write) => Some(write.clone()),
+        IncomingWrite::Edits(_) | IncomingWrite::Typed(_) => None,
         IncomingWrite::Named(value) => {
             let name = plain_name(address)?;
             Some(Write::Set(["\"", name, "\":", value].concat().into()))
@@ -878,6 +917,9 @@ impl IncomingOp {
             IncomingWrite::Whole(Write::Mark) => WireValue::Mark,
             IncomingWrite::Whole(Write::Keep) => WireValue::Keep,
             IncomingWrite::Whole(Write::Stated) => WireValue::Stated,
+            IncomingWrite::Whole(Write::Edits(Typed { edits, .. }))
+            | IncomingWrite::Edits(edits) => WireValue::Edits(edits),
+            IncomingWrite::Typed(typed) => WireValue::Typed(typed),
             IncomingWrite::Named(value) => WireValue::Named(value),
             IncomingWrite::Splice { prefix, suffix, middle } => {
                 WireValue::Splice { prefix: *prefix, suffix: *suffix, middle }

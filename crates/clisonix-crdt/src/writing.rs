@@ -71,6 +71,23 @@ impl Record {
     ) -> Result<Option<ChangeNo>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
+        let mut ops = self.operations(plan.state(self), &wanted)?;
+        if origin.source.is_none() {
+            plan.state(self).type_what_changed(&mut ops);
+        }
+        self.commit(plan, &ops, origin, actors)
+    }
+
+    /// As [`Self::edit_quietly`], with whole values for texts that others type in.
+    pub(crate) fn overwrite_quietly(
+        &mut self,
+        resources: &[&Object],
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeNo>, EditError> {
+        let wanted = all_wanted(resources)?;
+        let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let ops = self.operations(plan.state(self), &wanted)?;
         self.commit(plan, &ops, origin, actors)
     }
@@ -94,6 +111,9 @@ impl Record {
             if !wanted.iter().any(|wanted| wanted.id == *id) {
                 ops.push(presence_op(id, Write::Mark));
             }
+        }
+        if origin.source.is_none() {
+            plan.state(self).type_what_changed(&mut ops);
         }
         self.committed(plan, &ops, origin, actors)
     }
@@ -226,7 +246,7 @@ impl Record {
     }
 
     /// Which changes an edit depends on, and the state it is diffed against.
-    fn plan<'i>(
+    pub(crate) fn plan<'i>(
         &self,
         base: &Base,
         entries: impl Iterator<Item = &'i EntryId>,
@@ -306,6 +326,7 @@ impl Record {
         let past = self.past(actor, seq, &deps).ok_or(EditError::UnknownVersion)?;
         let source = origin.source.as_ref();
         let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
+        self.type_all(ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
         let mut row = Logged::new(stamp, SmallVec::from_vec(deps), past, encode_ops(ops).into());
         row.order = plan.order;
         Ok(Some(self.append(row, ops)))
@@ -349,7 +370,7 @@ impl Plan {
         Self { order: Some(Box::new(order)), ..Self::now() }
     }
 
-    fn state<'a>(&'a self, record: &'a Record) -> View<'a> {
+    pub(crate) fn state<'a>(&'a self, record: &'a Record) -> View<'a> {
         match &self.version {
             Some(version) => record.view_of(version),
             None => record.view(),

@@ -1,6 +1,7 @@
 //! Erasure: content is gone everywhere, the chain of hashes still verifies, and what is left lets
 //! nobody guess the value.
 
+use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{
     Base, ChangeId, Coverage, EraseError, Erasure, ErasureDone, Record, RefusalReason, Source,
 };
@@ -376,6 +377,42 @@ fn an_actor_writes_on_with_what_is_left_of_its_keys() {
     assert_eq!(ids(&fresh), ids(&a.record));
     assert!(a.record.is_sound());
     assert!(a.record.save().len() < 12_000, "{}", a.record.save().len());
+}
+
+/// What somebody typed meanwhile in a text that was erased shows nothing, at both sites.
+#[test]
+fn a_text_goes_with_all_that_was_typed_in_it() {
+    let mut a = Site::new(b'A');
+    a.put(r#"{"resourceType":"Observation","id":"o1","status":"final","code":{"text":"course"},"note":[{"text":"secretly ill"}]}"#);
+    let entry = entry_id("Observation/o1");
+    let typing = |site: &mut Site, text: &str| {
+        let mut edits = TextEdits::new();
+        edits.insert(0, text);
+        site.with(None, |record, origin, actors| {
+            record.edit_text(&entry, "/note/0/text", &edits, &Base::Current, origin, actors)
+        })
+        .unwrap();
+    };
+    typing(&mut a, "very ");
+    let mut b = a.fork(b'B');
+    typing(&mut b, "not ");
+    erase_value(&mut a, "Observation/o1", "/note/0").unwrap();
+    let left = leavings(&a.record);
+    assert!(!holds(&left, b"secretly") && !holds(&left, b"very"));
+    let received = a.record.receive(&b.record.changes_since(&a.record.view().heads())).unwrap();
+    assert_eq!(received.refused[0].reason, RefusalReason::Base);
+    let late = b.record.clone();
+    b.pull(&a);
+    pull(&mut a.record, &late);
+    exchange(&mut a, &mut b);
+    assert_eq!(a.member("Observation/o1", "note"), None);
+    for record in [&a.record, &b.record] {
+        assert!(record.is_sound());
+        assert!(!holds(&leavings(record), b"secretly"));
+        let mut fresh = Record::new("patient-123");
+        assert_eq!(fresh.receive(&record.changes_since(&[])).unwrap().refused, []);
+        assert_eq!(fresh.state_bytes(), record.state_bytes());
+    }
 }
 
 trait EntryVersion {
