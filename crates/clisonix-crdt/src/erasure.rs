@@ -180,9 +180,7 @@ impl Record {
                 let aimed = in_past && selection.aims_at(&op);
                 is_there |= aimed;
                 // Nobody can read edits of a text that is gone.
-                if aimed
-                    || in_past && selection.may_be_told_by(&op)
-                    || self.types_in(&op, &chosen)
+                if aimed || in_past && selection.may_be_told_by(&op) || self.types_in(&op, &chosen)
                 {
                     chosen.entry(change).or_default().push(index);
                     *lost = true;

@@ -387,7 +387,7 @@ fn a_text_goes_with_all_that_was_typed_in_it() {
     let entry = entry_id("Observation/o1");
     let typing = |site: &mut Site, text: &str| {
         let mut edits = TextEdits::new();
-        edits.insert(0, text);
+        edits.insert(0, text).unwrap();
         site.with(None, |record, origin, actors| {
             record.edit_text(&entry, "/note/0/text", &edits, &Base::Current, origin, actors)
         })
