@@ -313,10 +313,10 @@ impl Record {
         let actor = self.actor_of(change.actor)?;
         let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
-        let (ops, _) = self.complete(&change.ops, &past)?;
+        let (ops, bases) = self.complete(&change.ops, &past)?;
         // A feed states, it does not type.
         let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
-        if types && change.source.is_some() {
+        if !self.fit(&ops, &bases) || types && change.source.is_some() {
             return Err(RefusalReason::Operation);
         }
         if change.order.as_deref().is_some_and(|order| !self.can_erase(order, &past)) {
@@ -328,6 +328,17 @@ impl Record {
         (row.erased, row.order) = (change.erased, change.order);
         let change = self.append(row, &ops);
         Ok(self.carry_out(change))
+    }
+
+    /// Whether the operations, which overwrite those of `bases`, are what FHIR R4 allows there.
+    fn fit(&self, ops: &[Op], bases: &[ChangeNo]) -> bool {
+        let bases = bases.iter().copied().chain(std::iter::repeat(NO_BASE));
+        ops.iter().zip(bases).all(|(op, base)| {
+            let address = op.address.as_bytes();
+            let there = || self.entries.get(&op.entry);
+            let is_known = base != NO_BASE || there().is_some_and(|e| e.pages.contains(address));
+            (is_known || belongs(&op.entry, &op.address)) && fits(address, &op.write)
+        })
     }
 
     /// As [`Self::take_in`] for a change from this record's own packed log: only the log is made.
@@ -372,7 +383,7 @@ impl Record {
         (others.seq(actor) <= previous).then_some(Past { actor, seq: previous, others })
     }
 
-    /// Completes and checks operations from outside, given the past of their change.
+    /// Completes operations from outside, given the past of their change.
     fn complete(
         &self,
         ops: &[IncomingOp],
@@ -406,11 +417,6 @@ impl Record {
                     return Ok((self.typed_whole(entry, address, typed, past)?, None));
                 }
                 let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
-                let known = self.entries.get(entry);
-                let known = known.is_some_and(|entry| entry.pages.contains(address.as_bytes()));
-                if !known && !belongs(entry, address) || !fits(address.as_bytes(), &write) {
-                    return Err(wrong);
-                }
                 Ok((Op { entry: entry.clone(), address: address.clone(), write }, None))
             }
             OpPlace::Base { actor, seq, op: index } => {
@@ -431,7 +437,7 @@ impl Record {
                     return Ok((op, None));
                 }
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
-                if !matches!(write, Write::Set(_)) || !fits(there.address, &write) {
+                if !matches!(write, Write::Set(_)) {
                     return Err(wrong);
                 }
                 let entry = EntryId { ty: there.entry.0, id: there.entry.1.into() };

@@ -52,20 +52,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes the bytes apart and unpacks the state.
-    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        if reader.take(3).ok() != Some(MAGIC) {
-            return Err(DecodeError::Magic("a saved record"));
-        }
-        let version = reader.byte()?;
-        if version != RECORD_VERSION {
-            return Err(DecodeError::Version(version));
-        }
-        let digest: [u8; 4] = reader.array()?;
-        if digest != crc(reader.rest()) {
-            return Err(DecodeError::Meaningless { what: "checksum", at: 4 });
-        }
+    /// Takes what follows the header apart and unpacks the state.
+    fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
         let state_len = length(&mut reader)?;
         let state = inflate(reader.bytes(MAX_RECORD_BYTES, "state")?, state_len, FHIR_TEXTS)?;
         let count = reader.u32("changes")?;
@@ -83,6 +71,18 @@ fn length(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     len.ok_or(DecodeError::Limit { what: "record", at })
 }
 
+/// Reads what a saved record begins with; the checksum of the rest comes back.
+fn header(reader: &mut Reader<'_>) -> Result<[u8; 4], DecodeError> {
+    if reader.take(3).ok() != Some(MAGIC) {
+        return Err(DecodeError::Magic("a saved record"));
+    }
+    let version = reader.byte()?;
+    if version != RECORD_VERSION {
+        return Err(DecodeError::Version(version));
+    }
+    reader.array()
+}
+
 fn crc(bytes: &[u8]) -> [u8; 4] {
     let mut crc = Crc::new();
     crc.update(bytes);
@@ -96,7 +96,10 @@ impl PackedLog {
 
     /// The changes, in order of application.
     pub(crate) fn unpack(&self) -> Result<Vec<Logged>, DecodeError> {
-        let parts = Parts::read(&self.bytes)?;
+        let mut reader = Reader::new(&self.bytes);
+        // The checksum was looked at when the record was loaded.
+        header(&mut reader)?;
+        let parts = Parts::read(reader)?;
         let mut reader = Reader::new(&parts.state);
         let (record, tables) = read_tables(&mut reader)?;
         let log = inflate(parts.log, parts.log_len, &parts.state)?;
@@ -264,7 +267,11 @@ impl Record {
     /// # Errors
     /// [`ReceiveError`] if the bytes are damaged.
     pub fn load_shared(bytes: &Arc<[u8]>) -> Result<Self, ReceiveError> {
-        let parts = Parts::read(bytes)?;
+        let mut reader = Reader::new(bytes);
+        if header(&mut reader)? != crc(reader.rest()) {
+            return Err(DecodeError::Meaningless { what: "checksum", at: 4 }.into());
+        }
+        let parts = Parts::read(reader)?;
         let mut reader = Reader::new(&parts.state);
         let (name, tables) = read_tables(&mut reader)?;
         let mut record = Self::new(name);

@@ -227,18 +227,24 @@ impl<'a> WireOp<'a> {
 }
 
 fn spell_text<'a>(address: &[u8], text: &'a str, base: Option<&BaseOp<'_>>) -> WireValue<'a> {
-    let (whole, spelled) = match named_value(address, text) {
-        Some(value) => (value, WireValue::Named(value)),
-        None => (text, WireValue::Set(text)),
-    };
-    if let Some(base) = base {
+    let splice = base.map(|base| {
         let (prefix, suffix) = shared_ends(base.text, text);
-        let middle = text.get(prefix..text.len() - suffix).unwrap_or_default();
-        if middle.len() + 2 < whole.len() {
-            return WireValue::Splice { prefix, suffix, middle };
+        (prefix, suffix, text.get(prefix..text.len() - suffix).unwrap_or_default())
+    });
+    // Whether a member can be told by its value alone takes a walk over it, often for nothing.
+    let name_len = plain_name(address).map_or(0, |name| name.len() + 3);
+    match splice {
+        Some((prefix, suffix, middle)) if middle.len() + 2 + name_len < text.len() => {
+            WireValue::Splice { prefix, suffix, middle }
         }
+        _ => match (named_value(address, text), splice) {
+            (Some(value), _) => WireValue::Named(value),
+            (None, Some((prefix, suffix, middle))) if middle.len() + 2 < text.len() => {
+                WireValue::Splice { prefix, suffix, middle }
+            }
+            (None, _) => WireValue::Set(text),
+        },
     }
-    spelled
 }
 
 /// What both ends know of each other's numbering after the same changes.
