@@ -213,7 +213,8 @@ impl View<'_> {
     /// The operation with which a change set a cell.
     fn op_name(&self, change: ChangeNo, id: &EntryId, address: &[u8]) -> Option<OpName> {
         let row = self.log.get(change)?;
-        let (op, there) = find_op(&row.ops, (id.ty, &id.id), address)?;
+        let (place, there) = find_op(&row.ops, (id.ty, &id.id), address)?;
+        let op = row.index_of(place)?;
         let actor = self.tables.actor(row.stamp.actor);
         matches!(there.write, Some(Written::Set(_))).then_some(OpName {
             actor,
