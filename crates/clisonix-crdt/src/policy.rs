@@ -46,6 +46,7 @@ pub struct Policy {
     severities: Severities,
     telling: Telling,
     digest: [u8; 32],
+    rules: [u8; 4],
 }
 
 const R4_FILE: &str = "r4.policy";
@@ -107,6 +108,11 @@ impl Policy {
         &self.digest
     }
 
+    /// Tells apart by what the guard judged an entry: by which policy, and by which program's rules.
+    pub(crate) fn rules(&self) -> [u8; 4] {
+        self.rules
+    }
+
     /// The rows in effect: the table's in its order, each with a site's row in its place, then what
     /// a site added.
     pub fn rows(&self) -> &[PolicyRow] {
@@ -121,6 +127,7 @@ impl Policy {
             severities: Severities::default(),
             telling: Telling::default(),
             digest: [0; 32],
+            rules: [0; 4],
         }
     }
 
@@ -129,7 +136,9 @@ impl Policy {
         let severities = Severities::compile(&rows)?;
         let telling = Telling::compile(&rows)?;
         let digest = digest(&rows);
-        Ok(Self { rows, cells, choices, severities, telling, digest })
+        let rules = Sha256::new().chain_update(digest).chain_update(env!("CARGO_PKG_VERSION"));
+        let [a, b, c, d, ..]: [u8; 32] = rules.finalize().into();
+        Ok(Self { rows, cells, choices, severities, telling, digest, rules: [a, b, c, d] })
     }
 
     /// The element whose number addresses the cell that `element` belongs to: the one that
@@ -160,13 +169,20 @@ impl Policy {
         self.cells.key(list, ty)
     }
 
+    /// The way from the value of the cell of `element` to its text, if several people write in it
+    /// letter by letter.
+    pub(crate) fn text(&self, element: ElementId) -> Option<&[Box<str>]> {
+        self.cells.text(element)
+    }
+
     pub(crate) fn type_key(&self, ty: TypeId) -> Option<&Key> {
         self.cells.type_key(ty)
     }
 
     /// How safe it is to show `members` (an object with the cell's members): smaller is safer.
-    /// One number per element of the cell that has a `failsafe` row, after one for a retraction.
-    pub(crate) fn rank(&self, leader: ElementId, members: &Value) -> Vec<usize> {
+    /// One number per element of the cell that has a `failsafe` row, after one for a retraction;
+    /// without such a row the members are not asked for.
+    pub(crate) fn rank(&self, leader: ElementId, members: impl FnOnce() -> Value) -> Vec<usize> {
         self.choices.rank(leader, members)
     }
 
