@@ -8,11 +8,12 @@ use clisonix_fhir::schema::{TypeId, resource_named};
 use flate2::Crc;
 use smallvec::SmallVec;
 
-use crate::actor::{ActorId, ActorSecret, Clock};
+use crate::actor::keys::Keys;
+use crate::actor::{ActorId, Clock};
 use crate::batch::MAX_BATCH_CHANGES;
 use crate::change::{ChangeId, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, is_fhir_id};
 use crate::deflate::{FHIR_TEXTS, deflate, inflate};
-use crate::exchange::ReceiveError;
+use crate::exchange::{Form, ReceiveError};
 use crate::log::{Entries, Log, Logged};
 use crate::page::Pages;
 use crate::record::Record;
@@ -27,7 +28,7 @@ use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
 mod tests;
 
 /// Newest version of the saved form that this program reads, and the one it writes.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
 /// Largest saved record, in bytes, after unpacking its state or its log.
 pub const MAX_RECORD_BYTES: usize = 1 << 30;
 
@@ -134,7 +135,7 @@ impl Record {
         let mut numbering = numbering(&self.tables);
         let mut run = RunWriter::new(&mut numbering, &self.id, true);
         for (_, row) in self.log.rows() {
-            run.push(&self.outgoing(row, false));
+            run.push(&self.outgoing(row, Form::Kept));
         }
         run.finish(&mut log);
         let mut rest = Vec::with_capacity(state.len());
@@ -156,7 +157,7 @@ impl Record {
         put_u64(out, self.tables.actors.len() as u64);
         for actor in &self.tables.actors {
             out.extend_from_slice(&actor.id.0);
-            out.extend_from_slice(&actor.secret.0);
+            actor.keys.write(out);
             put_u64(out, u64::from(actor.last.0));
             put_u64(out, u64::from(actor.last.1));
         }
@@ -309,6 +310,7 @@ impl Record {
             }
             self.tables.stamps.push(number, Stamp { actor, seq, time, said, source, author });
         }
+        self.tables.stamps.shrink();
         self.latest = HybridTime(reader.u64()?);
         self.heads = read_numbers(reader, &self.tables)?.to_vec();
         let mut ids = BTreeMap::new();
@@ -348,7 +350,7 @@ impl Record {
             let sound = if heads.len() > 1 { read_sound(reader)? } else { OnceLock::new() };
             let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
             let entry = Entry { pages, heads, sound, ..Entry::default() };
-            entries.insert(EntryId { ty, id: id.into() }, entry);
+            entries.insert(EntryId { ty, id: id.into() }, Box::new(entry));
         }
         Ok(entries)
     }
@@ -411,9 +413,9 @@ fn read_tables<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Tables), DecodeE
     let name = reader.str(MAX_NAME_BYTES, "record name")?;
     let mut tables = Tables::default();
     for _ in 0..reader.count("actors")? {
-        let (id, secret) = (ActorId(reader.array()?), ActorSecret(reader.array()?));
+        let (id, keys) = (ActorId(reader.array()?), Keys::read(reader)?);
         let last = (reader.u32("sequence number")?, reader.u32("change")?);
-        tables.actors.push(Actor { id, secret, last });
+        tables.actors.push(Actor { id, keys, last });
     }
     for feeds in [false, true] {
         let mut names = Names::default();

@@ -488,12 +488,15 @@ fn drop_narrative(id: &EntryId, shown: &mut Shown<'_>) {
     let Some(member) = Scope::Type(id.ty).member("text") else { return };
     let place = Place::Element(member.element);
     // FHIR R4 2.4.0.1: `additional` narrative says more than the data, so a merge must keep it.
-    let generated = matches!(shown.tree.node(place), Some(Node::Cell(text))
-        if text.contains("\"status\":\"generated\"") || text.contains("\"status\":\"extensions\""));
-    if generated {
+    if matches!(shown.tree.node(place), Some(Node::Cell(text)) if is_generated(text)) {
         shown.tree.nodes.retain(|(at, _)| *at != place);
         shown.substitutes.push(Substitute { element: member.element, rule: None, from: None });
     }
+}
+
+/// Whether a narrative says nothing but what the data says (FHIR R4 2.4.0.1).
+pub(crate) fn is_generated(text: &str) -> bool {
+    text.contains("\"status\":\"generated\"") || text.contains("\"status\":\"extensions\"")
 }
 
 /// Takes the places that a broken rule reads from one author's version: the safest by policy, then

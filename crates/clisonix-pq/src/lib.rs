@@ -9,6 +9,9 @@
 //! - [`RecipientKey`] opens what was sealed for its [`PublicRecipient`]: X-Wing, which is ML-KEM-768
 //!   and X25519 together.
 //! - [`share`] seals data for named recipients and a purpose, signed; its payload is an [`age`] file.
+//! - [`Keys`] are an identity and a recipient key under one name; [`key_file`] wraps them under a
+//!   pass-phrase, [`PublicKeys`] is what others get, [`Succession`] and [`Revocation`] say what
+//!   became of them.
 //! - [`hpke`] seals small secrets to a recipient, [`aead`] seals data under a key.
 //!
 //! Secret types have no `Debug` and no `Clone`, and wipe their memory when dropped. Randomness is
@@ -21,8 +24,11 @@ pub mod digest;
 pub mod ed25519;
 mod error;
 mod fingerprint;
+mod form;
 pub mod hpke;
 mod identity;
+pub mod key_file;
+mod keys;
 pub mod ml_dsa;
 pub mod ml_kem;
 pub mod primitive;
@@ -31,14 +37,18 @@ mod random;
 mod recipient;
 mod secret;
 pub mod share;
+mod statement;
 pub mod x25519;
 pub mod x_wing;
 
 pub use crate::digest::{hkdf_sha256, hmac_sha256};
 pub use crate::error::{DecryptError, KeyError, VerifyError};
 pub use crate::fingerprint::Fingerprint;
+pub use crate::form::{FormError, MAX_FORM_BYTES, MAX_NAME_BYTES};
 pub use crate::identity::{Context, Identity, PublicIdentity, Signature};
+pub use crate::keys::{Keys, PublicKeys};
 pub use crate::profile::Profile;
 pub use crate::random::Random;
 pub use crate::recipient::{PublicRecipient, RecipientKey};
 pub use crate::secret::Secret;
+pub use crate::statement::{Reason, Revocation, Succession};

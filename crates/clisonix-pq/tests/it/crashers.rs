@@ -19,9 +19,9 @@ fn every_kept_input_is_taken_or_refused() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     for (target, run) in [("age", age::run as Target), ("armor", armor::run), ("share", share::run)]
     {
-        let mut files = vectors::files(&fuzz.join("corpus").join(target));
+        let mut files = vectors::all_files(&fuzz.join("corpus").join(target));
         assert!(!files.is_empty(), "no corpus of {target}");
-        files.extend(vectors::files(&fuzz.join("regressions").join(target)));
+        files.extend(vectors::all_files(&fuzz.join("regressions").join(target)));
         for file in files {
             run(&vectors::read(&file));
         }
@@ -33,7 +33,7 @@ fn every_kept_input_is_taken_or_refused() {
 fn every_neighbour_of_a_kept_input_is_taken_or_refused() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     for (target, run) in [("armor", armor::run as Target), ("share", share::run)] {
-        for file in vectors::files(&fuzz.join(target)) {
+        for file in vectors::all_files(&fuzz.join(target)) {
             let input = vectors::read(&file);
             for place in 0..input.len() {
                 let (start, rest) = input.split_at(place);

@@ -6,6 +6,8 @@
 mod chance;
 mod conformance;
 mod crashers;
+mod files;
+mod key_vectors;
 mod keys;
 mod second;
 mod share_vectors;

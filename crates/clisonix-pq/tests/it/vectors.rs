@@ -23,6 +23,15 @@ pub(crate) fn folder() -> Option<PathBuf> {
     None
 }
 
+/// All files of a folder by name, whatever their ending, without those of its folders.
+pub(crate) fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let paths = entries.map(|entry| entry.expect("a folder entry").path());
+    let mut found: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+    found.sort();
+    found
+}
+
 /// A file, or the files of a folder by name with those of its folders; none if it is not there.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

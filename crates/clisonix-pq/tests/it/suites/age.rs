@@ -20,7 +20,7 @@ const MAX_WORK_FACTOR: u8 = 20;
 /// All files of the suite, as one suite.
 pub(crate) fn judge(folder: &Path) -> Option<Suite> {
     let mut suite = Suite::new(FOLDER);
-    for file in vectors::files(&folder.join(FOLDER)) {
+    for file in vectors::all_files(&folder.join(FOLDER)) {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         suite.judge(name, &[(OWN, check(&vectors::read(&file)))]);
     }
