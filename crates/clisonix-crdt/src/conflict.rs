@@ -176,7 +176,7 @@ fn mixed(
         .iter()
         .filter_map(|left| side_of(view, left.change, cell_value(&left.cell_text), false))
         .collect();
-    sides.sort_by(|a, b| (b.time, b.change).cmp(&(a.time, a.change)));
+    sides.sort_by_key(|side| std::cmp::Reverse((side.time, side.change)));
     Some(Conflict {
         entry: id.clone(),
         path,

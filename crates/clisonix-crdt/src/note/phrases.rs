@@ -36,7 +36,7 @@ impl View<'_> {
             .siblings
             .iter()
             .filter(|sibling| typed(sibling) == Some(root))
-            .flat_map(|sibling| sibling.changes())
+            .flat_map(Sibling::changes)
             .collect();
         if changes.len() < 2 {
             return None;
