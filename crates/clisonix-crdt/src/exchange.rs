@@ -267,7 +267,7 @@ impl Record {
                 Arc::clone(&self.log.get(*only)?.past.others)
             }
             _ if self.heads.iter().all(|head| deps.contains(head)) => Arc::new(self.tables.clock()),
-            _ => Arc::new(self.log.clock_of(deps)),
+            _ => Arc::new(self.log.clock_of(deps, &self.tables)),
         };
         (others.seq(actor) <= previous).then_some(Past { actor, seq: previous, others })
     }
@@ -338,6 +338,7 @@ impl Record {
         row.bases = apply(&mut self.entries, ops, change, &row, &self.tables).into();
         self.tables.stamps.push(change, stamp);
         self.latest = self.latest.max(HybridTime(stamp.time));
+        self.end_feed(change, &stamp, |other| row.past.covers(other.actor, other.seq));
         self.log_row(row);
         change
     }
@@ -356,7 +357,7 @@ impl Record {
     /// known here are passed over, so that too much may be sent, never too little.
     pub fn changes_since(&self, heads: &[ChangeId]) -> Vec<u8> {
         let known: Vec<ChangeNo> = heads.iter().filter_map(|head| self.number_of(head)).collect();
-        let seen = self.log.clock_of(&known);
+        let seen = self.log.clock_of(&known, &self.tables);
         let missing = self.log.rows().map(|(_, row)| row);
         let missing = missing.filter(|row| !seen.covers(row.stamp.actor, row.stamp.seq));
         batch::encode(&self.id, missing.map(|row| self.outgoing(row, true)))
@@ -395,6 +396,20 @@ impl Record {
 
     /// A change as it travels; `with_secret`: an actor's first change carries its secret.
     pub(crate) fn outgoing<'a>(&'a self, row: &'a Logged, with_secret: bool) -> Outgoing<'a> {
+        self.spelled(row, with_secret, &row.bases)
+    }
+
+    /// A change with every operation as a whole, so that it can be read without earlier ones.
+    pub(crate) fn outgoing_whole<'a>(&'a self, row: &'a Logged) -> Outgoing<'a> {
+        self.spelled(row, true, &[])
+    }
+
+    fn spelled<'a>(
+        &'a self,
+        row: &'a Logged,
+        with_secret: bool,
+        bases: &[ChangeNo],
+    ) -> Outgoing<'a> {
         let stamp = &row.stamp;
         let actor = self.tables.actors.get(stamp.actor as usize);
         let secret = actor.filter(|_| with_secret && stamp.seq == 1).map(|actor| actor.secret);
@@ -405,7 +420,7 @@ impl Record {
             .collect();
         deps.sort_unstable();
         let source = stamp.source.checked_sub(1).and_then(|s| self.tables.sources.get(s as usize));
-        let bases = row.bases.iter().copied().chain(std::iter::repeat(NO_BASE));
+        let bases = bases.iter().copied().chain(std::iter::repeat(NO_BASE));
         let ops = raw_ops(&row.ops).zip(bases).map(|(op, base)| {
             let base = (base != NO_BASE).then(|| self.base_op(base, &op)).flatten();
             WireOp::spell(&op, base.as_ref())

@@ -1,8 +1,9 @@
 //! The laws as properties: the state is a function of the set of changes, whatever the order.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use clisonix_crdt::{Base, ChangeId, Record};
+use clisonix_crdt::{Base, ChangeId, LogSource, Record, join_segments};
 use clisonix_fhir::json::Value;
 use proptest::prelude::*;
 
@@ -18,7 +19,7 @@ enum Act {
     Feed { site: usize, feed: u8, message: u8, gender: u8, phones: Vec<u8> },
     Resolve { site: usize, keep: bool },
     Pull { to: usize, from: usize },
-    Reload { site: usize },
+    Reload { site: usize, apart: bool },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -34,7 +35,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (site.clone(), 0..2_u8, 0..5_u8, 0..3_u8, list())
             .prop_map(|(site, feed, message, gender, phones)| Act::Feed { site, feed, message, gender, phones }),
         1 => (site.clone(), any::<bool>()).prop_map(|(site, keep)| Act::Resolve { site, keep }),
-        1 => site.clone().prop_map(|site| Act::Reload { site }),
+        1 => (site.clone(), any::<bool>()).prop_map(|(site, apart)| Act::Reload { site, apart }),
         3 => (site.clone(), site).prop_map(|(to, from)| Act::Pull { to, from }),
     ]
 }
@@ -110,11 +111,12 @@ fn run(sites: &mut [Site; 3], act: &Act) {
             })
             .unwrap();
         }
-        Act::Reload { site } => {
+        Act::Reload { site, apart } => {
             let record = &mut sites[*site].record;
-            let before = record.state_bytes();
-            *record = Record::load(&record.save()).unwrap();
-            assert_eq!(record.state_bytes(), before);
+            let before = (record.state_bytes(), record.view().bundle_text());
+            *record =
+                if *apart { reload_apart(record) } else { Record::load(&record.save()).unwrap() };
+            assert_eq!((record.state_bytes(), record.view().bundle_text()), before);
         }
         Act::Pull { to, from } => {
             if to != from {
@@ -124,6 +126,32 @@ fn run(sites: &mut [Site; 3], act: &Act) {
             }
         }
     }
+}
+
+#[derive(Debug)]
+struct Segments(Vec<Vec<u8>>);
+
+impl LogSource for Segments {
+    fn segments(&self) -> Option<Vec<Vec<u8>>> {
+        Some(self.0.clone())
+    }
+}
+
+/// The record from its state and its log in segments of one change, the first half of them joined.
+fn reload_apart(record: &Record) -> Record {
+    let mut fresh = Record::new(record.id());
+    let mut segments = Vec::new();
+    for change in record.history(None) {
+        let stored = fresh.change_count();
+        fresh.receive(&record.change(&change.id).unwrap()).unwrap();
+        segments.push(fresh.segment(stored));
+    }
+    let young = segments.split_off(segments.len() / 2);
+    if !segments.is_empty() {
+        segments = vec![join_segments(&segments).unwrap()];
+    }
+    segments.extend(young);
+    Record::load_state(&record.save_state(), Arc::new(Segments(segments))).unwrap()
 }
 
 fn cases() -> u32 {
