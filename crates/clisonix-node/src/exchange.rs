@@ -6,7 +6,7 @@ use clisonix_crdt::ChangeId;
 use clisonix_store::{Action, Batch};
 use sha2::{Digest, Sha256};
 
-use crate::editing::index_change;
+use crate::editing::index_entries;
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::stored;
@@ -56,24 +56,24 @@ impl Node {
         }
         let record = inside.records.record(&self.store, name)?;
         let before = record.change_count();
-        record.receive(changes)?;
-        let fresh: Vec<ChangeId> =
-            record.history(None).into_iter().skip(before).map(|change| change.id).collect();
-        if fresh.is_empty() {
+        let received = record.receive(changes);
+        if record.has_lost_log() {
+            inside.records.forget(name);
+            return Err(NodeError::Damaged(name.to_owned()));
+        }
+        received?;
+        let fresh = record.change_count() - before;
+        if fresh == 0 {
             return Ok(0);
         }
         let mut batch = Batch::new();
-        for change in &fresh {
-            let bytes = record.change(change).ok_or_else(|| NodeError::Damaged(name.to_owned()))?;
-            batch.change(name, bytes)?;
-            index_change(&mut batch, record, change)?;
-        }
+        index_entries(&mut batch, record, before)?;
         if stored::read_key(key).is_some() {
             batch.record(name, key.to_vec())?;
         }
         batch.access(access(by, Action::Import, now, Some(record))?)?;
         self.make_durable(name, Ok(batch), &mut inside.records)?;
-        Ok(fresh.len())
+        Ok(fresh)
     }
 
     /// SHA-256 over the canonical state of every record: equal nodes have equal digests.

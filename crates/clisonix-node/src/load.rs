@@ -16,6 +16,7 @@ use clisonix_store::{Action, Batch, MessageId, RawInput, Table, Ticket};
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::quarantine;
+use crate::records::seal;
 use crate::stored;
 
 pub use input::{Input, Read, TakenIn};
@@ -25,7 +26,7 @@ use message::{Applied, MAX_MESSAGE_RECORDS};
 /// A load becomes durable when its batch holds this many bytes.
 pub(crate) const FLUSH_BYTES: usize = 12 << 20;
 /// A load becomes durable when its batch and the records it changed hold this many bytes together.
-const FLUSH_BYTES_WITH_STATES: usize = 24 << 20;
+const FLUSH_BYTES_WITH_RECORDS: usize = 32 << 20;
 /// A load becomes durable when its batch holds this many accesses to records.
 const FLUSH_ACCESSES: usize = 2048;
 
@@ -36,7 +37,7 @@ pub struct Load<'n> {
     batch: Batch,
     accesses: usize,
     dirty: BTreeSet<String>,
-    /// What the changes of the dirty records take, as a measure of their states.
+    /// What the dirty records take in memory, and what they will add to the batch, about.
     dirty_bytes: usize,
     in_flight: Option<(Ticket, BTreeSet<String>)>,
 }
@@ -125,12 +126,12 @@ impl Load<'_> {
     fn flush_if_full(&mut self) -> Result<(), NodeError> {
         let bytes = self.batch.size_bytes();
         let full = bytes >= FLUSH_BYTES
-            || bytes + self.dirty_bytes >= FLUSH_BYTES_WITH_STATES
+            || bytes + self.dirty_bytes >= FLUSH_BYTES_WITH_RECORDS
             || self.accesses >= FLUSH_ACCESSES;
         if full { self.flush() } else { Ok(()) }
     }
 
-    /// Writes the states of the records changed since the last flush and hands the batch to the
+    /// Adds the rows of the records changed since the last flush and hands the batch to the
     /// store; waits for the batch before it, so that one is written while the next is prepared.
     fn flush(&mut self) -> Result<(), NodeError> {
         let result = self.hand_over();
@@ -144,14 +145,16 @@ impl Load<'_> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        {
-            let mut inside = self.node.inside();
-            for id in &self.dirty {
-                let record = inside.records.record(&self.node.store, id)?;
-                stored::put_state(&mut self.batch, record)?;
+        let mut packed: Vec<String> = Vec::new();
+        for id in &self.dirty {
+            if self.node.inside().records.put(id, &mut self.batch)? {
+                packed.push(id.clone());
             }
         }
         self.settle()?;
+        for id in packed {
+            seal(&self.node.store, &id, &mut self.batch)?;
+        }
         let ticket = self.node.store.submit(std::mem::take(&mut self.batch))?;
         self.accesses = 0;
         self.dirty_bytes = 0;

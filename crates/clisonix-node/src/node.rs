@@ -25,8 +25,9 @@ pub struct By<'a> {
 
 /// One site: a data directory and the records in it.
 pub struct Node {
-    pub(crate) store: Store,
+    // Dropped first: the records in it read from the store.
     pub(crate) inside: Mutex<Inside>,
+    pub(crate) store: Store,
 }
 
 /// What is behind the node's lock.
