@@ -8,34 +8,18 @@
 use clisonix_fhir::json::{self, Value};
 
 use crate::page::Cell;
+use crate::policy::Policy;
 use crate::state::Sibling;
 use crate::tables::Tables;
 use crate::time;
 use crate::view::text_of;
 
-/// Members whose presence changes what the others mean: a statement without them is another
-/// statement, not a shorter one.
-const MUST_AGREE: &[&str] = &[
-    "abatementAge",
-    "abatementDateTime",
-    "abatementPeriod",
-    "abatementRange",
-    "abatementString",
-    "asNeededBoolean",
-    "asNeededCodeableConcept",
-    "clinicalStatus",
-    "comparator",
-    "dataAbsentReason",
-    "deleted",
-    "doNotPerform",
-    "isSubpotent",
-    "modifierExtension",
-    "statusReason",
-    "verificationStatus",
-];
-
 /// The siblings that stand beside each other: without a feed's statement that another feed's holds.
-pub(crate) fn standing<'c, 'a>(cell: &'c Cell<'a>, tables: &Tables) -> Vec<&'c Sibling<'a>> {
+pub(crate) fn standing<'c, 'a>(
+    cell: &'c Cell<'a>,
+    tables: &Tables,
+    policy: &Policy,
+) -> Vec<&'c Sibling<'a>> {
     let from_feed = |sibling: &&Sibling<'_>| {
         tables.stamps.get(sibling.change).is_some_and(|stamp| stamp.source > 0)
     };
@@ -50,8 +34,8 @@ pub(crate) fn standing<'c, 'a>(cell: &'c Cell<'a>, tables: &Tables) -> Vec<&'c S
             values.iter().enumerate().any(|(other_index, other)| {
                 let Some(other) = other else { return false };
                 other_index != index
-                    && holds(other, own)
-                    && (other_index < index || !holds(own, other))
+                    && holds(other, own, policy)
+                    && (other_index < index || !holds(own, other, policy))
             })
         };
         let held: Vec<bool> = (0..stated.len()).map(is_held).collect();
@@ -74,14 +58,15 @@ fn value(text: &str) -> Option<Value> {
 }
 
 /// Whether `more` says everything that `less` says, and nothing that changes its meaning.
-fn holds(more: &Value, less: &Value) -> bool {
+fn holds(more: &Value, less: &Value, policy: &Policy) -> bool {
     match (more, less) {
         (Value::Object(more), Value::Object(less)) => {
-            less.iter().all(|(name, value)| more.get(name).is_some_and(|own| holds(own, value)))
-                && more.keys().all(|name| less.contains_key(name) || !MUST_AGREE.contains(&name))
+            less.iter()
+                .all(|(name, value)| more.get(name).is_some_and(|own| holds(own, value, policy)))
+                && more.keys().all(|name| less.contains_key(name) || !policy.is_telling(name))
         }
         (Value::Array(more), Value::Array(less)) => {
-            less.iter().all(|item| more.iter().any(|own| holds(own, item)))
+            less.iter().all(|item| more.iter().any(|own| holds(own, item, policy)))
         }
         (Value::String(more), Value::String(less)) => {
             more == less || time::instant(more).is_some_and(|at| time::instant(less) == Some(at))
@@ -95,7 +80,7 @@ mod tests {
     use super::*;
 
     fn check(more: &str, less: &str) -> bool {
-        holds(&value(more).expect("JSON"), &value(less).expect("JSON"))
+        holds(&value(more).expect("JSON"), &value(less).expect("JSON"), Policy::r4())
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::agreement;
 use crate::change::{ChangeId, Source};
 use crate::page::Cell;
 use crate::policy::ConflictSeverity;
+use crate::policy::Policy;
 use crate::state::{Entry, EntryId, Sibling, Written};
 use crate::tables::{DisplayOrder, Tables};
 use crate::time::HybridTime;
@@ -96,7 +97,7 @@ pub(crate) fn of_entry(
         let Some(path) = path_of(id, address, &shown.tree) else { continue };
         if address::is_presence(address) {
             found.extend(removal(view, id, entry, address, &cell, path));
-        } else if disagree(&cell, view.tables) {
+        } else if disagree(&cell, view.tables, view.policy) {
             found.push(value_conflict(view, id, address, &cell, path));
         }
     }
@@ -112,11 +113,11 @@ fn is_substituted(address: &[u8], shown: &Shown<'_>) -> bool {
     shown.substitutes.iter().any(|substitute| first == Some(Step::Element(substitute.element)))
 }
 
-fn disagree(cell: &Cell<'_>, tables: &Tables) -> bool {
+fn disagree(cell: &Cell<'_>, tables: &Tables, policy: &Policy) -> bool {
     if cell.siblings.len() < 2 {
         return false;
     }
-    let standing = agreement::standing(cell, tables);
+    let standing = agreement::standing(cell, tables, policy);
     let mut texts = standing.into_iter().map(view::text_of);
     let first = texts.next();
     texts.any(|text| Some(text) != first)
@@ -151,7 +152,7 @@ fn value_conflict(
         severity: if settled { severity.lowered() } else { severity },
         shown: shown.and_then(|sibling| cell_value(view::text_of(sibling))),
         why: why.to_owned(),
-        sides: sides(view, agreement::standing(cell, view.tables)),
+        sides: sides(view, agreement::standing(cell, view.tables, view.policy)),
     }
 }
 
@@ -164,7 +165,7 @@ fn is_settled(
 ) -> bool {
     let (Some(leader), Some(shown)) = (leader, shown) else { return false };
     let own = view::text_of(shown);
-    let standing = agreement::standing(cell, view.tables);
+    let standing = agreement::standing(cell, view.tables, view.policy);
     let others = standing.into_iter().map(view::text_of).filter(|text| *text != own);
     let others: Vec<Value> = others.map(|text| view::members(leader, text)).collect();
     view.policy.is_settled(leader, &view::members(leader, own), &others)

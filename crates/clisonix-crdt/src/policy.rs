@@ -14,6 +14,7 @@ mod lattice;
 mod place;
 mod row;
 mod severity;
+mod telling;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use sha2::{Digest, Sha256};
 use cells::Cells;
 use choice::Choices;
 use severity::Severities;
+use telling::Telling;
 
 pub use error::{PolicyError, PolicyErrorKind};
 pub(crate) use key::Key;
@@ -42,6 +44,7 @@ pub struct Policy {
     cells: Arc<Cells>,
     choices: Choices,
     severities: Severities,
+    telling: Telling,
     digest: [u8; 32],
 }
 
@@ -74,7 +77,7 @@ impl Policy {
         Self::r4().overlay(file, table)
     }
 
-    /// This policy with a site's `lifecycle`, `failsafe` and `severity` rows over it: a row takes
+    /// This policy with a site's `lifecycle`, `failsafe`, `severity` and `telling` rows over it: a row takes
     /// the place of the row of its kind and path, or is added.
     ///
     /// # Errors
@@ -116,6 +119,7 @@ impl Policy {
             cells: Arc::default(),
             choices: Choices::default(),
             severities: Severities::default(),
+            telling: Telling::default(),
             digest: [0; 32],
         }
     }
@@ -123,8 +127,9 @@ impl Policy {
     fn compile(rows: Vec<PolicyRow>, cells: Arc<Cells>) -> Result<Self, PolicyError> {
         let choices = Choices::compile(&rows, &cells)?;
         let severities = Severities::compile(&rows)?;
+        let telling = Telling::compile(&rows)?;
         let digest = digest(&rows);
-        Ok(Self { rows, cells, choices, severities, digest })
+        Ok(Self { rows, cells, choices, severities, telling, digest })
     }
 
     /// The element whose number addresses the cell that `element` belongs to: the one that
@@ -169,6 +174,12 @@ impl Policy {
     /// state of its life cycle (and no retraction): a difference, but hardly a dispute.
     pub(crate) fn is_settled(&self, leader: ElementId, shown: &Value, others: &[Value]) -> bool {
         self.choices.is_settled(leader, shown, others)
+    }
+
+    /// Whether the absence of the member with this JSON name tells something, so that a statement
+    /// without it is another statement and not a shorter one.
+    pub(crate) fn is_telling(&self, name: &str) -> bool {
+        self.telling.holds(name)
     }
 
     /// How grave a conflict in the cell of `leader` is.

@@ -275,7 +275,7 @@ fn shown_text<'a>(
 ) -> Option<&'a str> {
     let sibling = match cell.siblings.as_slice() {
         [only] => only,
-        _ => agreement::standing(cell, tables).into_iter().min_by_key(|sibling| {
+        _ => agreement::standing(cell, tables, policy).into_iter().min_by_key(|sibling| {
             let text = text_of(sibling);
             let rank = leader.map(|leader| policy.rank(leader, &members(leader, text)));
             (rank, text.is_empty(), std::cmp::Reverse(tables.order(sibling)))

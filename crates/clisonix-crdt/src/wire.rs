@@ -88,12 +88,14 @@ impl<'a> Reader<'a> {
         self.bytes.len() - self.at
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         let byte = *self.bytes.get(self.at).ok_or(DecodeError::Truncated(self.at))?;
         self.at += 1;
         Ok(byte)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at.checked_add(len).ok_or(DecodeError::Truncated(self.at))?;
         let slice = self.bytes.get(self.at..end).ok_or(DecodeError::Truncated(self.at))?;
@@ -113,7 +115,19 @@ impl<'a> Reader<'a> {
         self.take(N)?.try_into().map_err(|_| DecodeError::Truncated(at))
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
+        match self.bytes.get(self.at) {
+            // Most numbers are small.
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_u64(),
+        }
+    }
+
+    fn long_u64(&mut self) -> Result<u64, DecodeError> {
         let start = self.at;
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {

@@ -25,11 +25,13 @@ pub enum RowKind {
     Failsafe,
     /// How grave an open conflict is.
     Severity,
+    /// A member whose absence tells something too.
+    Telling,
 }
 
 impl RowKind {
     /// All kinds, in the order of the table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Group,
         Self::Whole,
         Self::Apart,
@@ -38,6 +40,7 @@ impl RowKind {
         Self::Lifecycle,
         Self::Failsafe,
         Self::Severity,
+        Self::Telling,
     ];
 
     /// The word in the table's first column.
@@ -51,6 +54,7 @@ impl RowKind {
             Self::Lifecycle => "lifecycle",
             Self::Failsafe => "failsafe",
             Self::Severity => "severity",
+            Self::Telling => "telling",
         }
     }
 
@@ -134,7 +138,7 @@ fn row(file: &str, line: usize, text: &str) -> Result<PolicyRow, PolicyErrorKind
     let [_, path, what, rule, reason] = columns.as_slice() else {
         return Err(PolicyErrorKind::Incomplete);
     };
-    let needs_words = !matches!(kind, RowKind::Whole | RowKind::Keyless);
+    let needs_words = !matches!(kind, RowKind::Whole | RowKind::Keyless | RowKind::Telling);
     if path.is_empty() || reason.is_empty() || what.is_empty() == needs_words {
         return Err(PolicyErrorKind::Incomplete);
     }

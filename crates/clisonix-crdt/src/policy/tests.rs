@@ -55,6 +55,11 @@ fn rows_about_unknown_things_are_refused() {
     assert_eq!(refused(&["whole | Patient.nose | "]), E::Path("Patient.nose".into()));
     assert_eq!(refused(&["key | Patient.nose | x"]), E::Path("Patient.nose".into()));
     assert_eq!(refused(&["keyless | Patient.nose | "]), E::Path("Patient.nose".into()));
+    assert_eq!(refused(&["telling | *.nose | "]), E::Path("*.nose".into()));
+    assert_eq!(
+        refused(&["telling | Quantity.comparator | "]),
+        E::Path("Quantity.comparator".into())
+    );
     assert_eq!(refused(&["severity | Patient.name | grave"]), E::Severity("grave".into()));
     let member = |path: &str, name: &str| E::Member { path: path.into(), name: name.into() };
     assert_eq!(refused(&["group | Task | status nose"]), member("Task", "nose"));
