@@ -60,10 +60,12 @@ impl Feed {
     /// What the feed had said before a message, and after it, of the entries it is about.
     pub(crate) fn own(self, record: &Record, source: &Source, about: &[&EntryId]) -> Own {
         let Some(end) = self.end(record) else { return Own::default() };
-        let is_latest = end.place < place(source);
-        if is_latest && !about.iter().any(|id| record.knows(id)) {
+        // Within a feed its own order decides, not what a change has seen. So a message about
+        // nothing known may as well follow all that the feed has said, and needs no log.
+        if !about.iter().any(|id| record.knows(id)) {
             return Own { heads: end.heads.to_vec(), ..Own::default() };
         }
+        let is_latest = end.place < place(source);
         let mut before = self.before(record, source);
         let said = stated(record, &before, about);
         if is_latest {

@@ -246,10 +246,15 @@ impl Log {
     pub(crate) fn maximal(&self, changes: &mut Vec<ChangeNo>, tables: &Tables) {
         changes.sort_unstable();
         changes.dedup();
-        let all = changes.clone();
-        changes.retain(|&change| {
-            !all.iter().any(|&other| other != change && self.is_before(change, other, tables))
-        });
+        // What is not maximal is before something maximal, which has a greater number.
+        let mut found: Vec<ChangeNo> = Vec::new();
+        for &change in changes.iter().rev() {
+            if !found.iter().any(|&later| self.is_before(change, later, tables)) {
+                found.push(change);
+            }
+        }
+        found.reverse();
+        *changes = found;
     }
 
     fn known_id(&self, change: ChangeNo) -> Option<ChangeId> {

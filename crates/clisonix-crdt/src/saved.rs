@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::actor::{ActorId, ActorSecret, Clock};
 use crate::batch::MAX_BATCH_CHANGES;
 use crate::change::{ChangeId, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, is_fhir_id};
-use crate::deflate::{FHIR_TEXTS, deflate, inflate};
+use crate::deflate::{FHIR_TEXTS, deflate, deflate_fast, inflate};
 use crate::exchange::ReceiveError;
 use crate::feed::FeedEnd;
 use crate::log::{Entries, Log, Logged};
@@ -145,14 +145,15 @@ impl Record {
             run.push(&self.outgoing(row, false));
         }
         run.finish(&mut log);
-        let packed = deflate(&log, &state);
-        self.saved(&state, (log.len(), &packed), &self.waiting_batch())
+        let packed = (deflate(&state, FHIR_TEXTS), deflate(&log, &state));
+        self.saved((state.len(), &packed.0), (log.len(), &packed.1), &self.waiting_batch())
     }
 
     /// The record without its log and without the changes that wait: what [`Self::load_state`]
     /// reads. The log is kept as segments, see [`Self::segment`].
     pub fn save_state(&self) -> Vec<u8> {
-        self.saved(&self.stored_state(), (0, &[]), &[])
+        let state = self.stored_state();
+        self.saved((state.len(), &deflate_fast(&state, FHIR_TEXTS)), (0, &[]), &[])
     }
 
     fn stored_state(&self) -> Vec<u8> {
@@ -162,10 +163,16 @@ impl Record {
         state
     }
 
-    fn saved(&self, state: &[u8], (log_len, log): (usize, &[u8]), waiting: &[u8]) -> Vec<u8> {
-        let mut rest = Vec::with_capacity(state.len() + log.len());
-        put_u64(&mut rest, state.len() as u64);
-        put_bytes(&mut rest, &deflate(state, FHIR_TEXTS));
+    /// The parts of a saved record: state and log each with its length unpacked.
+    fn saved(
+        &self,
+        (state_len, state): (usize, &[u8]),
+        (log_len, log): (usize, &[u8]),
+        waiting: &[u8],
+    ) -> Vec<u8> {
+        let mut rest = Vec::with_capacity(state.len() + log.len() + waiting.len() + 32);
+        put_u64(&mut rest, state_len as u64);
+        put_bytes(&mut rest, state);
         put_u64(&mut rest, u64::from(self.log.len()));
         put_u64(&mut rest, log_len as u64);
         put_bytes(&mut rest, log);

@@ -14,6 +14,7 @@ mod quarantine;
 mod reading;
 mod records;
 mod stored;
+mod upgrade;
 
 /// What the operations give and take from the crates below.
 pub use clisonix_crdt::{ChangeId, ChangeInfo, EditError, ReceiveError};

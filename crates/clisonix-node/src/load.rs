@@ -3,6 +3,7 @@
 mod input;
 mod large;
 mod message;
+mod window;
 
 use std::collections::BTreeSet;
 
@@ -265,4 +266,4 @@ pub(crate) fn edit_time(record: &clisonix_crdt::Record, now_ms: u64) -> HybridTi
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
