@@ -113,6 +113,7 @@ fn run(sites: &mut [Site; 3], act: &Act) {
         }
         Act::Reload { site, apart } => {
             let record = &mut sites[*site].record;
+            // What is known from reading is saved too.
             let before = (record.state_bytes(), record.view().bundle_text());
             *record =
                 if *apart { reload_apart(record) } else { Record::load(&record.save()).unwrap() };
@@ -209,6 +210,7 @@ proptest! {
         for site in &sites {
             let loaded = Record::load(&site.record.save()).unwrap();
             prop_assert_eq!(&loaded.state_bytes(), &expected);
+            prop_assert_eq!(loaded.view().bundle_text(), fresh.view().bundle_text());
             prop_assert!(loaded.is_sound());
         }
         // The state at the present heads is the state.
