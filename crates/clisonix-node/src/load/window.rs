@@ -101,3 +101,6 @@ impl Group {
 fn record(outcome: &Outcome) -> Option<&RecordKey> {
     Some(&outcome.taken()?.statements.first()?.record)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use super::MIN_JOINED_ROWS;
 use crate::load::tests::{BY, bundle, node, read};
 use crate::{Node, ReadVersion};
 
-const EDITS: usize = 600;
+const EDITS: usize = 200;
 
 /// A patient, edited many times; the id of the record.
 fn long(node: &Node) -> String {
@@ -107,52 +107,4 @@ fn a_lost_segment_is_told_and_nothing_is_written() {
     // What needs no log still goes on.
     assert_eq!(again.heads(&record).unwrap(), before);
     edit(&again, &record, 9000, ReadVersion::FromResource);
-}
-
-#[test]
-fn measure() {
-    use std::time::Instant;
-    let home = tempfile::tempdir().unwrap();
-    let directory = home.path().join("data");
-    let first = node(&directory, 1);
-    let mut load = first.load(BY);
-    load.take(&read("one.json", &bundle(1))).unwrap();
-    load.finish().unwrap();
-    let record = first.find_record("N-0").unwrap();
-    let t = Instant::now();
-    for number in 0..20_000 {
-        edit(&first, &record, number % 9000, ReadVersion::FromResource);
-    }
-    eprintln!("20000 durable edits {:?}", t.elapsed());
-    drop(first);
-    let again = node(&directory, 2);
-    let t = Instant::now();
-    again.heads(&record).unwrap();
-    eprintln!("load {:?}", t.elapsed());
-    let t = Instant::now();
-    edit(&again, &record, 8999, ReadVersion::FromResource);
-    eprintln!("first edit {:?} read log {}", t.elapsed(), has_read_log(&again, &record));
-    let rows = rows(&again, &record);
-    eprintln!("{} rows {} bytes", rows.len(), rows.iter().map(|r| r.bytes.len()).sum::<usize>());
-    let t = Instant::now();
-    let whole = super::replay(&again.store.snapshot().unwrap(), &record).unwrap();
-    eprintln!("replay of segments {:?}", t.elapsed());
-    let mut batch = clisonix_store::Batch::new();
-    let mut bytes = 0;
-    for change in whole.history(None) {
-        let one = whole.change(&change.id).unwrap();
-        bytes += one.len();
-        batch.change("old", one).unwrap();
-    }
-    again.store.write(batch).unwrap();
-    let t = Instant::now();
-    let snapshot = again.store.snapshot().unwrap();
-    let mut old = clisonix_crdt::Record::new(&record);
-    for row in snapshot.changes("old", 0).unwrap() {
-        old.receive(&row.unwrap().bytes).unwrap();
-    }
-    eprintln!("load as before {:?}, {bytes} bytes in {} rows", t.elapsed(), old.change_count());
-    let t = Instant::now();
-    again.history(&record, None, BY).unwrap();
-    eprintln!("history {:?}", t.elapsed());
 }
