@@ -59,6 +59,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Appends `text` as a JSON string.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    write_escaped(text, out);
+    out.push('"');
+}
+
+/// Appends part of a JSON string's inside.
+pub(crate) fn write_escaped(text: &str, out: &mut String) {
     let mut plain = 0;
     for (at, byte) in text.bytes().enumerate() {
         let escape = match byte {
@@ -80,7 +86,20 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
         }
     }
     out.push_str(text.get(plain..).unwrap_or_default());
-    out.push('"');
+}
+
+/// Where the value at `tokens` (of a JSON Pointer) stands in canonical text.
+pub(crate) fn place_of(text: &str, tokens: &[impl AsRef<str>]) -> Option<std::ops::Range<usize>> {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    let mut range = 0..text.len();
+    for token in tokens {
+        scan.at = range.start;
+        match scan.member(text, token.as_ref())? {
+            Found::There(there) => range = there,
+            Found::Missing { .. } => return None,
+        }
+    }
+    Some(range)
 }
 
 /// Whether `text` is the canonical text of one JSON value, as [`write`] makes it, which may stand

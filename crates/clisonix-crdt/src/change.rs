@@ -16,6 +16,7 @@ use crate::actor::{ActorId, ActorSecret};
 use crate::address::{self, Address, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, Step, Steps};
 use crate::canonical;
 use crate::layout;
+use crate::note::{self, OpName};
 use crate::policy::Policy;
 use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
@@ -85,17 +86,46 @@ pub(crate) enum Write {
     Keep,
     /// A feed stated this entry; leaves no trace in the state.
     Stated,
+    /// Edits inside the text of a text cell.
+    Edits(Typed),
+}
+
+/// Edits inside the text that an operation put into a text cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Typed {
+    /// The operation that put the text there.
+    pub(crate) root: OpName,
+    /// [`crate::text::TextEdits`], encoded.
+    pub(crate) edits: Box<[u8]>,
+}
+
+impl Typed {
+    /// The value in canonical form.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(24 + self.edits.len());
+        self.root.put(&mut out);
+        out.extend_from_slice(&self.edits);
+        out
+    }
+
+    /// Reads a value in canonical form.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let root = OpName::read(&mut reader)?;
+        Ok(Self { root, edits: reader.rest().into() })
+    }
 }
 
 impl Write {
-    /// What the state holds of it; `None` for what leaves no trace there.
+    /// What the state holds of it; `None` for what leaves no trace there, and for edits in a text,
+    /// whose trace is the text.
     pub(crate) fn written(&self) -> Option<Written<'_>> {
         match self {
             Self::Set(text) => Some(Written::Set(text)),
             Self::Position(position) => Some(Written::Position(position)),
             Self::Mark => Some(Written::Mark),
             Self::Keep => Some(Written::Keep),
-            Self::Stated => None,
+            Self::Stated | Self::Edits(_) => None,
         }
     }
 }
@@ -181,7 +211,9 @@ impl RawOp<'_> {
             Some(Written::Position(position)) => (POSITION, position),
             Some(Written::Mark) => (MARK, &[][..]),
             Some(Written::Keep) => (KEEP, &[][..]),
-            None => (STATED, &[][..]),
+            Some(Written::Edits(edits)) => (EDITS, edits),
+            // A text stands in states only.
+            None | Some(Written::Text(..)) => (STATED, &[][..]),
         };
         bytes.push(tag);
         hmac(key, &[&bytes, value])
@@ -202,7 +234,13 @@ const POSITION: u8 = 1;
 const MARK: u8 = 2;
 const KEEP: u8 = 3;
 const STATED: u8 = 4;
+const EDITS: u8 = 5;
 const SAME_ENTRY: u8 = 8;
+
+/// Whether an operation with this tag has a value.
+fn has_value(tag: u8) -> bool {
+    matches!(tag, SET | POSITION | EDITS)
+}
 
 /// Appends the canonical bytes of `ops`.
 pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
@@ -211,12 +249,17 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
     let mut before: Option<&EntryId> = None;
     for op in ops {
         let same = before == Some(&op.entry);
+        let typed;
         let (tag, value): (u8, &[u8]) = match &op.write {
             Write::Set(text) => (SET, text.as_bytes()),
             Write::Position(position) => (POSITION, position),
             Write::Mark => (MARK, &[]),
             Write::Keep => (KEEP, &[]),
             Write::Stated => (STATED, &[]),
+            Write::Edits(edits) => {
+                typed = edits.to_bytes();
+                (EDITS, &typed)
+            }
         };
         out.push(tag | if same { SAME_ENTRY } else { 0 });
         if !same {
@@ -224,7 +267,7 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
             put_bytes(&mut out, op.entry.id.as_bytes());
         }
         put_bytes(&mut out, op.address.as_bytes());
-        if tag <= POSITION {
+        if has_value(tag) {
             put_bytes(&mut out, value);
         }
         before = Some(&op.entry);
@@ -307,7 +350,7 @@ impl<'a> Skim<'a> {
             self.entry = Some((ty, self.reader.bytes(MAX_ENTRY_ID_BYTES, "entry id").ok()?));
         }
         let address = self.reader.bytes(MAX_ADDRESS_BYTES, "address length").ok()?;
-        if tag & !SAME_ENTRY <= POSITION {
+        if has_value(tag & !SAME_ENTRY) {
             self.reader.bytes(MAX_VALUE_BYTES, "value").ok()?;
         }
         self.index += 1;
@@ -342,6 +385,7 @@ fn read_raw<'a>(
         MARK => Some(Written::Mark),
         KEEP => Some(Written::Keep),
         STATED => None,
+        EDITS => Some(Written::Edits(reader.bytes(MAX_VALUE_BYTES, "edits")?)),
         _ => return Err(wrong),
     };
     Ok(RawOp { entry, address, write })
@@ -357,7 +401,8 @@ pub(crate) fn decode_ops(bytes: &[u8]) -> Vec<Op> {
             Some(Written::Position(position)) => Write::Position(position.into()),
             Some(Written::Mark) => Write::Mark,
             Some(Written::Keep) => Write::Keep,
-            None => Write::Stated,
+            Some(Written::Edits(edits)) => Typed::read(edits).map_or(Write::Stated, Write::Edits),
+            None | Some(Written::Text(..)) => Write::Stated,
         },
     };
     raw_ops(bytes).map(own).collect()
@@ -379,6 +424,9 @@ pub(crate) fn fits(address: &[u8], write: &Write) -> bool {
                 && position.last().is_some_and(|&last| last != 0)
         }
         Write::Mark | Write::Keep | Write::Stated => address::is_presence(address),
+        Write::Edits(typed) => {
+            note::place(address).is_some() && typed.edits.len() <= MAX_VALUE_BYTES
+        }
     }
 }
 

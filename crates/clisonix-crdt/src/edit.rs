@@ -69,6 +69,12 @@ pub enum EditError {
     /// The patch cannot be applied to the version.
     #[error(transparent)]
     Patch(#[from] PatchError),
+    /// The member is no text that several people write letter by letter, or a feed would type.
+    #[error("the member is no text that can be edited letter by letter")]
+    NotText,
+    /// An edit of a text names a position beyond the text at that version.
+    #[error("a position is beyond the text at this version")]
+    Position,
     /// A pointer leads nowhere in the resource as it is shown.
     #[error("nothing is where the pointer leads")]
     Pointer,

@@ -11,12 +11,14 @@ use crate::batch;
 use crate::change::{ChangeId, Op, Write, belongs, encode_ops, find_op, fits, op_at, raw_ops};
 use crate::link::LinkMessage;
 use crate::log::{Logged, NO_BASE, apply};
+use crate::note::{self, OpName};
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
 use crate::time::HybridTime;
 use crate::travel::{
-    BaseOp, Incoming, IncomingOp, Numbering, OpPlace, Outgoing, Run, RunWriter, WireOp, complete,
+    BaseOp, Incoming, IncomingOp, IncomingWrite, Numbering, OpPlace, Outgoing, Run, RunWriter,
+    WireOp, complete,
 };
 use crate::wire::DecodeError;
 
@@ -226,7 +228,13 @@ impl Record {
         let deps = self.dependencies(change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
         let (ops, _) = self.complete(&change.ops, &past)?;
+        // A feed states, it does not type.
+        let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
+        if types && change.source.is_some() {
+            return Err(RefusalReason::Operation);
+        }
         let stamp = self.stamp_of(actor, change);
+        self.type_all(&ops, &stamp, &past).map_err(|_| RefusalReason::Operation)?;
         self.append(stamp, deps, past, &ops);
         Ok(())
     }
@@ -321,6 +329,11 @@ impl Record {
                 let Some(Written::Set(text)) = there.write else {
                     return Err(RefusalReason::Base);
                 };
+                if let IncomingWrite::Edits(edits) = &op.write {
+                    let root = OpName { actor: *actor, seq: *seq, op: *index };
+                    let op = note::typed_op(there, root, edits).ok_or(wrong)?;
+                    return Ok((op, None));
+                }
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
                 if !matches!(write, Write::Set(_)) || !fits(there.address, &write) {
                     return Err(wrong);
@@ -335,8 +348,9 @@ impl Record {
     pub(crate) fn append(&mut self, stamp: Stamp, deps: Deps, past: Past, ops: &[Op]) -> ChangeNo {
         let mut row = Logged::new(stamp, deps, past, encode_ops(ops).into());
         let change = self.log.len();
-        row.bases = apply(&mut self.entries, ops, change, &row, &self.tables).into();
+        row.bases = apply(&mut self.entries, ops, change, &row, (&self.tables, &self.log)).into();
         self.tables.stamps.push(change, stamp);
+        self.forget_overwritten(ops);
         self.latest = self.latest.max(HybridTime(stamp.time));
         self.end_feed(change, &stamp, |other| row.past.covers(other.actor, other.seq));
         self.log_row(row);

@@ -1,6 +1,6 @@
 //! Conflicts, history and blame as JSON: one form for the command line, Python and HTTP.
 
-use clisonix_fhir::json::{Object, Value};
+use clisonix_fhir::json::{Number, Object, Value};
 
 use crate::canonical;
 use crate::change::Source;
@@ -61,10 +61,15 @@ impl ChangeInfo {
 }
 
 impl Blame {
-    /// `{path, author, time, change, source}`.
+    /// `{path, author, time, change, source}`; part of a text has `characters: [start, end]` too.
     pub fn to_value(&self) -> Value {
-        let mut object = Object::with_capacity(5);
+        let mut object = Object::with_capacity(6);
         object.insert("path", self.path.as_str());
+        if let Some(range) = &self.characters {
+            let ends =
+                [range.start as u64, range.end as u64].map(|at| Value::from(Number::from(at)));
+            object.insert("characters", ends.into_iter().collect::<Value>());
+        }
         object.insert("author", &*self.author);
         object.insert("time", self.time.to_string());
         object.insert("change", self.change.to_string());

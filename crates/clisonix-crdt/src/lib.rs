@@ -31,6 +31,7 @@ mod identity;
 mod layout;
 mod link;
 mod log;
+mod note;
 mod page;
 mod patch;
 mod pointer;

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::actor::{Clock, Past};
 use crate::change::{ChangeId, Op, Write, decode_ops, raw_ops};
+use crate::note::Typing;
 use crate::page::Spot;
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
@@ -325,7 +326,7 @@ impl Log {
             }
             let mut ops = decode_ops(&row.ops);
             ops.retain(|op| is_named((op.entry.ty, &op.entry.id)));
-            apply(&mut replayed.entries, &ops, change, row, &replayed.tables);
+            apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, self));
             replayed.tables.stamps.push(change, row.stamp);
         }
         replayed
@@ -346,15 +347,9 @@ pub(crate) fn apply(
     ops: &[Op],
     change: ChangeNo,
     row: &Logged,
-    tables: &Tables,
+    (tables, log): (&Tables, &Log),
 ) -> Vec<ChangeNo> {
-    let context = Context {
-        change,
-        stamp: &row.stamp,
-        past: &row.past,
-        stamps: &tables.stamps,
-        sources: &tables.sources,
-    };
+    let context = Context { change, stamp: &row.stamp, past: &row.past, tables };
     let mut bases = Vec::new();
     let mut rest = ops;
     while let Some(first) = rest.first() {
@@ -375,6 +370,11 @@ pub(crate) fn apply(
         }
         let mut near = Spot::default();
         for (index, op) in of_entry.iter().enumerate() {
+            if let Write::Edits(typed) = &op.write {
+                let typing = Typing { stamp: &row.stamp, past: &row.past, tables, log };
+                // What was refused has not come as far as here.
+                let _ = typing.type_in(entry, op, typed);
+            }
             if let Some(base) = entry.apply(op, &context, &mut near) {
                 bases.resize(start + index, NO_BASE);
                 bases.push(base);

@@ -169,6 +169,12 @@ impl Policy {
         self.cells.key(list, ty)
     }
 
+    /// The way from the value of the cell of `element` to its text, if several people write in it
+    /// letter by letter.
+    pub(crate) fn text(&self, element: ElementId) -> Option<&[Box<str>]> {
+        self.cells.text(element)
+    }
+
     pub(crate) fn type_key(&self, ty: TypeId) -> Option<&Key> {
         self.cells.type_key(ty)
     }

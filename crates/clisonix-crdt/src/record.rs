@@ -159,7 +159,10 @@ impl Record {
 
     /// Bytes of state and log in memory, about.
     pub fn size_bytes(&self) -> usize {
-        let entries = self.entries.values().map(|entry| entry.pages.size_bytes() + 128);
+        let entries = self
+            .entries
+            .values()
+            .map(|entry| entry.pages.size_bytes() + entry.notes.size_bytes() + 128);
         entries.sum::<usize>() + self.log.size_bytes()
     }
 
@@ -220,7 +223,7 @@ impl Record {
             heads.retain(|head| !row.deps.contains(head));
             heads.push(change);
             let ops = decode_ops(&row.ops);
-            apply(&mut replayed.entries, &ops, change, row, &replayed.tables);
+            apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, &self.log));
             replayed.tables.stamps.push(change, row.stamp);
             if is_it(&heads) {
                 found = Some(heads.clone());

@@ -257,6 +257,7 @@ impl Record {
             put_u64(out, len as u64);
             entry.pages.chunks().for_each(|chunk| out.extend_from_slice(chunk));
         }
+        self.put_notes(out);
     }
 
     /// The changes that the state names.
@@ -391,7 +392,7 @@ impl Record {
             self.feed_ends.push(FeedEnd { place, heads });
         }
         self.entries = self.read_entries(reader)?;
-        Ok(())
+        self.read_notes(reader)
     }
 
     fn read_entries(&self, reader: &mut Reader<'_>) -> Result<Entries, DecodeError> {
@@ -412,7 +413,8 @@ impl Record {
             let heads = read_numbers(reader, &self.tables)?;
             let sound = if heads.len() > 1 { read_sound(reader)? } else { OnceLock::new() };
             let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
-            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads, sound });
+            let entry = Entry { pages, heads, sound, ..Entry::default() };
+            entries.insert(EntryId { ty, id: id.into() }, entry);
         }
         Ok(entries)
     }

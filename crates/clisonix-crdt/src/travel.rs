@@ -8,8 +8,9 @@ use crate::actor::{ActorId, ActorSecret};
 use crate::address::{Address, MAX_ADDRESS_BYTES};
 use crate::change::{
     MAX_DEPENDENCIES, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_OPS, MAX_POSITION_BYTES,
-    MAX_VALUE_BYTES, RawOp, Source, Write, is_fhir_id, named_value, plain_name,
+    MAX_VALUE_BYTES, RawOp, Source, Typed, Write, is_fhir_id, named_value, plain_name,
 };
+use crate::note::OpName;
 use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
@@ -59,6 +60,7 @@ const POSITION: u8 = 3;
 const MARK: u8 = 4;
 const KEEP: u8 = 5;
 const STATED: u8 = 6;
+const EDITS: u8 = 7;
 const KIND: u8 = 7;
 const SAME_ENTRY: u8 = 8;
 const ID_IS_RECORD: u8 = 16;
@@ -103,6 +105,8 @@ pub(crate) enum IncomingWrite {
     Whole(Write),
     /// The value of the member that the address names.
     Named(Box<str>),
+    /// Edits inside the base's text.
+    Edits(Box<[u8]>),
     /// The base's text with everything between `prefix` and `suffix` bytes replaced.
     Splice {
         prefix: usize,
@@ -146,6 +150,7 @@ pub(crate) enum WireValue<'a> {
     Mark,
     Keep,
     Stated,
+    Edits(&'a [u8]),
 }
 
 /// An operation that the receiver has, and whose cell another one overwrites.
@@ -169,9 +174,22 @@ impl<'a> WireOp<'a> {
             Some(Written::Position(position)) => WireValue::Position(position),
             Some(Written::Mark) => WireValue::Mark,
             Some(Written::Keep) => WireValue::Keep,
-            None => WireValue::Stated,
+            Some(Written::Edits(edits)) => return Self::typed(edits, place),
+            None | Some(Written::Text(..)) => WireValue::Stated,
         };
         Self { place, value }
+    }
+}
+
+impl<'a> WireOp<'a> {
+    /// Edits name the operation that put the text there.
+    fn typed(edits: &'a [u8], place: WirePlace<'a>) -> Self {
+        let mut reader = Reader::new(edits);
+        let place = match OpName::read(&mut reader) {
+            Ok(OpName { actor, seq, op }) => WirePlace::Base { actor, seq, op },
+            Err(_) => place,
+        };
+        Self { place, value: WireValue::Edits(reader.rest()) }
     }
 }
 
@@ -361,6 +379,7 @@ impl<'n, 'r> RunWriter<'n, 'r> {
             WireValue::Mark => MARK,
             WireValue::Keep => KEEP,
             WireValue::Stated => STATED,
+            WireValue::Edits(_) => EDITS,
         };
         match op.place {
             WirePlace::Base { actor, seq, op } => {
@@ -380,7 +399,9 @@ impl<'n, 'r> RunWriter<'n, 'r> {
                 put_u64(self.column(Column::Ops), suffix as u64);
                 put_bytes(self.column(Column::Values), middle.as_bytes());
             }
-            WireValue::Position(position) => put_bytes(self.column(Column::Values), position),
+            WireValue::Position(bytes) | WireValue::Edits(bytes) => {
+                put_bytes(self.column(Column::Values), bytes);
+            }
             WireValue::Mark | WireValue::Keep | WireValue::Stated => {}
         }
     }
@@ -669,6 +690,9 @@ impl<'a> RunReader<'_, 'a> {
             MARK => IncomingWrite::Whole(Write::Mark),
             KEEP => IncomingWrite::Whole(Write::Keep),
             STATED => IncomingWrite::Whole(Write::Stated),
+            EDITS if tag & BASE != 0 => IncomingWrite::Edits(
+                self.column(Column::Values).bytes(MAX_VALUE_BYTES, "edits")?.into(),
+            ),
             _ => return Err(self.wrong(Column::Ops, "operation")),
         };
         Ok(IncomingOp { place, write })
@@ -711,10 +735,11 @@ impl<'a> RunReader<'_, 'a> {
     }
 }
 
-/// Completes a value from its address and the text of its base.
+/// Completes a value from its address and the text of its base; edits need more than that.
 pub(crate) fn complete(write: &IncomingWrite, address: &[u8], base: Option<&str>) -> Option<Write> {
     match write {
         IncomingWrite::Whole(write) => Some(write.clone()),
+        IncomingWrite::Edits(_) => None,
         IncomingWrite::Named(value) => {
             let name = plain_name(address)?;
             Some(Write::Set(["\"", name, "\":", value].concat().into()))
@@ -764,6 +789,8 @@ impl IncomingOp {
             IncomingWrite::Whole(Write::Mark) => WireValue::Mark,
             IncomingWrite::Whole(Write::Keep) => WireValue::Keep,
             IncomingWrite::Whole(Write::Stated) => WireValue::Stated,
+            IncomingWrite::Whole(Write::Edits(Typed { edits, .. }))
+            | IncomingWrite::Edits(edits) => WireValue::Edits(edits),
             IncomingWrite::Named(value) => WireValue::Named(value),
             IncomingWrite::Splice { prefix, suffix, middle } => {
                 WireValue::Splice { prefix: *prefix, suffix: *suffix, middle }

@@ -282,7 +282,7 @@ fn shown_text<'a>(
         })?,
     };
     match sibling.write {
-        Written::Set(text) => Some(text),
+        Written::Set(_) | Written::Text(..) => Some(text_of(sibling)),
         _ => None,
     }
 }
@@ -316,6 +316,7 @@ pub(crate) fn is_safest(
 pub(crate) fn text_of<'a>(sibling: &Sibling<'a>) -> &'a str {
     match sibling.write {
         Written::Set(text) => text,
+        Written::Text(_, Some(note)) => note.cell_text(),
         _ => "",
     }
 }
@@ -451,8 +452,17 @@ fn equals_a_branch(
     entry.heads.iter().any(|&head| {
         entry.cells().all(|(address, cell)| {
             let leader = leader_of(address);
+            let seen = |sibling: &Sibling<'_>| {
+                sibling.changes().any(|change| versions.is_before(change, head))
+            };
             match shown_sibling(&cell, leader, tables, policy) {
-                Some(sibling) => sibling.changes().any(|change| versions.is_before(change, head)),
+                // What is shown of a text is what all who typed in it have typed.
+                Some(Sibling { write: Written::Text(root, _), .. }) => {
+                    let of_text =
+                        |s: &&Sibling<'_>| matches!(s.write, Written::Text(of, _) if of == *root);
+                    cell.siblings.iter().filter(of_text).all(seen)
+                }
+                Some(sibling) => seen(sibling),
                 None => true,
             }
         })

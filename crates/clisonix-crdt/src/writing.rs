@@ -68,6 +68,23 @@ impl Record {
     ) -> Result<Option<ChangeNo>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
+        let mut ops = self.operations(plan.state(self), &wanted)?;
+        if origin.source.is_none() {
+            plan.state(self).type_what_changed(&mut ops);
+        }
+        self.commit(plan, &ops, origin, actors)
+    }
+
+    /// As [`Self::edit_quietly`], with whole values for texts that others type in.
+    pub(crate) fn overwrite_quietly(
+        &mut self,
+        resources: &[&Object],
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeNo>, EditError> {
+        let wanted = all_wanted(resources)?;
+        let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let ops = self.operations(plan.state(self), &wanted)?;
         self.commit(plan, &ops, origin, actors)
     }
@@ -91,6 +108,9 @@ impl Record {
             if !wanted.iter().any(|wanted| wanted.id == *id) {
                 ops.push(presence_op(id, Write::Mark));
             }
+        }
+        if origin.source.is_none() {
+            plan.state(self).type_what_changed(&mut ops);
         }
         self.committed(plan, &ops, origin, actors)
     }
@@ -220,7 +240,7 @@ impl Record {
     }
 
     /// Which changes an edit depends on, and the state it is diffed against.
-    fn plan<'i>(
+    pub(crate) fn plan<'i>(
         &self,
         base: &Base,
         entries: impl Iterator<Item = &'i EntryId>,
@@ -309,6 +329,7 @@ impl Record {
         let past = self.past(actor, seq, &deps).ok_or(EditError::UnknownVersion)?;
         let source = origin.source.as_ref();
         let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
+        self.type_all(ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
         Ok(Some(self.append(stamp, SmallVec::from_vec(deps), past, ops)))
     }
 
@@ -347,7 +368,7 @@ impl Plan {
         Self { deps: None, version: None }
     }
 
-    fn state<'a>(&'a self, record: &'a Record) -> View<'a> {
+    pub(crate) fn state<'a>(&'a self, record: &'a Record) -> View<'a> {
         match &self.version {
             Some(version) => record.view_of(version),
             None => record.view(),

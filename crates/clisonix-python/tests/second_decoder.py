@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 # Operations, canonical form.
-SET, POSITION, MARK, KEEP, STATED = range(5)
+SET, POSITION, MARK, KEEP, STATED, EDITS = range(6)
 SAME_ENTRY = 8
 
 
@@ -91,6 +91,55 @@ def inflate(data: bytes, length: int, dictionary: bytes) -> bytes:
     return out
 
 
+@dataclass(frozen=True)
+class TextRun:
+    """Characters inserted or deleted in a row, at the positions that ``kind`` says."""
+
+    kind: int
+    position: int
+    count: int
+    content: str = ""
+
+
+INSERT, DELETE_ON, DELETE_BACK = range(3)
+
+
+def read_edits(data: bytes) -> list[TextRun]:
+    """The edits of a text, in order."""
+    reader = Reader(data)
+    events = reader.number()
+    heads, expected = [], 0
+    for _ in range(reader.number()):
+        head = reader.number()
+        count, kind = head >> 2, head & 3
+        position = expected + reader.signed()
+        if not count or kind > DELETE_BACK or position < 0:
+            raise Malformed("run of edits")
+        expected = position + {INSERT: count, DELETE_ON: 0, DELETE_BACK: -count}[kind]
+        heads.append((kind, position, count))
+    content = reader.sized().decode()
+    reader.end()
+    runs, at = [], 0
+    for kind, position, count in heads:
+        length = count if kind == INSERT else 0
+        runs.append(TextRun(kind, position, count, content[at : at + length]))
+        at += length
+    if not events or sum(run.count for run in runs) != events or at != len(content):
+        raise Malformed("edits")
+    return runs
+
+
+def typed(text: str, runs: Sequence[TextRun]) -> str:
+    """A text after edits that have seen all of it."""
+    for run in runs:
+        at = run.position - (run.count - 1 if run.kind == DELETE_BACK else 0)
+        end = at if run.kind == INSERT else at + run.count
+        if at < 0 or end > len(text):
+            raise Malformed("position")
+        text = text[:at] + run.content + text[end:]
+    return text
+
+
 def key_hash(parts: Sequence[str]) -> bytes:
     """Key hash of a list element."""
     digest = hashlib.sha256()
@@ -144,7 +193,7 @@ class Change:
             else:
                 out += bytes([op.tag]) + number(op.type) + sized(op.id.encode())
             out += sized(op.address)
-            if op.tag in (SET, POSITION):
+            if op.tag in (SET, POSITION, EDITS):
                 out += sized(op.value)
             before = entry
         return out
@@ -313,9 +362,12 @@ class Replica:
         tag = ops.byte()
         self.spellings.add(tag)
         base = None
+        root = b""
         if tag & 0x20:
             actor = numbering.actors[numbering.read_actor(ops)].id
-            base = self.changes[actor, ops.number()].operations[ops.number()]
+            seq, index = ops.number(), ops.number()
+            root = actor + number(seq) + number(index)
+            base = self.changes[actor, seq].operations[index]
             type_, entry, address = base.type, base.id, base.address
         else:
             if tag & 0x08:
@@ -338,12 +390,17 @@ class Replica:
             end = len(base.value) - suffix
             value = base.value[:prefix] + values.sized() + base.value[end:]
             return Operation(type_, entry, address, SET, value), True
-        value = values.sized() if kind in (0, 1, 3) else b""
+        value = values.sized() if kind in (0, 1, 3, 7) else b""
+        if kind == 7:
+            if base is None or base.tag != SET:
+                raise Malformed("no text to edit")
+            read_edits(value)
+            value = root + value
         if kind == 1:
             element = int.from_bytes(address[-2:], "big") - 16
             name = self.names.elements[element].rsplit(".", 1)[-1]
             value = f'"{name}":'.encode() + value
-        canonical = (SET, SET, None, POSITION, MARK, KEEP, STATED)[kind]
+        canonical = (SET, SET, None, POSITION, MARK, KEEP, STATED, EDITS)[kind]
         if canonical is None:
             raise Malformed("operation")
         return Operation(type_, entry, address, canonical, value), base is not None
@@ -392,6 +449,8 @@ class Saved:
     """By change: actor, sequence number, time, author."""
     entries: dict[tuple[int, str], dict[bytes, list[Sibling]]]
     waiting: bytes
+    texts: dict[tuple[tuple[int, str], bytes, bytes], str]
+    """By entry, address and root (as in an operation): the cell's text."""
 
 
 def read_saved(data: bytes, names: Names, dictionary: bytes) -> Saved:
@@ -447,7 +506,13 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
         entry = (reader.number(), reader.text() or replica.record)
         if len(reader.numbers()) > 1 and reader.take(1) != b"\0":
             reader.take(4)
-        entries[entry] = _read_cells(Reader(reader.sized()))
+        entries[entry] = _read_cells(Reader(reader.sized()), [actor for actor, _, _ in actors])
+    texts = {}
+    for _ in range(reader.number() if reader.at < len(reader.data) else 0):
+        entry = (reader.number(), reader.text() or replica.record)
+        address = reader.sized()
+        root = _read_root(reader, [actor for actor, _, _ in actors])
+        texts[entry, address, root] = reader.text()
     reader.end()
     numbering = Numbering([actor for actor, _, _ in actors], [*authors, *feeds])
     run = replica.read_run(Reader(log), True, numbering)
@@ -460,10 +525,15 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
         change: {actors[actor][0]: seq for actor, seq in past.items()}
         for change, past in pasts.items()
     }
-    return Saved(replica, run, heads, ids, past, stamps, entries, waiting)
+    return Saved(replica, run, heads, ids, past, stamps, entries, waiting, texts)
 
 
-def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
+def _read_root(reader: Reader, actors: Sequence[bytes]) -> bytes:
+    """A root as an operation names it."""
+    return actors[reader.number()] + number(reader.number()) + number(reader.number())
+
+
+def _read_cells(reader: Reader, actors: Sequence[bytes]) -> dict[bytes, list[Sibling]]:
     cells: dict[bytes, list[Sibling]] = {}
     last = b""
     while reader.at < len(reader.data):
@@ -473,7 +543,7 @@ def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
             raise Malformed("order of cells")
         last = address
         count = cell.number()
-        cells[address] = [_read_sibling(cell) for _ in range(count >> 1)]
+        cells[address] = [_read_sibling(cell, actors) for _ in range(count >> 1)]
         for _ in range(cell.number() if count & 1 else 0):
             cell.number()
             cell.number()
@@ -482,10 +552,15 @@ def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
     return cells
 
 
-def _read_sibling(cell: Reader) -> Sibling:
+def _read_sibling(cell: Reader, actors: Sequence[bytes]) -> Sibling:
     changes, tag = [cell.number()], cell.byte()
     if tag & 4:
         changes += cell.numbers()
     covered = cell.number() if tag & 8 else 0
-    value = cell.sized() if tag & 3 in (SET, POSITION) else b""
-    return Sibling(changes, tag & 3, covered, value)
+    kind = tag & ~12
+    if kind == 16:
+        return Sibling(changes, EDITS, covered, _read_root(cell, actors))
+    if kind > KEEP:
+        raise Malformed("sibling")
+    value = cell.sized() if kind in (SET, POSITION) else b""
+    return Sibling(changes, kind, covered, value)

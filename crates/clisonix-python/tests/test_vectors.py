@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from second_decoder import (
+    EDITS,
     POSITION,
     SET,
     Change,
@@ -16,7 +17,9 @@ from second_decoder import (
     Replica,
     Saved,
     key_hash,
+    read_edits,
     read_saved,
+    typed,
 )
 
 CRDT = Path(__file__).parents[2] / "clisonix-crdt"
@@ -140,6 +143,30 @@ def test_waiting_changes_are_a_batch_in_the_saved_record() -> None:
         saved.replica.read_batch(saved.waiting, DICTIONARY)
 
 
+def test_what_several_people_typed_is_read() -> None:
+    about = EXCHANGE["texts"]
+    replica = Replica(RECORD, NAMES)
+    found = replica.read_batch(bytes.fromhex(about["batch"]), DICTIONARY)
+    assert hexes(found) == ids(about["changes"])
+    assert {tag & 7 for tag in replica.spellings} >= {0, 7}
+    saved = read_saved(bytes.fromhex(about["saved"]), NAMES, DICTIONARY)
+    assert hexes(saved.log) == ids(about["changes"])
+    check_state(saved)
+    ((_, address, root),) = saved.texts
+    text = ""
+    for change in replica.changes.values():
+        for op in change.operations:
+            if op.address != address:
+                continue
+            if op.tag == SET:
+                text = json.loads(op.value)["text"]
+            else:
+                assert op.tag == EDITS and op.value.startswith(root)
+                text = typed(text, read_edits(op.value.removeprefix(root)))
+    assert text == about["text"]
+    assert json.loads(*saved.texts.values())["text"] == text
+
+
 def check_state(saved: Saved) -> None:
     """The state says of every change what the log says, and every live write is in the log."""
     for number, change_id in saved.ids.items():
@@ -165,6 +192,10 @@ def check_state(saved: Saved) -> None:
                         if (op.type, op.id, op.address, op.tag)
                         == (type_, entry, address, sibling.tag)
                     ]
+                    if sibling.tag == EDITS:
+                        assert any(value.startswith(sibling.value) for value in writes)
+                        assert ((type_, entry), address, sibling.value) in saved.texts
+                        continue
                     expected = sibling.value if sibling.tag in (SET, POSITION) else b""
                     assert expected in writes
 

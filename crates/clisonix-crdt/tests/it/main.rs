@@ -17,6 +17,7 @@ mod hazards;
 mod hostile;
 mod laws;
 mod lists;
+mod notes;
 mod policy;
 mod policy_page;
 mod removal;

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{
     ActorId, ActorSecret, Base, ChangeId, Coverage, ElementKey, HybridTime, Link, Origin, Record,
     Source,
@@ -106,6 +107,40 @@ fn exchange_vectors() -> Value {
     assert_eq!(early.waiting_count(), 1);
     file.insert("saved", hex(&a.record.save()));
     file.insert("saved_with_waiting", hex(&early.save()));
+    file.insert("texts", text_vectors());
+    Value::Object(file)
+}
+
+/// Two sites that type in one note, one after another.
+fn text_vectors() -> Value {
+    let id = entry_id("Observation/o1");
+    let type_in = |site: &mut Site, list: &[(usize, usize, &str)]| {
+        let mut edits = TextEdits::new();
+        for &(position, deleted, inserted) in list {
+            edits.delete(position, deleted).expect("within the limits");
+            edits.insert(position, inserted).expect("within the limits");
+        }
+        site.with(None, |record, origin, actors| {
+            record.edit_text(&id, "/note/0/text", &edits, &Base::Current, origin, actors)
+        })
+        .expect("there is the note");
+    };
+    let mut a = Site::new(b'A');
+    a.put(&format!(
+        r#"{{"resourceType":"Observation","id":"o1","status":"final","code":{{"text":"course"}},"note":[{{"authorString":"ward","text":"{NOTE}"}}]}}"#
+    ));
+    let mut b = a.fork(b'B');
+    type_in(&mut a, &[(0, 3, "Our"), (4, 7, "")]);
+    b.pull(&a);
+    type_in(&mut b, &[(0, 0, "- "), (2, 0, "\"\u{e9}\u{1f600}\"\n"), (5, 1, ""), (4, 1, "")]);
+    a.pull(&b);
+    type_in(&mut a, &[(0, 1, "*")]);
+    let mut file = Object::new();
+    file.insert("changes", changes(&a.record));
+    file.insert("batch", hex(&a.record.changes_since(&[])));
+    file.insert("saved", hex(&a.record.save()));
+    file.insert("state", hex(&a.record.state_bytes()));
+    file.insert("text", a.record.view().text(&id, "/note/0/text").expect("the note"));
     Value::Object(file)
 }
 
@@ -314,6 +349,17 @@ fn the_vectors_are_read() {
     for record in [whole, single, linked, saved] {
         assert!(record.state_bytes() == state && record.waiting_count() == 0);
         assert_eq!(changes(&record), *at("changes"));
+    }
+    let texts = at("texts");
+    let part = |name: &str| unhex(texts.get(name).expect("the vector is there"));
+    let mut typed = Record::new(NAME);
+    typed.receive(&part("batch")).expect("readable");
+    let saved = Record::load(&part("saved")).expect("readable");
+    assert!(saved.is_sound());
+    for record in [typed, saved] {
+        assert!(record.state_bytes() == part("state"));
+        let text = record.view().text(&entry_id("Observation/o1"), "/note/0/text");
+        assert_eq!(text.ok().as_deref(), texts.get("text").and_then(Value::as_str));
     }
     let waiting = Record::load(&unhex(at("saved_with_waiting"))).expect("readable");
     assert_eq!(waiting.waiting_count(), 1);
