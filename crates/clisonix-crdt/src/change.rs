@@ -12,9 +12,10 @@ use clisonix_fhir::schema::{ElementId, Scope, TypeId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::actor::{ActorId, ActorSecret};
+use crate::actor::ActorId;
 use crate::address::{self, Address, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, Step, Steps};
 use crate::canonical;
+use crate::erasure::order::{Gone, Order};
 use crate::layout;
 use crate::note::{self, OpName};
 use crate::policy::Policy;
@@ -37,7 +38,7 @@ pub const MAX_EVENT_TIME_MS: u64 = (1 << 48) - 1;
 /// Longest position of a list element, in bytes.
 pub const MAX_POSITION_BYTES: usize = 1024;
 
-const HEADER_DOMAIN: &[u8] = b"clisonix change 2\0";
+const HEADER_DOMAIN: &[u8] = b"clisonix change 3\0";
 
 /// SHA-256 of a change's header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +102,7 @@ pub(crate) struct Typed {
 
 impl Typed {
     /// The value in canonical form.
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24 + self.edits.len());
         self.root.put(&mut out);
         out.extend_from_slice(&self.edits);
@@ -157,6 +158,7 @@ pub(crate) struct Header<'a> {
     pub(crate) time: HybridTime,
     pub(crate) author: &'a str,
     pub(crate) source: Option<&'a Source>,
+    pub(crate) order: Option<&'a Order>,
 }
 
 impl Header<'_> {
@@ -183,25 +185,43 @@ impl Header<'_> {
                 put_u64(&mut header, source.event_time_ms);
             }
         }
+        header.push(u8::from(self.order.is_some()));
+        if let Some(order) = self.order {
+            order.write(&mut header, |header, actor| header.extend_from_slice(&actor.0));
+        }
         header.extend_from_slice(commitment);
         ChangeId(Sha256::digest(&header).into())
     }
 }
 
-/// The commitment to a change's content: SHA-256 over one commitment for each operation, which is an
-/// HMAC under a key of its own. The keys are derived from the actor's secret, so that each of them
-/// can be destroyed without the others.
-pub(crate) fn commitment(secret: &ActorSecret, seq: u32, ops: &[u8]) -> [u8; 32] {
-    let own = hmac(&secret.0, &[b"clisonix commitment 2\0", &seq.to_be_bytes()]);
+/// The commitment to a change's content: SHA-256 over one commitment for each operation. That is an
+/// HMAC under a key of its own, so that each can be destroyed without the others; what is left of
+/// an erased operation is its commitment.
+pub(crate) fn commitment(
+    key: impl Fn(u32) -> Option<[u8; 32]>,
+    ops: &[u8],
+    erased: &[Gone],
+) -> [u8; 32] {
     let mut all = Sha256::new();
-    for (op, index) in raw_ops(ops).zip(0_u32..) {
-        all.update(op.commitment(&hmac(&own, &[&index.to_be_bytes()])));
+    let mut gone = erased.iter().peekable();
+    let mut index = 0;
+    let mut ops = raw_ops(ops);
+    loop {
+        let commitment = match gone.next_if(|gone| gone.index == index) {
+            Some(gone) => gone.commitment,
+            None => match ops.next() {
+                // A change is only taken in with the keys of what it holds.
+                Some(op) => op.commitment(&key(index).unwrap_or_default()),
+                None => return all.finalize().into(),
+            },
+        };
+        all.update(commitment);
+        index += 1;
     }
-    all.finalize().into()
 }
 
 impl RawOp<'_> {
-    fn commitment(&self, key: &[u8; 32]) -> [u8; 32] {
+    pub(crate) fn commitment(&self, key: &[u8; 32]) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(64);
         put_bytes(&mut bytes, self.entry.0.name().as_bytes());
         put_bytes(&mut bytes, self.entry.1.as_bytes());
@@ -282,6 +302,11 @@ pub(crate) struct RawOp<'a> {
     pub(crate) address: &'a [u8],
     /// `None` for what no state holds.
     pub(crate) write: Option<Written<'a>>,
+}
+
+/// Number of operations in canonical bytes.
+pub(crate) fn op_count(bytes: &[u8]) -> u32 {
+    Reader::new(bytes).u32("operations").unwrap_or_default()
 }
 
 /// Walks canonical bytes; ends early where they are not such.

@@ -60,6 +60,9 @@ pub enum EditError {
     /// Only the author of a change can undo it.
     #[error("the change is another author's")]
     OtherAuthor,
+    /// The change is an erasure: what is gone cannot come back.
+    #[error("an erasure cannot be undone")]
+    Erasure,
     /// There is no such entry, conflict or cell at the version.
     #[error("there is no such entry at this version")]
     NoSuchEntry,

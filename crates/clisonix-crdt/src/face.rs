@@ -5,6 +5,7 @@ use clisonix_fhir::json::{Number, Object, Value};
 use crate::canonical;
 use crate::change::Source;
 use crate::conflict::{Conflict, Side};
+use crate::erasure::ErasureInfo;
 use crate::record::ChangeInfo;
 use crate::version::Blame;
 
@@ -45,7 +46,9 @@ impl Side {
 }
 
 impl ChangeInfo {
-    /// `{change, author, time, source, entries, dependencies}`.
+    /// `{change, author, time, source, entries, dependencies}`; with `erases: {place, reason,
+    /// operations}` if it ordered an erasure, and with `erased`, the number of its own operations
+    /// whose content is gone, if there are such.
     pub fn to_value(&self) -> Value {
         let mut object = Object::with_capacity(6);
         object.insert("change", self.id.to_string());
@@ -56,6 +59,24 @@ impl ChangeInfo {
         object.insert("entries", entries.collect::<Value>());
         let dependencies = self.dependencies.iter().map(|id| Value::from(id.to_string()));
         object.insert("dependencies", dependencies.collect::<Value>());
+        if let Some(erases) = &self.erases {
+            object.insert("erases", erases.to_value());
+        }
+        if self.erased > 0 {
+            object.insert("erased", Value::from(self.erased as u64));
+        }
+        Value::Object(object)
+    }
+}
+
+impl ErasureInfo {
+    /// `{place, reason, operations}`; `operations` is null for all before it.
+    fn to_value(&self) -> Value {
+        let mut object = Object::with_capacity(3);
+        object.insert("place", &*self.place);
+        object.insert("reason", &*self.reason);
+        let operations = self.operations.map(Value::from);
+        object.insert("operations", operations.unwrap_or_default());
         Value::Object(object)
     }
 }

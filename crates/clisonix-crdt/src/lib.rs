@@ -24,6 +24,7 @@ mod diff;
 mod difference;
 mod digest;
 mod edit;
+mod erasure;
 mod exchange;
 mod face;
 mod feed;
@@ -53,6 +54,7 @@ mod view;
 mod wire;
 mod writing;
 
+pub use actor::keys::MAX_KEYS;
 pub use actor::{ActorId, ActorSecret, ActorSource};
 pub use address::{
     Address, ElementKey, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES,
@@ -66,6 +68,8 @@ pub use conflict::{Conflict, ConflictKind, Side};
 pub use diff::Coverage;
 pub use difference::Difference;
 pub use edit::{Base, EditError, Origin};
+pub use erasure::order::{MAX_ERASED_RUNS, MAX_PLACE_BYTES, MAX_REASON_BYTES};
+pub use erasure::{EraseError, Erasure, ErasureDone, ErasureInfo};
 pub use exchange::{MAX_WAITING, ReceiveError, Received, Refusal, RefusalReason};
 pub use link::{Link, LinkError, LinkMessage, MAX_LINK_RECORDS};
 pub use patch::Patch;
@@ -75,7 +79,7 @@ pub use policy::{
 };
 pub use record::{ChangeInfo, Record};
 pub use saved::{MAX_RECORD_BYTES, RECORD_VERSION};
-pub use segment::{LogSource, join_segments};
+pub use segment::{LogSource, join_segments, segment_len};
 pub use state::EntryId;
 pub use time::HybridTime;
 pub use version::{Blame, Version, View, bundle_text};

@@ -180,8 +180,9 @@ impl Policy {
     }
 
     /// How safe it is to show `members` (an object with the cell's members): smaller is safer.
-    /// One number per element of the cell that has a `failsafe` row, after one for a retraction.
-    pub(crate) fn rank(&self, leader: ElementId, members: &Value) -> Vec<usize> {
+    /// One number per element of the cell that has a `failsafe` row, after one for a retraction;
+    /// without such a row the members are not asked for.
+    pub(crate) fn rank(&self, leader: ElementId, members: impl FnOnce() -> Value) -> Vec<usize> {
         self.choices.rank(leader, members)
     }
 

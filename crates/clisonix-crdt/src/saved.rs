@@ -8,11 +8,12 @@ use clisonix_fhir::schema::{TypeId, resource_named};
 use flate2::Crc;
 use smallvec::SmallVec;
 
-use crate::actor::{ActorId, ActorSecret, Clock};
+use crate::actor::keys::Keys;
+use crate::actor::{ActorId, Clock};
 use crate::batch::MAX_BATCH_CHANGES;
 use crate::change::{ChangeId, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, is_fhir_id};
 use crate::deflate::{FHIR_TEXTS, deflate, deflate_fast, inflate};
-use crate::exchange::ReceiveError;
+use crate::exchange::{Form, ReceiveError};
 use crate::feed::FeedEnd;
 use crate::log::{Entries, Log, Logged};
 use crate::page::Pages;
@@ -55,20 +56,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes the bytes apart and unpacks the state.
-    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        if reader.take(3).ok() != Some(MAGIC) {
-            return Err(DecodeError::Magic("a saved record"));
-        }
-        let version = reader.byte()?;
-        if version != RECORD_VERSION {
-            return Err(DecodeError::Version(version));
-        }
-        let digest: [u8; 4] = reader.array()?;
-        if digest != crc(reader.rest()) {
-            return Err(DecodeError::Meaningless { what: "checksum", at: 4 });
-        }
+    /// Takes what follows the header apart and unpacks the state.
+    fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
         let state_len = length(&mut reader)?;
         let state = inflate(reader.bytes(MAX_RECORD_BYTES, "state")?, state_len, FHIR_TEXTS)?;
         let count = reader.u32("changes")?;
@@ -95,6 +84,18 @@ fn length(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     len.ok_or(DecodeError::Limit { what: "record", at })
 }
 
+/// Reads what a saved record begins with; the checksum of the rest comes back.
+fn header(reader: &mut Reader<'_>) -> Result<[u8; 4], DecodeError> {
+    if reader.take(3).ok() != Some(MAGIC) {
+        return Err(DecodeError::Magic("a saved record"));
+    }
+    let version = reader.byte()?;
+    if version != RECORD_VERSION {
+        return Err(DecodeError::Version(version));
+    }
+    reader.array()
+}
+
 fn crc(bytes: &[u8]) -> [u8; 4] {
     let mut crc = Crc::new();
     crc.update(bytes);
@@ -108,7 +109,10 @@ impl PackedLog {
 
     /// The changes, in order of application.
     pub(crate) fn unpack(&self) -> Result<Vec<Logged>, DecodeError> {
-        let parts = Parts::read(&self.bytes)?;
+        let mut reader = Reader::new(&self.bytes);
+        // The checksum was looked at when the record was loaded.
+        header(&mut reader)?;
+        let parts = Parts::read(reader)?;
         let mut reader = Reader::new(&parts.state);
         let (record, tables) = read_tables(&mut reader)?;
         let changes = match &self.apart {
@@ -142,7 +146,7 @@ impl Record {
         let mut numbering = numbering(&self.tables);
         let mut run = RunWriter::new(&mut numbering, &self.id, true);
         for (_, row) in self.log.rows() {
-            run.push(&self.outgoing(row, false));
+            run.push(&self.outgoing(row, Form::Kept));
         }
         run.finish(&mut log);
         let packed = (deflate(&state, FHIR_TEXTS), deflate(&log, &state));
@@ -189,7 +193,7 @@ impl Record {
         put_u64(out, self.tables.actors.len() as u64);
         for actor in &self.tables.actors {
             out.extend_from_slice(&actor.id.0);
-            out.extend_from_slice(&actor.secret.0);
+            actor.keys.write(out);
             put_u64(out, u64::from(actor.last.0));
             put_u64(out, u64::from(actor.last.1));
         }
@@ -328,7 +332,11 @@ impl Record {
         bytes: &Arc<[u8]>,
         apart: Option<Arc<dyn LogSource>>,
     ) -> Result<Self, ReceiveError> {
-        let parts = Parts::read(bytes)?;
+        let mut reader = Reader::new(bytes);
+        if header(&mut reader)? != crc(reader.rest()) {
+            return Err(DecodeError::Meaningless { what: "checksum", at: 4 }.into());
+        }
+        let parts = Parts::read(reader)?;
         if parts.count > 0 && (parts.log_len == 0) != apart.is_some() {
             return Err(DecodeError::Meaningless { what: "log", at: 0 }.into());
         }
@@ -477,9 +485,9 @@ fn read_tables<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Tables), DecodeE
     let name = reader.str(MAX_NAME_BYTES, "record name")?;
     let mut tables = Tables::default();
     for _ in 0..reader.count("actors")? {
-        let (id, secret) = (ActorId(reader.array()?), ActorSecret(reader.array()?));
+        let (id, keys) = (ActorId(reader.array()?), Keys::read(reader)?);
         let last = (reader.u32("sequence number")?, reader.u32("change")?);
-        tables.actors.push(Actor { id, secret, last });
+        tables.actors.push(Actor { id, keys, last });
     }
     for feeds in [false, true] {
         let mut names = Names::default();

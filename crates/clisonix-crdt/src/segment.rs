@@ -7,14 +7,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::actor::{ActorId, ActorSecret};
+use clisonix_fhir::json::Value;
+use clisonix_fhir::schema::TypeId;
+
+use crate::actor::ActorId;
+use crate::actor::keys::Keys;
 use crate::batch;
 use crate::change::raw_ops;
-use crate::exchange::ReceiveError;
+use crate::exchange::{Form, ReceiveError};
 use crate::record::Record;
-use crate::state::{ChangeNo, EntryId};
+use crate::state::{ChangeNo, EntryId, Written};
 use crate::travel::Incoming;
 use crate::wire::DecodeError;
 
@@ -32,8 +37,23 @@ impl Record {
     /// The changes from number `first` on (in the order in which they were applied here) as one
     /// segment.
     pub fn segment(&self, first: usize) -> Vec<u8> {
-        let rows = self.log.rows_from(first as ChangeNo);
-        batch::encode(&self.id, rows.map(|(_, row)| self.outgoing_whole(row)))
+        self.segment_of(first..self.change_count())
+    }
+
+    /// The changes with these numbers as one segment, without what was erased meanwhile.
+    pub fn segment_of(&self, numbers: Range<usize>) -> Vec<u8> {
+        let rows = self.log.rows_from(numbers.start as ChangeNo).take(numbers.len());
+        batch::encode(&self.id, rows.map(|(_, row)| self.outgoing(row, Form::Whole)))
+    }
+
+    /// Whether some change wrote this text as a value into an entry of this type, and it was not
+    /// erased since.
+    pub fn has_written(&self, ty: TypeId, text: &str) -> bool {
+        let text = Value::from(text).to_text();
+        self.log.rows().any(|(_, row)| {
+            let mut ops = raw_ops(&row.ops).filter(|op| op.entry.0 == ty);
+            ops.any(|op| matches!(op.write, Some(Written::Set(cell)) if cell.contains(&text)))
+        })
     }
 
     /// The entries that the changes from number `first` on wrote.
@@ -80,24 +100,29 @@ impl Record {
 /// [`DecodeError`] if one cannot be read, they are of several records, or they are too many changes
 /// for one.
 pub fn join_segments(segments: &[Vec<u8>]) -> Result<Vec<u8>, DecodeError> {
-    let (mut name, mut changes, mut secrets) =
-        (None, Vec::new(), BTreeMap::<ActorId, ActorSecret>::new());
+    let (mut name, mut changes, mut keys) = (None, Vec::new(), BTreeMap::<ActorId, Keys>::new());
     for segment in segments {
         let (record, run) = batch::decode(segment)?;
         if *name.get_or_insert_with(|| record.clone()) != record {
             return Err(DecodeError::Meaningless { what: "record name", at: 0 });
         }
-        secrets.extend(run.secrets);
+        keys.extend(run.keys);
         changes.extend(run.changes);
     }
     if changes.len() > batch::MAX_BATCH_CHANGES {
         return Err(DecodeError::Limit { what: "changes", at: 0 });
     }
-    let secret = |change: &Incoming| {
-        if change.seq == 1 { secrets.get(&change.actor).copied() } else { None }
-    };
+    let keys = |change: &Incoming| if change.seq == 1 { keys.get(&change.actor) } else { None };
     let name = name.unwrap_or_default();
-    Ok(batch::encode(&name, changes.iter().map(|change| change.outgoing(secret(change)))))
+    Ok(batch::encode(&name, changes.iter().map(|change| change.outgoing(keys(change)))))
+}
+
+/// How many changes a segment holds.
+///
+/// # Errors
+/// [`DecodeError`] if it cannot be read.
+pub fn segment_len(segment: &[u8]) -> Result<usize, DecodeError> {
+    Ok(batch::decode(segment)?.1.changes.len())
 }
 
 /// The first `count` changes of a log that stands apart.

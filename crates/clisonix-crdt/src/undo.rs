@@ -23,7 +23,8 @@ impl Record {
     /// the history. Returns `None` if nothing of it is shown any more.
     ///
     /// # Errors
-    /// [`EditError::UnknownVersion`] if the change is not here; [`EditError::OtherAuthor`].
+    /// [`EditError::UnknownVersion`] if the change is not here; [`EditError::OtherAuthor`];
+    /// [`EditError::Erasure`].
     pub fn undo(
         &mut self,
         change: &ChangeId,
@@ -32,6 +33,9 @@ impl Record {
     ) -> Result<Option<ChangeId>, EditError> {
         let undone = self.number_of(change).ok_or(EditError::UnknownVersion)?;
         let row = self.log.get(undone).ok_or(EditError::UnknownVersion)?;
+        if row.order.is_some() {
+            return Err(EditError::Erasure);
+        }
         if self.tables.authors.name(row.stamp.author) != origin.author {
             return Err(EditError::OtherAuthor);
         }

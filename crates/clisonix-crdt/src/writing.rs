@@ -8,11 +8,14 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, fits, is_fhir_id};
+use crate::change::{
+    ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, encode_ops, fits, is_fhir_id,
+};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
+use crate::erasure::order::Order;
 use crate::feed::{Feed, Own};
-use crate::log::Replayed;
+use crate::log::{Logged, Replayed};
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
 use crate::tree::{Thing, decompose};
@@ -199,7 +202,7 @@ impl Record {
             ops.push(presence_op(&wanted.id, Write::Stated));
             ops.extend(stated);
         }
-        self.committed(Plan { deps: Some(own.heads), version: None }, &ops, origin, actors)
+        self.committed(Plan { deps: Some(own.heads), ..Plan::now() }, &ops, origin, actors)
     }
 
     /// Whether a feed's message has been taken in.
@@ -254,7 +257,7 @@ impl Record {
                     return Ok(Plan::now());
                 }
                 let version = Version { state: Replayed::default(), heads: Vec::new() };
-                Ok(Plan { deps: Some(Vec::new()), version: Some(version) })
+                Ok(Plan { deps: Some(Vec::new()), version: Some(version), ..Plan::now() })
             }
             Base::Heads(heads) => {
                 let numbers = self.numbers(heads)?;
@@ -268,7 +271,7 @@ impl Record {
                     return Ok(Plan::now());
                 }
                 let version = self.replay(numbers.clone());
-                Ok(Plan { deps: Some(numbers), version: Some(version) })
+                Ok(Plan { deps: Some(numbers), version: Some(version), ..Plan::now() })
             }
         }
     }
@@ -304,7 +307,7 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
-        if ops.is_empty() {
+        if ops.is_empty() && plan.order.is_none() {
             return Ok(None);
         }
         if ops.len() > MAX_OPS {
@@ -330,7 +333,9 @@ impl Record {
         let source = origin.source.as_ref();
         let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
         self.type_all(ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
-        Ok(Some(self.append(stamp, SmallVec::from_vec(deps), past, ops)))
+        let mut row = Logged::new(stamp, SmallVec::from_vec(deps), past, encode_ops(ops).into());
+        row.order = plan.order;
+        Ok(Some(self.append(row, ops)))
     }
 
     /// An own actor whose changes the dependencies have all seen, else a fresh one; and the
@@ -349,7 +354,7 @@ impl Record {
             }
         }
         let (id, secret) = actors.fresh();
-        let actor = self.tables.add_actor(id, secret);
+        let actor = self.tables.add_actor(id, secret.into());
         self.own.push(actor);
         (actor, 1)
     }
@@ -361,11 +366,18 @@ pub(crate) struct Plan {
     deps: Option<Vec<ChangeNo>>,
     /// `None`: the present state.
     version: Option<Version>,
+    /// What the change orders to be erased.
+    order: Option<Box<Order>>,
 }
 
 impl Plan {
     pub(crate) fn now() -> Self {
-        Self { deps: None, version: None }
+        Self { deps: None, version: None, order: None }
+    }
+
+    /// A change that orders an erasure, having seen all that is here.
+    pub(crate) fn erasing(order: Order) -> Self {
+        Self { order: Some(Box::new(order)), ..Self::now() }
     }
 
     pub(crate) fn state<'a>(&'a self, record: &'a Record) -> View<'a> {

@@ -152,7 +152,7 @@ impl Node {
         records: &mut Records,
     ) -> Result<(), NodeError> {
         let result = batch.and_then(|mut batch| {
-            if records.put(record, &mut batch)? {
+            if records.put(&self.store, record, &mut batch)? {
                 seal(&self.store, record, &mut batch)?;
             }
             Ok(self.store.write(batch)?)

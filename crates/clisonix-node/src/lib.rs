@@ -5,6 +5,7 @@
 //! random source are handed in ([`Outside`]).
 
 mod editing;
+mod erasure;
 mod error;
 mod exchange;
 mod load;
@@ -17,7 +18,9 @@ mod stored;
 mod upgrade;
 
 /// What the operations give and take from the crates below.
-pub use clisonix_crdt::{ChangeId, ChangeInfo, EditError, ReceiveError};
+pub use clisonix_crdt::{
+    ChangeId, ChangeInfo, EditError, ReceiveError, Received, Refusal, RefusalReason,
+};
 pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, OpenError, ReadError, WriteError,
 };

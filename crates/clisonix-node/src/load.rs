@@ -148,7 +148,8 @@ impl Load<'_> {
         }
         let mut packed: Vec<String> = Vec::new();
         for id in &self.dirty {
-            if self.node.inside().records.put(id, &mut self.batch)? {
+            let mut inside = self.node.inside();
+            if inside.records.put(&self.node.store, id, &mut self.batch)? {
                 packed.push(id.clone());
             }
         }

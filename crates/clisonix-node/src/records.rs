@@ -6,13 +6,14 @@
 //! what a batch costs follows from what it changes. A record is loaded from its state and the rows
 //! since; the rows before are read when something asks for the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use clisonix_crdt::{LogSource, Record, join_segments};
+use clisonix_crdt::{EntryId, LogSource, Record, join_segments};
 use clisonix_store::{Batch, ChangePlace, ReadError, Reader, Snapshot, Store, StoredChange};
 
+use crate::erasure::put_erased;
 use crate::error::NodeError;
 use crate::stored::{self, Tail};
 
@@ -42,6 +43,8 @@ struct Held {
     tail: Tail,
     /// Size of its packed state.
     state_bytes: usize,
+    /// Entries that lost content to an erasure that the store does not know.
+    erased: BTreeSet<EntryId>,
     /// When it was used last.
     turn: u64,
 }
@@ -65,9 +68,22 @@ impl Records {
 
     /// Adds to a batch what the changes make of the record's rows that came since the last time.
     /// Returns whether its state was packed anew: then its log may be sealed, see [`seal`].
-    pub(crate) fn put(&mut self, id: &str, batch: &mut Batch) -> Result<bool, NodeError> {
+    /// The store must have every batch of this record before, if it lost content to an erasure.
+    pub(crate) fn put(
+        &mut self,
+        store: &Store,
+        id: &str,
+        batch: &mut Batch,
+    ) -> Result<bool, NodeError> {
         let Some(held) = self.held.get_mut(id) else { return Ok(false) };
-        held.put(batch)
+        held.put(store, batch)
+    }
+
+    /// Notes that entries of a record lost content, so that its rows are made anew without it.
+    pub(crate) fn note_erased(&mut self, id: &str, entries: &[EntryId]) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.erased.extend(entries.iter().cloned());
+        }
     }
 
     /// Forgets a record, so that it is read from the store again: after a write that did not
@@ -135,10 +151,11 @@ impl Held {
         let rows = snapshot.latest_changes(id)?.take(tail.rows as usize);
         let rows: Vec<StoredChange> = rows.collect::<Result<_, ReadError>>()?;
         apply(&mut record, rows.iter().rev().map(|row| &*row.bytes)).ok_or_else(damaged)?;
-        Ok(Self { logged: record.change_count(), record, tail, state_bytes, turn: 0 })
+        let logged = record.change_count();
+        Ok(Self { record, logged, tail, state_bytes, erased: BTreeSet::new(), turn: 0 })
     }
 
-    fn put(&mut self, batch: &mut Batch) -> Result<bool, NodeError> {
+    fn put(&mut self, store: &Store, batch: &mut Batch) -> Result<bool, NodeError> {
         let record = &self.record;
         if record.has_lost_log() {
             return Err(NodeError::Damaged(record.id().to_owned()));
@@ -151,7 +168,11 @@ impl Held {
         self.tail.bytes = self.tail.bytes.saturating_add(segment.len() as u32);
         batch.change(record.id(), segment)?;
         stored::put_shown(batch, record, self.logged)?;
-        let is_packed = self.tail.bytes >= MIN_TAIL_BYTES.max(self.state_bytes as u32);
+        let erases = !self.erased.is_empty();
+        if erases {
+            put_erased(batch, &store.snapshot()?, record, self.logged, &self.erased)?;
+        }
+        let is_packed = erases || self.tail.bytes >= MIN_TAIL_BYTES.max(self.state_bytes as u32);
         if is_packed {
             let state = record.save_state();
             self.state_bytes = state.len();
@@ -160,7 +181,9 @@ impl Held {
         }
         stored::put_head(batch, record, self.tail)?;
         self.logged = record.change_count();
-        Ok(is_packed)
+        self.erased.clear();
+        // The rows in the store are older than those of this batch.
+        Ok(is_packed && !erases)
     }
 }
 
@@ -178,9 +201,16 @@ fn apply<'a>(record: &mut Record, rows: impl Iterator<Item = &'a [u8]>) -> Optio
 /// Reads a record from its whole log.
 pub(crate) fn replay(snapshot: &Snapshot, id: &str) -> Result<Record, NodeError> {
     let rows: Vec<StoredChange> = snapshot.changes(id, 0)?.collect::<Result<_, ReadError>>()?;
+    let damaged = || NodeError::Damaged(id.to_owned());
     let mut record = Record::new(id);
-    apply(&mut record, rows.iter().map(|row| &*row.bytes))
-        .ok_or_else(|| NodeError::Damaged(id.to_owned()))?;
+    if apply(&mut record, rows.iter().map(|row| &*row.bytes)).is_some() {
+        return Ok(record);
+    }
+    // What was erased waits for the order to erase it, which may stand in a later row.
+    let segments: Vec<Vec<u8>> = rows.into_iter().map(|row| row.bytes).collect();
+    let whole = join_segments(&segments).map_err(|_| damaged())?;
+    let mut record = Record::new(id);
+    apply(&mut record, std::iter::once(&*whole)).ok_or_else(damaged)?;
     Ok(record)
 }
 

@@ -100,9 +100,19 @@ pub(crate) fn put_shown(batch: &mut Batch, record: &Record, first: usize) -> Res
     let view = record.view();
     let mut touched = record.entries_since(first);
     touched.extend(view.all_entries().filter(|id| view.is_marked(id)).cloned());
-    for id in touched {
+    put_shown_of(batch, record, &touched)
+}
+
+/// Writes what is shown of these entries.
+pub(crate) fn put_shown_of(
+    batch: &mut Batch,
+    record: &Record,
+    entries: &BTreeSet<EntryId>,
+) -> Result<(), NodeError> {
+    let view = record.view();
+    for id in entries {
         let key = shown_key(record.id(), &id.to_string());
-        match view.face(&id) {
+        match view.face(id) {
             Some((resource, conflicts)) => {
                 let conflicts: Value = conflicts.iter().map(Conflict::to_value).collect();
                 let shown = Shown { conflicts: conflicts.to_text(), resource };
@@ -179,6 +189,44 @@ pub(crate) fn entry_key(entry: &str) -> Vec<u8> {
 
 pub(crate) fn put_entry(batch: &mut Batch, entry: &EntryId, record: &str) -> Result<(), NodeError> {
     batch.put(Table::Index, &entry_key(&entry.to_string()), record.as_bytes().to_vec())?;
+    Ok(())
+}
+
+/// Makes an entry unfindable that is not in the record any more.
+pub(crate) fn remove_entry(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    entry: &EntryId,
+    record: &str,
+) -> Result<(), NodeError> {
+    let key = entry_key(&entry.to_string());
+    let holder = snapshot.value(Table::Index, &key)?;
+    if holder.is_some_and(|holder| holder == record.as_bytes()) {
+        batch.remove(Table::Index, &key)?;
+    }
+    Ok(())
+}
+
+/// Makes a record unfindable by identifiers that are not its own key's and are written nowhere in it.
+pub(crate) fn remove_aliases(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    record: &str,
+    is_written: impl Fn(&str) -> bool,
+) -> Result<(), NodeError> {
+    let key = snapshot.record(record)?.and_then(|key| read_key(&key));
+    let own = key.map(|(_, system, value)| [&*value, &*system, record].join("\0"));
+    for row in snapshot.rows(Table::Aliases, &Span::all())? {
+        let row = row?;
+        let Ok(alias) = std::str::from_utf8(&row.key) else { continue };
+        let is_own = own.as_deref() == Some(alias);
+        if is_own || alias.rsplit('\0').next() != Some(record) {
+            continue;
+        }
+        if !is_written(alias.split('\0').next().unwrap_or_default()) {
+            batch.remove(Table::Aliases, &row.key)?;
+        }
+    }
     Ok(())
 }
 

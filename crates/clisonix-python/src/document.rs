@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use clisonix_crdt::{Blame, ChangeId, ChangeInfo, Conflict, ConflictKind, Difference, Record};
+use clisonix_crdt::{
+    Blame, ChangeId, ChangeInfo, Conflict, ConflictKind, Difference, Erasure, Record,
+};
 use clisonix_fhir::json::Value;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -12,6 +14,7 @@ use crate::edit::{Editor, apply_all, apply_one, check};
 use crate::failure::Failure;
 use crate::patch;
 use crate::replica::{Replica, entry_id};
+use crate::text;
 use crate::value;
 
 /// One replica of a document. All work is done without the interpreter's lock.
@@ -97,6 +100,35 @@ impl Document {
         })
     }
 
+    fn edit_text(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        path: &str,
+        edits: Vec<(usize, usize, String)>,
+        base: Option<&Bound<'_, PyAny>>,
+        author: &str,
+    ) -> Result<Vec<String>, Failure> {
+        let base = GivenBase::read(base)?;
+        self.locked(py, |replica| {
+            replica.settle()?;
+            let change = text::edit(replica, (&entry_id(entry)?, path), edits, &base, author)?;
+            Ok(names(change.as_slice()))
+        })
+    }
+
+    #[pyo3(signature = (entry, path, at=None))]
+    fn text(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        path: &str,
+        at: Option<&Bound<'_, PyAny>>,
+    ) -> Result<String, Failure> {
+        let at = GivenBase::read(at)?;
+        self.locked(py, |replica| text::read(replica, &entry_id(entry)?, path, &at))
+    }
+
     fn undo(&self, py: Python<'_>, change: &str, author: &str) -> Result<Vec<String>, Failure> {
         self.locked(py, |replica| {
             replica.settle()?;
@@ -104,6 +136,35 @@ impl Document {
             let made = replica
                 .write(author, None, |record, origin, actors| record.undo(&change, origin, actors));
             Ok(names(made?.as_slice()))
+        })
+    }
+
+    fn erase(
+        &self,
+        py: Python<'_>,
+        entry: Option<&str>,
+        pointer: Option<&str>,
+        base: Option<&Bound<'_, PyAny>>,
+        reason: &str,
+        author: &str,
+    ) -> Result<Vec<String>, Failure> {
+        let base = GivenBase::read(base)?;
+        self.locked(py, |replica| {
+            replica.settle()?;
+            let entry = entry.map(entry_id).transpose()?;
+            let what = match (&entry, pointer) {
+                (Some(entry), Some(pointer)) => Erasure::Value { entry, pointer },
+                (Some(entry), None) => Erasure::Entry(entry),
+                (None, None) => Erasure::Record,
+                (None, Some(_)) => {
+                    return Err(Failure::Type("a pointer needs an entry".into()));
+                }
+            };
+            let base = replica.base_or_now(&base)?;
+            let done = replica.write(author, None, |record, origin, actors| {
+                record.erase(&what, &base, reason, origin, actors)
+            });
+            Ok(names(&[done?.change]))
         })
     }
 
@@ -190,14 +251,24 @@ impl Document {
         self.locked(py, |replica| Ok(replica.record.view().version_id()))
     }
 
+    #[pyo3(signature = (heads, whole = false))]
     fn changes_since<'py>(
         &self,
         py: Python<'py>,
         heads: &Bound<'_, PyList>,
+        whole: bool,
     ) -> Result<Bound<'py, PyBytes>, Failure> {
         let wrong = |_| Failure::Type("heads are a list of str".into());
         let heads = read_heads(&heads.extract::<Vec<String>>().map_err(wrong)?)?;
-        let bytes = self.locked(py, |replica| Ok(replica.record.changes_since(&heads)))?;
+        let bytes = self.locked(py, |replica| {
+            let record = &replica.record;
+            let bytes = if whole {
+                record.whole_changes_since(&heads)
+            } else {
+                record.changes_since(&heads)
+            };
+            Ok(bytes)
+        })?;
         Ok(PyBytes::new(py, &bytes))
     }
 

@@ -173,6 +173,61 @@ class Source:
     event_time: int
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a change orders to be erased."""
+
+    reason: str
+    place: str
+    runs: list[tuple[bytes, int, int, int]]
+    """Actor, sequence number, first operation, number of operations; none: all of the past."""
+
+    def canonical(self) -> bytes:
+        out = sized(self.reason.encode()) + sized(self.place.encode()) + number(len(self.runs))
+        for actor, *numbers in self.runs:
+            out += actor + b"".join(map(number, numbers))
+        return out
+
+
+def way(seq: int, index: int = 0, count: int = 1) -> str:
+    """The way from an actor's root to the key of an operation."""
+    digits = seq.bit_length() - 1
+    rest = f"{seq:b}"[1:]
+    last = f"{index:0{(count - 1).bit_length()}b}" if count > 1 else ""
+    return "1" * digits + "0" + rest + last
+
+
+class Keys:
+    """What is left of an actor's tree of keys."""
+
+    def __init__(self, nodes: Mapping[str, bytes]) -> None:
+        self.nodes = dict(nodes)
+
+    @classmethod
+    def read(cls, reader: "Reader") -> "Keys":
+        nodes: dict[str, bytes] = {}
+        last = ""
+        for index in range(reader.number()):
+            length = reader.byte()
+            spelled = reader.take((length + 7) // 8)
+            bits = "".join(f"{byte:08b}" for byte in spelled)
+            if length > 83 or "1" in bits[length:]:
+                raise Malformed("way")
+            if index and (bits[:length] <= last or bits[:length].startswith(last)):
+                raise Malformed("order of keys")
+            last = bits[:length]
+            nodes[last] = reader.take(32)
+        return cls(nodes)
+
+    def key(self, to: str) -> bytes:
+        for start, key in self.nodes.items():
+            if to.startswith(start):
+                for branch in to[len(start) :]:
+                    key = hashlib.sha256(b"clisonix keys 3\0" + bytes([int(branch)]) + key).digest()
+                return key
+        raise KeyError(to)
+
+
 @dataclass
 class Change:
     actor: bytes
@@ -183,6 +238,17 @@ class Change:
     author: str
     source: Source | None
     operations: list[Operation] = field(default_factory=list)
+    """Those that have content."""
+    order: Order | None = None
+    erased: dict[int, bytes] = field(default_factory=dict)
+    """Commitments of the others, by index."""
+
+    def indexes(self) -> list[int]:
+        """The indexes of the operations that have content."""
+        return [index for index in range(self.count()) if index not in self.erased]
+
+    def count(self) -> int:
+        return len(self.operations) + len(self.erased)
 
     def canonical(self) -> bytes:
         out, before = number(len(self.operations)), None
@@ -198,17 +264,17 @@ class Change:
             before = entry
         return out
 
-    def commitment(self, secret: bytes, names: Names) -> bytes:
-        own = _hmac(secret, b"clisonix commitment 2\0" + self.seq.to_bytes(4, "big"))
-        all_of_them = hashlib.sha256()
-        for index, op in enumerate(self.operations):
+    def commitment(self, keys: Keys, names: Names) -> bytes:
+        commitments = dict(self.erased)
+        for index, op in zip(self.indexes(), self.operations, strict=True):
             said = sized(names.types[op.type].encode()) + sized(op.id.encode())
             said += sized(op.address) + bytes([op.tag]) + op.value
-            all_of_them.update(_hmac(_hmac(own, index.to_bytes(4, "big")), said))
-        return all_of_them.digest()
+            commitments[index] = _hmac(keys.key(way(self.seq, index, self.count())), said)
+        together = b"".join(commitments[index] for index in range(self.count()))
+        return hashlib.sha256(together).digest()
 
     def header(self, record: str, dependencies: Sequence[bytes], commitment: bytes) -> bytes:
-        out = b"clisonix change 2\0" + sized(record.encode()) + self.actor + number(self.seq)
+        out = b"clisonix change 3\0" + sized(record.encode()) + self.actor + number(self.seq)
         out += number(len(dependencies)) + b"".join(sorted(dependencies))
         out += number(self.time) + sized(self.author.encode())
         if self.source is None:
@@ -216,6 +282,7 @@ class Change:
         else:
             out += b"\1" + sized(self.source.feed.encode()) + self.source.message
             out += number(self.source.event_time)
+        out += b"\0" if self.order is None else b"\1" + self.order.canonical()
         return out + commitment
 
 
@@ -262,7 +329,7 @@ class Replica:
     def __init__(self, record: str, names: Names) -> None:
         self.record = record
         self.names = names
-        self.secrets: dict[bytes, bytes] = {}
+        self.keys: dict[bytes, Keys] = {}
         self.changes: dict[tuple[bytes, int], Change] = {}
         self.ids: dict[tuple[bytes, int], bytes] = {}
         self.spellings: set[int] = set()
@@ -271,7 +338,7 @@ class Replica:
     def read_batch(self, data: bytes, dictionary: bytes) -> list[bytes]:
         """The ids of the changes in a batch whose past is here."""
         reader = Reader(data)
-        if reader.take(4) != b"CXB\x02":
+        if reader.take(4) != b"CXB\x03":
             raise Malformed("not a batch")
         flags = reader.byte()
         if reader.text() != self.record:
@@ -302,7 +369,7 @@ class Replica:
         """The change's id, computed from its content and from the ids of its dependencies."""
         key = (change.actor, change.seq)
         before = [*change.others, *([(change.actor, change.seq - 1)] if change.seq > 1 else [])]
-        commitment = change.commitment(self.secrets[change.actor], self.names)
+        commitment = change.commitment(self.keys[change.actor], self.names)
         dependencies = [self.ids[dependency] for dependency in before]
         header = change.header(self.record, dependencies, commitment)
         self.ids[key] = hashlib.sha256(header).digest()
@@ -313,14 +380,22 @@ class Replica:
         shape = shapes.byte()
         index = numbering.actor if shape & 1 else numbering.read_actor(graph)
         actor = numbering.actors[index]
+        more = graph.byte() if shape & 128 else 0
+        if (shape & 128 and not more) or more > 7 or (more & 4 and not shape & 64):
+            raise Malformed("more of a change")
         if shape & 64:
-            self.secrets[actor.id] = graph.take(32)
+            self.keys[actor.id] = Keys.read(graph) if more & 4 else Keys({"": graph.take(32)})
         seq = actor.last_seq + 1 + (0 if shape & 2 else graph.signed())
         others = []
         if not shape & 4:
             for _ in range(graph.number()):
                 other = numbering.actors[numbering.read_actor(graph)].id
                 others.append((other, graph.number()))
+        order = self._read_order(graph, numbering) if more & 1 else None
+        erased, gone = {}, -1
+        for _ in range(graph.number() if more & 2 else 0):
+            gone += graph.number() + 1
+            erased[gone] = graph.take(32)
         if shape & 32:
             time = numbering.time + 1
         else:
@@ -336,7 +411,7 @@ class Replica:
             source = self._read_source(origins, numbering)
         actor.last_seq, actor.author = seq, author if source is None else None
         numbering.actor, numbering.time = index, time
-        change = Change(actor.id, seq, others, time, author, source)
+        change = Change(actor.id, seq, others, time, author, source, [], order, erased)
         self.changes[actor.id, seq] = change
         before = None
         for _ in range(1 if shape & 16 else ops.number()):
@@ -344,6 +419,14 @@ class Replica:
             change.operations.append(op)
             before = None if is_based else op
         return change
+
+    @staticmethod
+    def _read_order(graph: Reader, numbering: Numbering) -> Order:
+        reason, place, runs = graph.text(), graph.text(), []
+        for _ in range(graph.number()):
+            actor = numbering.actors[numbering.read_actor(graph)].id
+            runs.append((actor, graph.number(), graph.number(), graph.number()))
+        return Order(reason, place, runs)
 
     @staticmethod
     def _read_source(origins: Reader, numbering: Numbering) -> Source | None:
@@ -367,7 +450,8 @@ class Replica:
             actor = numbering.actors[numbering.read_actor(ops)].id
             seq, index = ops.number(), ops.number()
             root = actor + number(seq) + number(index)
-            base = self.changes[actor, seq].operations[index]
+            change = self.changes[actor, seq]
+            base = change.operations[change.indexes().index(index)]
             type_, entry, address = base.type, base.id, base.address
         else:
             if tag & 0x08:
@@ -392,8 +476,12 @@ class Replica:
             return Operation(type_, entry, address, SET, value), True
         value = values.sized() if kind in (0, 1, 3, 7) else b""
         if kind == 7:
-            if base is None or base.tag != SET:
+            if base is not None and base.tag != SET:
                 raise Malformed("no text to edit")
+            if base is None:
+                named = Reader(value)
+                root = named.take(16) + number(named.number()) + number(named.number())
+                value = named.rest()
             read_edits(value)
             value = root + value
         if kind == 1:
@@ -473,8 +561,8 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
     replica = Replica(reader.text(), names)
     actors = []
     for _ in range(reader.number()):
-        actor, secret = reader.take(16), reader.take(32)
-        replica.secrets[actor] = secret
+        actor = reader.take(16)
+        replica.keys[actor] = Keys.read(reader)
         actors.append((actor, reader.number(), reader.number()))
     authors = [reader.text() for _ in range(reader.number())]
     feeds = [reader.text() for _ in range(reader.number())]

@@ -52,6 +52,23 @@ impl View<'_> {
         }
     }
 
+    /// The number of characters of that text, which needs no reading of one that is typed in.
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub fn text_length(&self, id: &EntryId, pointer: &str) -> Result<usize, EditError> {
+        if let Found::Cell(address) = self.find_text(id, pointer)? {
+            let cell = self.entries.get(id).and_then(|entry| entry.cell(address.as_bytes()));
+            let siblings = cell.map(|cell| cell.siblings).unwrap_or_default();
+            if let [Sibling { write: Written::Text(_, Some(note)), .. }] = siblings.as_slice()
+                && let Some(chars) = note.chars()
+            {
+                return Ok(chars);
+            }
+        }
+        Ok(self.text(id, pointer)?.chars().count())
+    }
+
     /// Which changes wrote the text of a sibling, by positions.
     pub(crate) fn typed_by(
         &self,
@@ -196,7 +213,8 @@ impl View<'_> {
     /// The operation with which a change set a cell.
     fn op_name(&self, change: ChangeNo, id: &EntryId, address: &[u8]) -> Option<OpName> {
         let row = self.log.get(change)?;
-        let (op, there) = find_op(&row.ops, (id.ty, &id.id), address)?;
+        let (place, there) = find_op(&row.ops, (id.ty, &id.id), address)?;
+        let op = row.index_of(place)?;
         let actor = self.tables.actor(row.stamp.actor);
         matches!(there.write, Some(Written::Set(_))).then_some(OpName {
             actor,

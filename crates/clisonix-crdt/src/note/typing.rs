@@ -64,7 +64,7 @@ fn begin(
 ) -> Result<Body, TextError> {
     let passage = || {
         let row = log.get(log.of_actor(root.actor, root.seq, tables)?)?;
-        let op = op_at(&row.ops, root.op)?;
+        let op = op_at(&row.ops, row.place_of(root.op)?)?;
         let Some(Written::Set(text)) = op.write else { return None };
         let is_here = op.entry == (id.ty, &*id.id) && op.address == address;
         Passage::of(text, place(address)?).filter(|_| is_here)
@@ -183,7 +183,8 @@ impl Record {
         stamp: &Stamp,
         past: &Past,
     ) -> Result<(), TextError> {
-        let typing: Vec<(&Op, &Typed)> = ops.iter().filter_map(edits_of).collect();
+        let mut typing: Vec<(&Op, &Typed)> = ops.iter().filter_map(edits_of).collect();
+        typing.retain(|(_, typed)| !self.log.is_erased(&typed.root, &self.tables));
         if typing.is_empty() {
             return Ok(());
         }

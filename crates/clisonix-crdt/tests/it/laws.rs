@@ -1,13 +1,12 @@
 //! The laws as properties: the state is a function of the set of changes, whatever the order.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use clisonix_crdt::{Base, ChangeId, LogSource, Record, join_segments};
+use clisonix_crdt::{Base, ChangeId, Record};
 use clisonix_fhir::json::Value;
 use proptest::prelude::*;
 
-use crate::site::{Site, object};
+use crate::site::{Site, object, reload_apart};
 
 /// One step of a random history over three sites.
 #[derive(Clone, Debug)]
@@ -202,32 +201,6 @@ fn run(sites: &mut [Site; 3], act: &Act) {
             }
         }
     }
-}
-
-#[derive(Debug)]
-struct Segments(Vec<Vec<u8>>);
-
-impl LogSource for Segments {
-    fn segments(&self) -> Option<Vec<Vec<u8>>> {
-        Some(self.0.clone())
-    }
-}
-
-/// The record from its state and its log in segments of one change, the first half of them joined.
-fn reload_apart(record: &Record) -> Record {
-    let mut fresh = Record::new(record.id());
-    let mut segments = Vec::new();
-    for change in record.history(None) {
-        let stored = fresh.change_count();
-        fresh.receive(&record.change(&change.id).unwrap()).unwrap();
-        segments.push(fresh.segment(stored));
-    }
-    let young = segments.split_off(segments.len() / 2);
-    if !segments.is_empty() {
-        segments = vec![join_segments(&segments).unwrap()];
-    }
-    segments.extend(young);
-    Record::load_state(&record.save_state(), Arc::new(Segments(segments))).unwrap()
 }
 
 fn base(site: &Site, back: Option<u8>) -> Base {

@@ -11,6 +11,7 @@
 )]
 
 mod crashers;
+mod erasure;
 mod feeds;
 mod guard;
 mod hazards;

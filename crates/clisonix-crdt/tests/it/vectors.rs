@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{
-    ActorId, ActorSecret, Base, ChangeId, Coverage, ElementKey, HybridTime, Link, Origin, Record,
-    Source,
+    ActorId, ActorSecret, Base, ChangeId, ChangeInfo, Coverage, ElementKey, Erasure, HybridTime,
+    Link, Origin, Record, Source,
 };
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_fhir::schema::{ElementId, Scope, resource_named};
@@ -144,6 +144,41 @@ fn text_vectors() -> Value {
     Value::Object(file)
 }
 
+/// One operation of many, a whole change and a whole record erased, and what is left of it.
+fn erasure_vectors() -> Value {
+    let mut a = Site::new(b'A');
+    a.put(PATIENT);
+    a.set("Patient/patient-123", "birthDate", Some(r#""1970-01-02""#));
+    a.set("Patient/patient-123", "gender", Some(r#""female""#));
+    let before = changes(&a.record);
+    let patient = entry_id("Patient/patient-123");
+    let mut erase = |what: &Erasure<'_>| {
+        a.with(None, |record, origin, actors| {
+            record.erase(what, &Base::Current, "wrong patient", origin, actors)
+        })
+        .expect("it is there");
+        left(&a.record)
+    };
+    let mut file = Object::new();
+    file.insert("record", NAME);
+    file.insert("before", before);
+    file.insert("value", erase(&Erasure::Value { entry: &patient, pointer: "/birthDate" }));
+    file.insert("element", erase(&Erasure::Value { entry: &patient, pointer: "/name/0" }));
+    file.insert("all", erase(&Erasure::Record));
+    Value::Object(file)
+}
+
+fn left(record: &Record) -> Value {
+    let mut file = Object::new();
+    file.insert("changes", changes(record));
+    file.insert("all", hex(&record.changes_since(&[])));
+    let ids = record.history(None);
+    let single = |change: &ChangeInfo| hex(&record.change(&change.id).expect("it is here"));
+    file.insert("single", ids.iter().map(|id| Value::from(single(id))).collect::<Value>());
+    file.insert("saved", hex(&record.save()));
+    Value::Object(file)
+}
+
 /// A change that the other site cannot apply yet.
 fn late(site: &mut Site) -> ChangeId {
     site.set("Patient/patient-123", "active", Some("false"));
@@ -190,9 +225,9 @@ fn small_vectors() -> Value {
     put(&mut operations, text);
 
     let secret = [7; 32];
-    let own =
-        hmac(&secret, &[b"clisonix commitment 2\0".as_slice(), &1_u32.to_be_bytes()].concat());
-    let key = hmac(&own, &0_u32.to_be_bytes());
+    // The way to the first change is one zero; its only operation's key is the change's.
+    let key: [u8; 32] =
+        Sha256::digest([b"clisonix keys 3\0".as_slice(), &[0], &secret].concat()).into();
     let mut said = Vec::new();
     put(&mut said, b"Patient");
     put(&mut said, NAME.as_bytes());
@@ -202,13 +237,13 @@ fn small_vectors() -> Value {
     let commitment = Sha256::digest(hmac(&key, &said));
 
     let time = HybridTime::from_millis(1_700_000_000_000);
-    let mut header = b"clisonix change 2\0".to_vec();
+    let mut header = b"clisonix change 3\0".to_vec();
     put(&mut header, NAME.as_bytes());
     header.extend([5; 16]);
     header.extend([1, 0]);
     leb(&mut header, time.0);
     put(&mut header, b"Dr. A");
-    header.push(0);
+    header.extend([0, 0]);
     header.extend_from_slice(&commitment);
     let id = ChangeId(Sha256::digest(&header).into());
 
@@ -316,6 +351,7 @@ fn the_vectors_are_written() {
         ("names.json", name_vectors()),
         ("small.json", small_vectors()),
         ("exchange.json", exchange_vectors()),
+        ("erasure.json", erasure_vectors()),
     ];
     for (name, value) in made {
         let text = format!("{}\n", value.to_pretty());
@@ -349,6 +385,15 @@ fn the_vectors_are_read() {
     for record in [whole, single, linked, saved] {
         assert!(record.state_bytes() == state && record.waiting_count() == 0);
         assert_eq!(changes(&record), *at("changes"));
+    }
+    let erased = committed("erasure.json");
+    for step in ["value", "element", "all"].map(|name| erased.get(name).expect("a vector")) {
+        let mut fresh = Record::new(NAME);
+        let batch = unhex(step.get("all").expect("a batch"));
+        assert_eq!(fresh.receive(&batch).expect("readable").refused, []);
+        let saved = Record::load(&unhex(step.get("saved").expect("a record"))).expect("readable");
+        assert!(saved.is_sound() && saved.state_bytes() == fresh.state_bytes());
+        assert_eq!(Some(&changes(&fresh)), step.get("changes"));
     }
     let texts = at("texts");
     let part = |name: &str| unhex(texts.get(name).expect("the vector is there"));

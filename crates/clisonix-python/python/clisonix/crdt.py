@@ -15,7 +15,7 @@ import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Self, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 from clisonix._native import Document
 
@@ -26,6 +26,7 @@ __all__ = [
     "Conflict",
     "Difference",
     "DocumentMerge",
+    "Erasure",
     "Json",
     "Patch",
     "Side",
@@ -89,6 +90,16 @@ class Conflict(TypedDict):
     """The latest first."""
 
 
+class Erasure(TypedDict):
+    """What a change ordered to be erased, without what it was."""
+
+    place: str
+    """A resource type with a path of elements, or a resource type; empty for a document."""
+    reason: str
+    operations: int | None
+    """Number of writes; ``None`` for all before it."""
+
+
 class Change(TypedDict):
     """One change of the history."""
 
@@ -100,13 +111,19 @@ class Change(TypedDict):
     time: str
     source: Source | None
     entries: list[str]
-    """The entries it wrote."""
+    """The entries it wrote, as far as that is left."""
+    erases: NotRequired[Erasure]
+    """What it ordered to be erased, if it did."""
+    erased: NotRequired[int]
+    """Number of its own writes that were erased, if any."""
 
 
 class Blame(TypedDict):
-    """Who wrote one cell that is shown."""
+    """Who wrote one cell that is shown, or part of a text that several people write."""
 
     path: str
+    characters: NotRequired[list[int]]
+    """Of part of a text: its first position and the one after its last."""
     author: str
     time: str
     change: str
@@ -231,6 +248,39 @@ class DocumentMerge:
         """
         return self._native.patch(entry, patch, _base(base), self._author(author))
 
+    def edit_text(
+        self,
+        entry: str,
+        path: str,
+        edits: Iterable[tuple[int, int, str]],
+        base: Base = None,
+        author: str | None = None,
+    ) -> list[str]:
+        """Edits a text letter by letter, as it was at ``base``, else as it is now.
+
+        ``path`` is a JSON Pointer into the entry (``'/note/0/text'``). Each edit is ``(position,
+        deleted, inserted)``: how many characters go at that position, and what comes in their place;
+        a position is that of the text which the edits before it have led to. What others type at the
+        same time merges and is no conflict.
+
+        Texts are the ``text`` rows of the policy table: the text of an ``Annotation`` and the
+        ``div`` of a section of a ``Composition``. Whoever overwrites one as a whole
+        (:meth:`apply_edit` with another text) is in conflict with who types in it.
+
+        Returns the ids of the changes; ``[]`` if there is nothing to do. Raises NotFound,
+        EditRefused if there is no such text or a position is beyond it, InvalidResource if the text
+        would be empty, UnknownVersion.
+        """
+        steps = [(position, deleted, inserted) for position, deleted, inserted in edits]
+        return self._native.edit_text(entry, path, steps, _base(base), self._author(author))
+
+    def text(self, entry: str, path: str, at: Base = None) -> str:
+        """A text that :meth:`edit_text` edits, as it is now, or was at heads or a version id.
+
+        Raises NotFound, EditRefused if the member is no such text, UnknownVersion.
+        """
+        return self._native.text(entry, path, _base(at))
+
     def undo(self, change: Change | str, author: str | None = None) -> list[str]:
         """Undoes a change that ``author`` made, as a new change; both stay in the history.
 
@@ -243,6 +293,32 @@ class DocumentMerge:
         """
         name = change if isinstance(change, str) else change["change"]
         return self._native.undo(name, self._author(author))
+
+    def erase(
+        self,
+        entry: str | None = None,
+        pointer: str | None = None,
+        *,
+        reason: str,
+        base: Base = None,
+        author: str | None = None,
+    ) -> list[str]:
+        """Destroys content, here and in every replica that takes the change in; for ever.
+
+        With ``pointer`` (a JSON Pointer into the resource, as in ``'/birthDate'`` or
+        ``'/telecom/0'``) it erases the smallest unit that holds that member: a cell, or an element
+        of a list, with all that was ever written to it, and the generated narrative. Without, it
+        erases the entry; without ``entry`` all content of the document. With ``base`` what was
+        written up to that version, else up to now. The changes keep their ids, and old versions
+        show nothing there. What others wrote meanwhile stays.
+
+        ``reason`` stays readable in :meth:`history`: it must not say what was erased.
+
+        Returns the id of the change. Raises NotFound if nothing is there, UnknownVersion, and
+        EditRefused if the value is part of what names its list element or entry: then only the
+        whole can be erased.
+        """
+        return self._native.erase(entry, pointer, _base(base), reason, self._author(author))
 
     def remove(self, entry: str, base: Base = None, author: str | None = None) -> list[str]:
         """Removes an entry (``'Type/id'``) as it was at ``base``, else as it is now.
@@ -276,12 +352,14 @@ class DocumentMerge:
         """The changes that no other has seen, as 64 hexadecimal digits each, sorted."""
         return self._native.heads()
 
-    def changes_since(self, heads: Sequence[str] = ()) -> bytes:
+    def changes_since(self, heads: Sequence[str] = (), whole: bool = False) -> bytes:
         """What a replica with ``heads`` lacks, for its :meth:`apply_edit`; ``[]`` gives all.
 
         Heads that are not known here are passed over: too much may be sent, never too little.
+        With ``whole`` no change is told as a difference from what it overwrites: for a replica that
+        refused one because it has erased that.
         """
-        return self._native.changes_since(list(heads))
+        return self._native.changes_since(list(heads), whole)
 
     def differences(
         self, from_heads: Sequence[str] | str, to_heads: Sequence[str] | str | None = None
