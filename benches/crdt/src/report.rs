@@ -98,7 +98,19 @@ impl Report {
 /// What the lock file says was compiled in.
 fn versions() -> Map<String, Value> {
     let lock = include_str!("../../Cargo.lock");
-    let wanted = ["automerge", "clisonix-crdt", "diamond-types", "loro", "serde_json", "yrs"];
+    let wanted = [
+        "automerge",
+        "aws-lc-rs",
+        "clisonix-crdt",
+        "clisonix-pq",
+        "diamond-types",
+        "loro",
+        "ml-dsa",
+        "ml-kem",
+        "serde_json",
+        "x-wing",
+        "yrs",
+    ];
     let sections = lock.split("[[package]]").filter_map(|section| {
         let member = |name: &str| {
             let line = section.lines().find(|line| line.starts_with(name))?;

@@ -40,6 +40,7 @@ pub enum DecodeError {
 }
 
 /// Appends `value` as unsigned LEB128 (1 to 10 bytes).
+#[inline]
 pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value as u8) | 0x80);
@@ -54,6 +55,7 @@ pub(crate) fn put_i64(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Appends a length and the bytes.
+#[inline]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_u64(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -153,6 +155,7 @@ impl<'a> Reader<'a> {
         Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
         let at = self.at;
         u32::try_from(self.u64()?).map_err(|_| DecodeError::Limit { what, at })
@@ -169,6 +172,7 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
+    #[inline]
     pub(crate) fn bytes(
         &mut self,
         limit: usize,

@@ -19,7 +19,7 @@ mod upgrade;
 
 /// What the operations give and take from the crates below.
 pub use clisonix_crdt::{
-    ChangeId, ChangeInfo, EditError, ReceiveError, Received, Refusal, RefusalReason,
+    ChangeId, ChangeInfo, EditError, HybridTime, ReceiveError, Received, Refusal, RefusalReason,
 };
 pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, OpenError, ReadError, WriteError,

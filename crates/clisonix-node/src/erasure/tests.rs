@@ -26,8 +26,7 @@ fn number(bytes: &[u8], at: &mut usize) -> usize {
 }
 
 fn inflate(bytes: &[u8], len: usize) -> Vec<u8> {
-    let path =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../clisonix-crdt/src/deflate/dictionary.txt");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../clisonix-crdt/src/deflate/dictionary.txt");
     let dictionary = std::fs::read(path).unwrap();
     let mut inflater = flate2::Decompress::new(false);
     inflater.set_dictionary(&dictionary[dictionary.len().saturating_sub(1 << 15)..]).unwrap();
@@ -69,9 +68,7 @@ fn tables_with(node: &Node, text: &str) -> Vec<Table> {
     let has = |table: &Table| {
         snapshot.rows(*table, &Span::all()).unwrap().map(Result::unwrap).any(|row| {
             let is_packed = matches!(table, Table::States | Table::Changes);
-            holds(&row.key)
-                || holds(&row.value)
-                || is_packed && holds(&unpacked(&row.value))
+            holds(&row.key) || holds(&row.value) || is_packed && holds(&unpacked(&row.value))
         })
     };
     all.into_iter().filter(has).collect()
@@ -135,8 +132,7 @@ fn orders(node: &Node, record: &str) -> (Vec<u8>, Vec<u8>) {
     let person = named("Patient", shown.get("id").unwrap().as_str().unwrap());
     let condition = named("Condition", "planted-1");
     let pointer = format!("/identifier/{index}");
-    let whats =
-        [Erasure::Value { entry: &person, pointer: &pointer }, Erasure::Entry(&condition)];
+    let whats = [Erasure::Value { entry: &person, pointer: &pointer }, Erasure::Entry(&condition)];
     let mut next = 100;
     let mut actors = move || {
         next += 1;

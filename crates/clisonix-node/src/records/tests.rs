@@ -3,7 +3,7 @@
 use clisonix_fhir::json::Value;
 use clisonix_store::StoredChange;
 
-use super::MIN_JOINED_ROWS;
+use super::{MIN_JOINED_ROWS, MIN_TAIL_BYTES};
 use crate::load::tests::{BY, bundle, node, read};
 use crate::{Node, ReadVersion};
 
@@ -82,7 +82,11 @@ fn the_log_of_a_long_history_is_in_few_segments_that_are_whole() {
     let record = long(&node);
     let rows = rows(&node, &record);
     assert_eq!(rows.iter().map(|row| row.place.count as usize).sum::<usize>(), EDITS + 1);
-    assert!(rows.len() < EDITS / MIN_JOINED_ROWS, "{} rows", rows.len());
+    let (sealed, single): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.place.count > 1);
+    assert!(sealed.len() < EDITS / MIN_JOINED_ROWS, "{} sealed rows", sealed.len());
+    // What came since the state was packed.
+    let bytes: usize = single.iter().map(|row| row.bytes.len()).sum();
+    assert!(bytes < 2 * MIN_TAIL_BYTES as usize, "{bytes} bytes in {} rows", single.len());
     assert!(node.store.check().unwrap().is_sound());
     node.verify().unwrap();
 }
