@@ -62,18 +62,32 @@ def test_an_old_version_is_read_and_typed_in() -> None:
 
 
 def test_a_whole_resource_types_too_or_overwrites() -> None:
-    a, b = two("Slept well, no pain at all.")
+    a, b = two("Slept well, no pain.")
     c = b.fork(author="Dr. C")
     read = b.get_state(O)
     a.edit_text(O, NOTE, [(0, 0, "Calm. ")])
-    read["note"][0]["text"] = "Slept well, no pain at night."
+    read["note"][0]["text"] = "Slept well, no pain. Ate."
     b.apply_edit(read)
     exchange(a, b)
-    assert a.text(O, NOTE) == "Calm. Slept well, no pain at night."
+    assert a.text(O, NOTE) == "Calm. Slept well, no pain. Ate."
     assert a.conflicts() == []
     c.apply_edit(observation("Fell."), base=c.heads())
     exchange(a, c)
     assert [conflict["kind"] for conflict in a.conflicts()] == ["value"]
+
+
+def test_words_that_nobody_has_read_are_a_conflict() -> None:
+    a, b = two("Take 5 mg.")
+    a.edit_text(O, NOTE, [(5, 1, "10")])
+    b.edit_text(O, NOTE, [(5, 1, "50")])
+    exchange(a, b)
+    (conflict,) = a.conflicts()
+    assert conflict["kind"] == "text"
+    texts = {side["value"]["text"] for side in conflict["sides"]}
+    assert texts == {"Take 10 mg.", "Take 50 mg."}
+    a.edit_text(O, NOTE, [(5, 4, "10")])
+    exchange(a, b)
+    assert b.conflicts() == []
 
 
 def test_what_is_refused() -> None:

@@ -16,10 +16,11 @@ use crate::tree::{Content, Node, Place, Thing};
 use crate::version::View;
 use crate::view;
 
+use super::additions::additions;
 use super::body::Authored;
 use super::spot::straight_to;
 use super::typing::remake;
-use super::{Note, OpName, Passage, place, words};
+use super::{Note, OpName, Passage, place};
 
 /// Where a pointer to a text leads.
 pub(super) enum Found {
@@ -245,8 +246,7 @@ impl View<'_> {
         if !old.frames(&new) {
             return None;
         }
-        let edits =
-            words::difference(&old.text(), &new.text()).filter(|edits| !edits.is_empty())?;
+        let edits = additions(&old.text(), &new.text()).filter(|edits| !edits.is_empty())?;
         let root = self.root_showing(id, at, &cell, text)?;
         Some(Typed { root, edits: edits.encode().into() })
     }
