@@ -48,7 +48,7 @@ mod tree;
 mod undo;
 mod version;
 mod view;
-mod wire;
+pub mod wire;
 mod writing;
 
 pub use actor::{ActorId, ActorSecret, ActorSource};
