@@ -17,8 +17,8 @@ pub const MAX_BATCH_BYTES: usize = 512 << 20;
 const MAGIC: &[u8; 3] = b"CXB";
 const COLUMNS: u8 = 1;
 const DEFLATED: u8 = 2;
-/// Shorter runs do not gain by compression.
-const MIN_DEFLATED: usize = 96;
+/// Shorter runs are mostly ids and hardly gain by compression, which takes as long as ten edits.
+const MIN_DEFLATED: usize = 192;
 
 /// Writes changes of one record as one batch.
 pub(crate) fn encode<'a>(record: &str, changes: impl Iterator<Item = Outgoing<'a>>) -> Vec<u8> {

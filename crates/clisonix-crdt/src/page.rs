@@ -1,6 +1,6 @@
 //! The cells of an entry as packed bytes: small in memory, and ready to be stored as they are.
 //!
-//! An entry's cells stand in *pages* of some kilobytes, in address order. A cell is
+//! An entry's cells stand in *pages* of about a kilobyte, in address order. A cell is
 //!
 //! ```text
 //! length of the rest, length of the address, address,
@@ -15,8 +15,8 @@ use crate::address;
 use crate::state::{ChangeNo, Sibling, StatementKey, Superseded, Written};
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
 
-/// A page is split in two when it grows beyond this.
-const MAX_PAGE_BYTES: usize = 6 << 10;
+/// A page is split in two when it grows beyond this. Looking for a cell walks over one page.
+const MAX_PAGE_BYTES: usize = 1 << 10;
 
 const SET: u8 = 0;
 const POSITION: u8 = 1;
@@ -94,10 +94,7 @@ impl Pages {
     }
 
     /// The cells whose address begins with `prefix`.
-    pub(crate) fn under<'a>(
-        &'a self,
-        prefix: &'a [u8],
-    ) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> + 'a {
+    pub(crate) fn under<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> {
         let spot = self.find(prefix);
         let mut pages = self.0.get(spot.page..).unwrap_or_default().iter();
         let first = pages.next().and_then(|page| page.get(spot.start..)).unwrap_or_default();
@@ -157,14 +154,14 @@ impl Pages {
             self.0.push(Vec::new());
         }
         let Some(bytes) = self.0.get_mut(spot.page) else { return };
-        if spot.start == bytes.len() {
-            bytes.extend_from_slice(encoded);
-        } else if spot.end - spot.start == encoded.len()
-            && let Some(there) = bytes.get_mut(spot.start..spot.end)
-        {
+        let (len, end) = (bytes.len(), spot.start + encoded.len());
+        if end > spot.end {
+            bytes.resize(len + (end - spot.end), 0);
+        }
+        bytes.copy_within(spot.end..len, end);
+        bytes.truncate(len + end - spot.end);
+        if let Some(there) = bytes.get_mut(spot.start..end) {
             there.copy_from_slice(encoded);
-        } else {
-            bytes.splice(spot.start..spot.end, encoded.iter().copied());
         }
         if bytes.len() > MAX_PAGE_BYTES {
             self.split(spot.page);

@@ -3,6 +3,8 @@
 //! Where nothing is concurrent the pointer leads straight to a cell; otherwise the resource is read,
 //! changed and compared as a whole, which gives the same.
 
+use std::borrow::Cow;
+
 use clisonix_fhir::json::Value;
 use clisonix_fhir::patch::{index, target_mut, tokens};
 use clisonix_fhir::schema::Scope;
@@ -101,10 +103,10 @@ impl Record {
 }
 
 /// Puts a value at a member of a document, or over an element of a list.
-fn put(document: &mut Value, tokens: &[String], value: &Value) -> Option<()> {
+fn put(document: &mut Value, tokens: &[Cow<'_, str>], value: &Value) -> Option<()> {
     let (last, above) = tokens.split_last()?;
     match target_mut(document, above)? {
-        Value::Object(object) => drop(object.insert(last.as_str(), value.clone())),
+        Value::Object(object) => drop(object.insert(last.as_ref(), value.clone())),
         Value::Array(items) => *items.get_mut(index(last)?)? = value.clone(),
         _ => return None,
     }
@@ -121,7 +123,7 @@ struct Walk<'r> {
 /// The cell and what to write; `None` in the second place if it says so already.
 type Found = (address::Address, Option<Write>);
 
-impl Walk<'_> {
+impl<'r> Walk<'r> {
     fn member(
         mut self,
         scope: Scope,
@@ -141,20 +143,19 @@ impl Walk<'_> {
         }
         let nests = shape(element) == Shape::Thing && depth + 1 < address::MAX_THING_DEPTH;
         self.path.push(Step::Element(element));
-        if element.element().is_list() {
-            let (item, rest) = rest.split_first()?;
-            let key = self.item(nests, index(item)?)?;
-            self.path.push(Step::Key(key));
+        if !element.element().is_list() {
             if nests {
                 return self.member(thing_scope(element), rest, value, depth + 1);
             }
-            self.path.push(Step::Content);
-            return self.content(None, rest, value);
+            return self.cell(name, rest, value);
         }
-        if nests {
-            return self.member(thing_scope(element), rest, value, depth + 1);
+        let (token, rest) = rest.split_first()?;
+        if !nests {
+            return self.element(token, rest, value);
         }
-        self.content(Some(name), rest, value)
+        let key = self.items()?.get(index(token)?)?.key;
+        self.path.push(Step::Key(key));
+        self.member(thing_scope(element), rest, value, depth + 1)
     }
 
     /// Whether nothing about the entry is concurrent or was ever removed.
@@ -164,74 +165,79 @@ impl Walk<'_> {
         self.entry.heads.len() == 1 && !presence
     }
 
-    /// The key of the list element shown at `index`.
-    fn item(&self, nests: bool, index: usize) -> Option<ElementKey> {
+    /// The elements of the list at the path, in the order in which they are shown.
+    fn items(&self) -> Option<Vec<Item<'r>>> {
         let prefix = self.path.as_bytes();
-        let mut items: Vec<(&[u8], ElementKey)> = Vec::new();
+        let mut items: Vec<Item<'r>> = Vec::new();
         for (at, cell) in self.entry.under(prefix) {
             let mut steps = Steps::of(at.get(prefix.len()..)?, true);
             let Some(Step::Key(key)) = steps.next() else { return None };
-            match (steps.next()?, cell.siblings.as_slice()) {
-                (Step::Position, [only]) => {
-                    let Written::Position(position) = only.write else { return None };
-                    items.push((position, key));
+            let [only] = cell.siblings.as_slice() else { return None };
+            match (steps.next()?, only.write) {
+                // Comes first of an element's cells.
+                (Step::Position, Written::Position(position)) => {
+                    items.push(Item { position, key, text: "" });
                 }
-                (_, [only]) if only.covered == 0 && only.write != Written::Set("") => {}
+                (Step::Content, Written::Set(text)) if only.covered == 0 && !text.is_empty() => {
+                    items.last_mut().filter(|item| item.key == key)?.text = text;
+                }
+                (Step::Position | Step::Content, _) => return None,
+                (_, write) if only.covered == 0 && write != Written::Set("") => {}
                 _ => return None,
             }
         }
         items.sort_unstable();
-        // Equal content under different keys is shown as one element.
-        if nests || items.len() < 2 {
-            return items.get(index).map(|(_, key)| *key);
-        }
-        let mut texts: Vec<&str> = Vec::with_capacity(items.len());
-        for (at, cell) in self.entry.under(prefix) {
-            if Steps::of(at, false).last() == Some(Step::Content) {
-                texts.push(only_text(&cell)?);
-            }
-        }
-        texts.sort_unstable();
-        if texts.windows(2).any(|pair| pair.first() == pair.last()) {
-            return None;
-        }
-        items.get(index).map(|(_, key)| *key)
+        Some(items)
     }
 
-    /// The cell at the end of the way, with the value put into its text.
-    fn content(mut self, name: Option<&str>, rest: &[&str], value: &Value) -> Option<Found> {
+    /// The cell of an element that is one cell, with the value put into its text.
+    fn element(mut self, token: &str, rest: &[&str], value: &Value) -> Option<Found> {
+        let items = self.items()?;
+        let item = items.get(index(token)?)?;
+        let mut texts: Vec<&str> = items.iter().map(|item| item.text).collect();
+        texts.sort_unstable();
+        // Equal content under different keys is shown as one element, empty content as none.
+        if texts.first() == Some(&"") || texts.windows(2).any(|pair| pair.first() == pair.last()) {
+            return None;
+        }
+        self.path.push(Step::Key(item.key));
+        self.path.push(Step::Content);
         let address = self.path.whole();
-        let cell = self.entry.pages.cell(address.as_bytes());
+        let text = canonical::replaced(item.text, rest, &canonical::text(value))?;
+        if text == item.text {
+            return Some((address, None));
+        }
+        let is_elsewhere = texts.binary_search(&text.as_str()).is_ok();
+        (!is_elsewhere).then(|| (address, Some(Write::Set(text.into()))))
+    }
+
+    /// The cell of a member, with the value put into its text.
+    fn cell(mut self, name: &str, rest: &[&str], value: &Value) -> Option<Found> {
+        let address = self.path.whole();
         let value = canonical::text(value);
-        let text = match (&cell, name) {
-            (None, Some(name)) if rest.is_empty() => Some(named(name, &value)),
-            (None, _) => None,
-            (Some(cell), name) => {
-                let old = only_text(cell)?;
-                let inside = match name {
-                    Some(_) => named_value(address.as_bytes(), old)?,
-                    None => old,
-                };
+        let text = match self.entry.pages.cell(address.as_bytes()) {
+            None if rest.is_empty() => named(name, &value),
+            None => return None,
+            Some(cell) => {
+                let inside = named_value(address.as_bytes(), only_text(&cell)?)?;
                 let new = canonical::replaced(inside, rest, &value)?;
                 if new == inside {
                     return Some((address, None));
                 }
-                Some(name.map_or_else(|| new.clone(), |name| named(name, &new)))
+                named(name, &new)
             }
-        }?;
-        if name.is_none() && self.is_elsewhere(&text) {
-            return None;
-        }
+        };
         Some((address, Some(Write::Set(text.into()))))
     }
+}
 
-    /// Whether another element of the list has this content already.
-    fn is_elsewhere(&self, text: &str) -> bool {
-        let bytes = self.path.as_bytes();
-        // The list's prefix: without the key and the last step.
-        let list = bytes.get(..bytes.len().saturating_sub(12)).unwrap_or_default();
-        self.entry.under(list).any(|(_, cell)| only_text(&cell) == Some(text))
-    }
+/// An element of a list; orders as it is shown.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Item<'r> {
+    position: &'r [u8],
+    key: ElementKey,
+    /// Its content, if it is one cell.
+    text: &'r str,
 }
 
 fn named(name: &str, value: &str) -> String {

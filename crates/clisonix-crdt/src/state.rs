@@ -138,10 +138,7 @@ impl Entry {
     }
 
     /// The cells whose address begins with `prefix`, in address order.
-    pub(crate) fn under<'a>(
-        &'a self,
-        prefix: &'a [u8],
-    ) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> + 'a {
+    pub(crate) fn under<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> {
         self.pages.under(prefix)
     }
 

@@ -95,6 +95,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
         let byte = *self.bytes.get(self.at).ok_or(DecodeError::Truncated(self.at))?;
         self.at += 1;
@@ -102,6 +103,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at.checked_add(len).ok_or(DecodeError::Truncated(self.at))?;
         let slice = self.bytes.get(self.at..end).ok_or(DecodeError::Truncated(self.at))?;
@@ -123,7 +125,19 @@ impl<'a> Reader<'a> {
     }
 
     /// A number in its shortest form.
+    #[inline]
     pub fn u64(&mut self) -> Result<u64, DecodeError> {
+        match self.bytes.get(self.at) {
+            // Most numbers are small.
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_u64(),
+        }
+    }
+
+    fn long_u64(&mut self) -> Result<u64, DecodeError> {
         let start = self.at;
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {

@@ -44,7 +44,21 @@ impl Record {
         Ok(change.and_then(|change| self.id_of(change)))
     }
 
-    /// As [`Self::edit`], without the change's id, which takes time to compute.
+    /// As [`Self::edit`]; tells only whether anything changed, because a change's id takes time to
+    /// compute.
+    ///
+    /// # Errors
+    /// As [`Self::edit`].
+    pub fn write(
+        &mut self,
+        resources: &[&Object],
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<bool, EditError> {
+        Ok(self.edit_quietly(resources, base, origin, actors)?.is_some())
+    }
+
     pub(crate) fn edit_quietly(
         &mut self,
         resources: &[&Object],

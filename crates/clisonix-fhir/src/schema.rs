@@ -122,6 +122,7 @@ pub struct CompartmentMember {
 
 impl ElementId {
     /// The element of that number, if there is one.
+    #[inline]
     pub fn checked(number: u16) -> Option<Self> {
         (usize::from(number) < row::ELEMENTS.len()).then_some(Self(number))
     }
@@ -132,6 +133,7 @@ impl ElementId {
     }
 
     /// The table's row.
+    #[inline]
     pub fn element(self) -> &'static Element {
         row::ELEMENTS.get(usize::from(self.0)).unwrap_or(&row::UNKNOWN_ELEMENT)
     }
@@ -149,6 +151,7 @@ impl TypeId {
     }
 
     /// The table's row.
+    #[inline]
     pub fn definition(self) -> &'static Type {
         table::TYPES.get(usize::from(self.0)).unwrap_or(&row::NO_TYPE)
     }
@@ -166,11 +169,13 @@ impl TypeId {
 
 impl Element {
     /// Whether JSON writes it as an array.
+    #[inline]
     pub fn is_list(&self) -> bool {
         self.max > 1
     }
 
     /// Whether its members are told here and not by its type (`BackboneElement`, `Element`).
+    #[inline]
     pub fn is_backbone(&self) -> bool {
         self.children.len > 0
     }

@@ -50,7 +50,7 @@ impl Engine for Clisonix {
         let tree = json::parse(text.as_bytes())?;
         let resources = resources(&tree)?;
         replica.write(|record, origin, actors| {
-            Ok(record.edit(&resources, &Base::Assertion, origin, actors)?)
+            Ok(record.write(&resources, &Base::Assertion, origin, actors)?)
         })?;
         Ok(replica)
     }

@@ -1,5 +1,7 @@
 //! JSON Patch (RFC 6902) with JSON Pointer (RFC 6901).
 
+use std::borrow::Cow;
+
 use super::{
     Budget, MAX_PATCH_OPERATIONS, MAX_PATCH_VALUES, MAX_POINTER_BYTES, PatchError, PatchFault,
     check_depth,
@@ -75,7 +77,7 @@ impl Patched {
     }
 
     /// RFC 6902, 4.1: into an array before the index, into an object in place of what is there.
-    fn add(&mut self, path: &[String], value: Value) -> Result<(), PatchFault> {
+    fn add(&mut self, path: &[Cow<'_, str>], value: Value) -> Result<(), PatchFault> {
         check_depth(path.len(), &value)?;
         let Some((last, parents)) = path.split_last() else {
             self.document = value;
@@ -83,7 +85,7 @@ impl Patched {
         };
         match target_mut(&mut self.document, parents).ok_or(PatchFault::NotFound)? {
             Value::Object(object) => {
-                object.insert(last.as_str(), value);
+                object.insert(last.as_ref(), value);
                 Ok(())
             }
             Value::Array(items) => {
@@ -96,7 +98,7 @@ impl Patched {
         }
     }
 
-    fn take(&mut self, path: &[String]) -> Result<Value, PatchFault> {
+    fn take(&mut self, path: &[Cow<'_, str>]) -> Result<Value, PatchFault> {
         let (last, parents) = path.split_last().ok_or(PatchFault::Whole)?;
         match target_mut(&mut self.document, parents).ok_or(PatchFault::NotFound)? {
             Value::Object(object) => object.remove(last).ok_or(PatchFault::NotFound),
@@ -108,7 +110,7 @@ impl Patched {
         }
     }
 
-    fn relocate(&mut self, from: &[String], path: &[String]) -> Result<(), PatchFault> {
+    fn relocate(&mut self, from: &[Cow<'_, str>], path: &[Cow<'_, str>]) -> Result<(), PatchFault> {
         let there = find(&self.document, from).ok_or(PatchFault::NotFound)?;
         self.budget.spend(there)?;
         if from == path {
@@ -124,13 +126,16 @@ impl Patched {
 }
 
 /// The reference tokens of the pointer in a member (RFC 6901, sections 3 and 4).
-fn pointer(operation: &Object, member: &'static str) -> Result<Vec<String>, PatchFault> {
+fn pointer<'a>(
+    operation: &'a Object,
+    member: &'static str,
+) -> Result<Vec<Cow<'a, str>>, PatchFault> {
     let text = operation.get(member).and_then(Value::as_str).ok_or(PatchFault::Part(member))?;
     tokens(text).ok_or(PatchFault::Pointer)
 }
 
 /// The reference tokens of a JSON Pointer (RFC 6901), unescaped; `None` if it is none.
-pub fn tokens(pointer: &str) -> Option<Vec<String>> {
+pub fn tokens(pointer: &str) -> Option<Vec<Cow<'_, str>>> {
     if pointer.is_empty() {
         return Some(Vec::new());
     }
@@ -140,7 +145,10 @@ pub fn tokens(pointer: &str) -> Option<Vec<String>> {
     pointer.strip_prefix('/')?.split('/').map(unescape).collect()
 }
 
-fn unescape(token: &str) -> Option<String> {
+fn unescape(token: &str) -> Option<Cow<'_, str>> {
+    if !token.contains('~') {
+        return Some(Cow::Borrowed(token));
+    }
     let mut out = String::with_capacity(token.len());
     let mut chars = token.chars();
     while let Some(char) = chars.next() {
@@ -153,7 +161,7 @@ fn unescape(token: &str) -> Option<String> {
             char => out.push(char),
         }
     }
-    Some(out)
+    Some(Cow::Owned(out))
 }
 
 /// An array index: digits without leading zeros (RFC 6901, section 4).
@@ -165,7 +173,7 @@ pub fn index(token: &str) -> Option<usize> {
     token.parse().ok()
 }
 
-fn find<'a>(document: &'a Value, path: &[String]) -> Option<&'a Value> {
+fn find<'a>(document: &'a Value, path: &[Cow<'_, str>]) -> Option<&'a Value> {
     path.iter().try_fold(document, |value, token| match value {
         Value::Object(object) => object.get(token),
         Value::Array(items) => items.get(index(token)?),
@@ -174,7 +182,7 @@ fn find<'a>(document: &'a Value, path: &[String]) -> Option<&'a Value> {
 }
 
 /// The value at the end of a JSON Pointer's tokens, for writing.
-pub fn target_mut<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
+pub fn target_mut<'a>(document: &'a mut Value, path: &[Cow<'_, str>]) -> Option<&'a mut Value> {
     path.iter().try_fold(document, |value, token| match value {
         Value::Object(object) => object.get_mut(token),
         Value::Array(items) => items.get_mut(index(token)?),
