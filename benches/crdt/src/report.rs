@@ -98,7 +98,16 @@ impl Report {
 /// What the lock file says was compiled in.
 fn versions() -> Map<String, Value> {
     let lock = include_str!("../../Cargo.lock");
-    let wanted = ["automerge", "clisonix-crdt", "diamond-types", "loro", "serde_json", "yrs"];
+    let wanted = [
+        "automerge",
+        "clisonix-crdt",
+        "clisonix-tide",
+        "diamond-types",
+        "loro",
+        "negentropy",
+        "serde_json",
+        "yrs",
+    ];
     let sections = lock.split("[[package]]").filter_map(|section| {
         let member = |name: &str| {
             let line = section.lines().find(|line| line.starts_with(name))?;

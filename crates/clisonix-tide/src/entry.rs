@@ -45,7 +45,9 @@ impl SketchKey {
         } else {
             let mut heads = heads.to_vec();
             heads.sort_unstable();
-            heads.iter().for_each(|head| text.extend_from_slice(&head.0));
+            for head in &heads {
+                text.extend_from_slice(&head.0);
+            }
         }
         Entry(u128::from_le_bytes(SipHasher24::new_with_key(&self.0).hash(&text).as_bytes()))
     }

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use thiserror::Error;
 
-use super::walk::{Walk, check};
+use super::walk::{Walk, chance, check};
 use super::{MAX_SYMBOLS, Symbol};
 
 /// Which of the two sets has an entry.
@@ -102,17 +102,35 @@ impl Decoder {
             self.found.iter().map(|(_, side)| if *side == Side::Theirs { 1 } else { -1 }).sum();
         let more = more.saturating_sub(surplus);
         // A count's variance, in a symbol with chance p, is p (1 - p) for each entry that is left.
-        let mut entries = 0.0;
-        for (place, symbol) in self.rest.iter().enumerate().skip(1) {
-            let chance = 2.0 / (place as f64 + 2.0);
+        let (mut entries, mut symbols) = (0.0, 0.0_f64);
+        for (place, symbol) in (0_u32..).zip(&self.rest).skip(1) {
+            let chance = chance(place);
+            #[expect(clippy::cast_precision_loss)] // an estimate
             let expected = (more as f64 * chance).round() as i64;
             let off = i64::from(symbol.count).wrapping_sub(expected) as i8;
             entries += f64::from(off).powi(2) / (chance * (1.0 - chance));
+            symbols += 1.0;
         }
-        let mean = entries / self.rest.len().saturating_sub(1).max(1) as f64;
         #[expect(clippy::cast_sign_loss)] // squares only
-        let mean = mean as u64;
+        let mean = (entries / symbols.max(1.0)) as u64;
         mean.max(more.unsigned_abs()).saturating_add(self.found.len() as u64)
+    }
+
+    /// How many symbols in all will probably do, if they have `more` entries than we; always more
+    /// than were taken.
+    ///
+    /// While there are few, the estimate is coarse and 70 % of it are asked for: too many cost bytes,
+    /// too few a round trip, which is needed in most cases anyhow.
+    pub fn wanted(&self, more: i64) -> usize {
+        #[expect(clippy::cast_precision_loss)] // an estimate
+        let differing = self.estimate(more) as f64;
+        // The mean of the symbols for each entry comes down to 1.35; the second term is about three
+        // standard deviations of it.
+        let goal = 1.355 * differing + 2.0 * differing.sqrt() + 4.0;
+        #[expect(clippy::cast_sign_loss)] // no term is negative
+        let goal = goal as usize;
+        let goal = if self.taken() < goal / 2 { goal / 10 * 7 } else { goal };
+        goal.max(self.taken() + self.taken() / 16 + 4).min(MAX_SYMBOLS)
     }
 
     /// Takes what was found earlier out of the symbols that came now.

@@ -44,6 +44,11 @@ impl Walk {
     }
 }
 
+/// The probability with which an entry is in the symbol of this place.
+pub(super) fn chance(place: u32) -> f64 {
+    2.0 / (f64::from(place) + 2.0)
+}
+
 /// The 32 bits that tell a single entry from a sum of several.
 pub(super) fn check(entry: u64) -> u32 {
     (mix(entry) >> 32) as u32
@@ -62,18 +67,18 @@ mod tests {
 
     #[test]
     fn a_place_is_met_as_often_as_the_paper_wants() {
-        const ENTRIES: u64 = 40_000;
+        const ENTRIES: u32 = 40_000;
         let mut met = [0_u32; 300];
         for entry in 0..ENTRIES {
-            let mut walk = Walk::new(mix(entry.wrapping_mul(GAMMA)));
+            let mut walk = Walk::new(mix(u64::from(entry).wrapping_mul(GAMMA)));
             while let Some(count) = met.get_mut(walk.place()) {
                 *count += 1;
                 walk.advance();
             }
         }
-        for (place, count) in met.into_iter().enumerate() {
-            let chance = 2.0 / (place as f64 + 2.0);
-            let expected = ENTRIES as f64 * chance;
+        for (place, count) in (0..).zip(met) {
+            let chance = chance(place);
+            let expected = f64::from(ENTRIES) * chance;
             let deviation = (expected * (1.0 - chance)).sqrt().max(1.0);
             let away = (f64::from(count) - expected).abs() / deviation;
             assert!(away < 4.5, "place {place}: {count}, expected {expected:.0}");

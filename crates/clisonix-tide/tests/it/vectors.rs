@@ -34,7 +34,9 @@ fn entry(hex: &str) -> Entry {
 fn hex(symbols: &[Symbol]) -> String {
     use std::fmt::Write as _;
     let mut out = Vec::new();
-    symbols.iter().for_each(|symbol| symbol.write(&mut out));
+    for symbol in symbols {
+        symbol.write(&mut out);
+    }
     out.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -77,7 +79,9 @@ fn symbols_and_their_difference() {
     let entries: Vec<Entry> =
         list(&vectors, "records").iter().map(|record| entry(text(record, "entry"))).collect();
     let mut ours = Sketch::new(24);
-    entries.iter().for_each(|&entry| ours.insert(entry));
+    for &entry in &entries {
+        ours.insert(entry);
+    }
     assert_eq!(hex(ours.symbols()), text(&vectors, "symbols"));
 
     let theirs = symbols(text(&vectors, "theirs_symbols"));
