@@ -62,7 +62,7 @@ fn outside_faults(metadata: &Metadata, package: &Package) -> Vec<String> {
         }
         let direct = package.uses.iter().filter(|edge| edge.shipped).map(|edge| &*edge.package);
         let reached: Vec<&str> = if *indirect {
-            metadata.shipped_with(direct.collect()).into_iter().collect()
+            metadata.shipped_with(direct.collect(), allowed).into_iter().collect()
         } else {
             direct.collect()
         };

@@ -59,15 +59,21 @@ impl Metadata {
         self.members.iter().filter_map(|id| self.packages.get(id))
     }
 
-    /// Ids of everything that `roots` ship, the roots included.
-    pub(crate) fn shipped_with<'a>(&'a self, roots: Vec<&'a str>) -> BTreeSet<&'a str> {
+    /// Ids of everything that `roots` ship, the roots included; what is behind the packages named
+    /// in `closed` is left out.
+    pub(crate) fn shipped_with<'a>(
+        &'a self,
+        roots: Vec<&'a str>,
+        closed: &[&str],
+    ) -> BTreeSet<&'a str> {
         let mut found = BTreeSet::new();
         let mut open = roots;
         while let Some(id) = open.pop() {
             if !found.insert(id) {
                 continue;
             }
-            let uses = self.packages.get(id).map_or(&[][..], |package| &package.uses);
+            let package = self.packages.get(id).filter(|package| !closed.contains(&&*package.name));
+            let uses = package.map_or(&[][..], |package| &package.uses);
             open.extend(uses.iter().filter(|edge| edge.shipped).map(|edge| &*edge.package));
         }
         found

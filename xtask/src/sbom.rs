@@ -35,7 +35,7 @@ fn document(metadata: &Metadata, checksums: &BTreeMap<(String, String), String>)
     let roots = metadata.packages.iter().filter(|(id, package)| {
         metadata.members.contains(*id) && SHIPPED.contains(&&*package.name)
     });
-    let shipped = metadata.shipped_with(roots.map(|(id, _)| &**id).collect());
+    let shipped = metadata.shipped_with(roots.map(|(id, _)| &**id).collect(), &[]);
     let product = metadata.own().find(|package| package.name == "clisonix");
     let product = product.context("the binary's crate is missing")?;
 

@@ -46,6 +46,7 @@ pub struct Policy {
     severities: Severities,
     telling: Telling,
     digest: [u8; 32],
+    rules: [u8; 4],
 }
 
 const R4_FILE: &str = "r4.policy";
@@ -107,6 +108,11 @@ impl Policy {
         &self.digest
     }
 
+    /// Tells apart by what the guard judged an entry: by which policy, and by which program's rules.
+    pub(crate) fn rules(&self) -> [u8; 4] {
+        self.rules
+    }
+
     /// The rows in effect: the table's in its order, each with a site's row in its place, then what
     /// a site added.
     pub fn rows(&self) -> &[PolicyRow] {
@@ -121,6 +127,7 @@ impl Policy {
             severities: Severities::default(),
             telling: Telling::default(),
             digest: [0; 32],
+            rules: [0; 4],
         }
     }
 
@@ -129,7 +136,9 @@ impl Policy {
         let severities = Severities::compile(&rows)?;
         let telling = Telling::compile(&rows)?;
         let digest = digest(&rows);
-        Ok(Self { rows, cells, choices, severities, telling, digest })
+        let rules = Sha256::new().chain_update(digest).chain_update(env!("CARGO_PKG_VERSION"));
+        let [a, b, c, d, ..]: [u8; 32] = rules.finalize().into();
+        Ok(Self { rows, cells, choices, severities, telling, digest, rules: [a, b, c, d] })
     }
 
     /// The element whose number addresses the cell that `element` belongs to: the one that

@@ -2,7 +2,7 @@
 //! record does not touch. Normative: `docs/formats/record.md`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clisonix_fhir::schema::{TypeId, resource_named};
 use flate2::Crc;
@@ -17,7 +17,7 @@ use crate::log::{Entries, Log, Logged};
 use crate::page::Pages;
 use crate::record::Record;
 use crate::stamp::Stamp;
-use crate::state::{ChangeNo, Entry, EntryId, Sibling};
+use crate::state::{ChangeNo, Entry, EntryId, Sibling, Sound};
 use crate::tables::{Actor, Names, Tables};
 use crate::time::HybridTime;
 use crate::travel::{Numbering, RunWriter, read_run};
@@ -208,6 +208,9 @@ impl Record {
             put_u64(out, u64::from(id.ty.0));
             put_bytes(out, if id.id == self.id { &[] } else { id.id.as_bytes() });
             put_numbers(&entry.heads, out);
+            if entry.heads.len() > 1 {
+                put_sound(entry.sound.get(), out);
+            }
             let len: usize = entry.pages.chunks().map(<[u8]>::len).sum();
             put_u64(out, len as u64);
             entry.pages.chunks().for_each(|chunk| out.extend_from_slice(chunk));
@@ -334,8 +337,9 @@ impl Record {
                 return Err(wrong);
             }
             let heads = read_numbers(reader, &self.tables)?;
+            let sound = if heads.len() > 1 { read_sound(reader)? } else { OnceLock::new() };
             let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
-            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads });
+            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads, sound });
         }
         Ok(entries)
     }
@@ -354,6 +358,30 @@ fn put_numbers(numbers: &[ChangeNo], out: &mut Vec<u8>) {
     for &number in numbers {
         put_u64(out, u64::from(number));
     }
+}
+
+const NOT_JUDGED: u8 = 0;
+const BRANCH: u8 = 1;
+const NO_BRANCH: u8 = 2;
+
+fn put_sound(sound: Option<&Sound>, out: &mut Vec<u8>) {
+    let Some(sound) = sound else {
+        out.push(NOT_JUDGED);
+        return;
+    };
+    out.push(if sound.is_branch { BRANCH } else { NO_BRANCH });
+    out.extend_from_slice(&sound.rules);
+}
+
+fn read_sound(reader: &mut Reader<'_>) -> Result<OnceLock<Sound>, DecodeError> {
+    let at = reader.at();
+    let is_branch = match reader.byte()? {
+        NOT_JUDGED => return Ok(OnceLock::new()),
+        BRANCH => true,
+        NO_BRANCH => false,
+        _ => return Err(DecodeError::Meaningless { what: "judgement", at }),
+    };
+    Ok(OnceLock::from(Sound { rules: reader.array()?, is_branch }))
 }
 
 fn read_numbers(

@@ -11,6 +11,8 @@
 //! * A mark covers the writes under its thing that are in its causal past. The thing is gone when
 //!   all its writes are covered; otherwise it stays, whole.
 
+use std::sync::OnceLock;
+
 use clisonix_fhir::schema::TypeId;
 use smallvec::SmallVec;
 
@@ -99,6 +101,17 @@ pub(crate) struct Entry {
     pub(crate) pages: Pages,
     /// The changes to this entry that no other change to it has in its past.
     pub(crate) heads: SmallVec<[ChangeNo; 2]>,
+    /// What the guard found, if it has looked since the last change.
+    pub(crate) sound: OnceLock<Sound>,
+}
+
+/// What the guard found in an entry that has concurrent heads and breaks no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sound {
+    /// Under which policy and rules: [`crate::policy::Policy::rules`].
+    pub(crate) rules: [u8; 4],
+    /// Whether some head's author saw all that is shown.
+    pub(crate) is_branch: bool,
 }
 
 /// What a change's past and origin are, for applying its operations.
@@ -215,6 +228,7 @@ impl Entry {
     }
 
     pub(crate) fn touch(&mut self, context: &Context<'_>) {
+        self.sound.take();
         if self.heads.last() != Some(&context.change) {
             self.heads.retain(|&mut head| !context.in_past(head));
             self.heads.push(context.change);

@@ -40,7 +40,7 @@ impl Record {
         for id in entries {
             let Some(entry) = now.entries.get(&id) else { continue };
             let own = || raw_ops(&row.ops).filter(|op| op.entry == (id.ty, &*id.id));
-            let mut revived = Entry { pages: entry.pages.clone(), heads: entry.heads.clone() };
+            let mut revived = entry.clone();
             for op in own().filter(|op| op.write == Some(Written::Mark)) {
                 if unmark(&mut revived.pages, op.address, undone) {
                     let address = Address::trusted(op.address);
@@ -71,7 +71,7 @@ fn without<'a>(
     ops: impl Iterator<Item = RawOp<'a>>,
     before: Option<&Entry>,
 ) -> Entry {
-    let mut changed = Entry { pages: entry.pages.clone(), heads: entry.heads.clone() };
+    let mut changed = entry.clone();
     for op in ops {
         let Some(mut cell) = entry.pages.cell(op.address) else { continue };
         let live = cell.siblings.len();

@@ -11,7 +11,7 @@ use crate::address::{self, ElementKey, Step, Steps};
 use crate::agreement;
 use crate::page::Cell;
 use crate::policy::Policy;
-use crate::state::{ChangeNo, Entry, EntryId, Sibling, Written};
+use crate::state::{ChangeNo, Entry, EntryId, Sibling, Sound, Written};
 use crate::tables::Tables;
 use crate::time::HybridTime;
 use crate::tree::{Content, Item, Node, Place, Thing, write_nodes};
@@ -410,12 +410,23 @@ pub(crate) fn guard<'a>(
     if entry.heads.len() < 2 {
         return shown;
     }
-    if !equals_a_branch(entry, tables, policy, versions) {
+    let known = entry.sound.get().filter(|sound| sound.rules == policy.rules());
+    let is_branch = match known {
+        Some(sound) => sound.is_branch,
+        None => equals_a_branch(entry, tables, policy, versions),
+    };
+    if !is_branch {
         drop_narrative(id, &mut shown);
+    }
+    if known.is_some() {
+        return shown;
     }
     let mut given_up: Vec<&str> = Vec::new();
     for round in 1..=MAX_GUARD_ROUNDS {
         let broken = validate::broken_rules(&resource_value(id, &shown.tree));
+        if round == 1 && broken.is_empty() {
+            entry.sound.get_or_init(|| Sound { rules: policy.rules(), is_branch });
+        }
         let open = |rule: &&BrokenRule| {
             !given_up.contains(&rule.key)
                 && !shown.substitutes.iter().any(|done| done.rule == Some(rule.key))

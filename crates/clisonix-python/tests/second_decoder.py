@@ -440,7 +440,8 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
     entries = {}
     for _ in range(reader.number()):
         entry = (reader.number(), reader.text() or replica.record)
-        reader.numbers()
+        if len(reader.numbers()) > 1 and reader.take(1) != b"\0":
+            reader.take(4)
         entries[entry] = _read_cells(Reader(reader.sized()))
     reader.end()
     numbering = Numbering([actor for actor, _, _ in actors], [*authors, *feeds])

@@ -65,6 +65,19 @@ fn a_runtime_is_a_fault_even_when_reached_through_others() {
 }
 
 #[test]
+fn encryption_is_reached_through_its_home_only() {
+    let mut metadata = house_with("clisonix-pq", "aws-lc-rs", true);
+    assert_eq!(faults(&metadata), Vec::<String>::new());
+    metadata.packages.insert("helper".to_owned(), package("helper", vec![edge("ring", true)]));
+    metadata.packages.insert("ring".to_owned(), package("ring", Vec::new()));
+    metadata.packages.entry("clisonix-store".to_owned()).and_modify(|store| {
+        store.uses.push(edge("helper", true));
+    });
+    let found = faults(&metadata);
+    assert!(found.iter().any(|fault| fault.starts_with("clisonix-store uses ring")), "{found:?}");
+}
+
+#[test]
 fn a_crate_without_a_row_is_a_fault() {
     let mut metadata = house_with("clisonix", "clisonix-node", true);
     metadata.packages.insert("clisonix-new".to_owned(), package("clisonix-new", Vec::new()));

@@ -1,6 +1,8 @@
 //! The validity guard: what every branch kept, the merge keeps.
 
-use clisonix_crdt::ConflictKind;
+use std::sync::Arc;
+
+use clisonix_crdt::{ConflictKind, Policy, Record};
 use clisonix_fhir::validate::validate;
 
 use crate::site::{Site, exchange};
@@ -66,4 +68,33 @@ fn a_required_element_of_a_removed_and_edited_part_is_kept() {
     let shown = a.shown("Patient/p").unwrap();
     assert!(validate(&shown).iter().all(|issue| !issue.is_error()));
     assert!(a.member("Patient/p", "communication").unwrap().contains("false"));
+}
+
+#[test]
+fn a_judgement_is_kept_until_the_entry_or_the_policy_changes() {
+    let mut a = Site::new(b'A');
+    a.put(ORGANIZATION);
+    let mut b = a.fork(b'B');
+    a.set(ID, "name", None);
+    b.set(ID, "active", Some("false"));
+    exchange(&mut a, &mut b);
+    assert!(a.conflicts().is_empty(), "judged sound");
+    a.record = Record::load(&a.record.save()).unwrap();
+    // The guard must look again: now only one of name and identifier may go.
+    b.set(ID, "name", Some(r#""Ward""#));
+    let mut c = b.fork(b'C');
+    b.set(ID, "name", None);
+    c.set(ID, "identifier", None);
+    exchange(&mut b, &mut c);
+    a.pull(&c);
+    for site in [&a, &b, &c] {
+        assert!(validate(&site.shown(ID).unwrap()).iter().all(|issue| !issue.is_error()));
+        assert_eq!(site.record.view().bundle_text(), a.record.view().bundle_text());
+    }
+    let table = "failsafe | Patient.deceased | false true [dateTime] | | each death is confirmed";
+    let policy = Arc::new(Policy::with_site_table("site", table).unwrap());
+    let loaded =
+        |site: &Site| Record::load(&site.record.save()).unwrap().with_policy(policy.clone());
+    let (judged, fresh) = (loaded(&b), b.record.fork().with_policy(policy.clone()));
+    assert_eq!(judged.view().bundle_text(), fresh.view().bundle_text());
 }

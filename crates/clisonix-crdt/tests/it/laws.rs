@@ -112,6 +112,8 @@ fn run(sites: &mut [Site; 3], act: &Act) {
         }
         Act::Reload { site } => {
             let record = &mut sites[*site].record;
+            // What is known from reading is saved too.
+            record.view().bundle_text();
             let before = record.state_bytes();
             *record = Record::load(&record.save()).unwrap();
             assert_eq!(record.state_bytes(), before);
@@ -181,6 +183,7 @@ proptest! {
         for site in &sites {
             let loaded = Record::load(&site.record.save()).unwrap();
             prop_assert_eq!(&loaded.state_bytes(), &expected);
+            prop_assert_eq!(loaded.view().bundle_text(), fresh.view().bundle_text());
             prop_assert!(loaded.is_sound());
         }
         // The state at the present heads is the state.

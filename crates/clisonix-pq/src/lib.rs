@@ -1,0 +1,41 @@
+//! Post-quantum encryption: hybrid keys, signatures, and what is sealed with them.
+//!
+//! The one crate that names an encryption or signature algorithm. It computes none of them itself:
+//! primitives come from aws-lc and from the `RustCrypto` crates behind the traits of [`primitive`],
+//! and the tests hold each against a second implementation and against the public vectors.
+//!
+//! - [`Identity`] signs and [`PublicIdentity`] verifies. In the profile [`Profile::Hybrid`] that is
+//!   Ed25519 and ML-DSA-65 together, and both must verify.
+//! - [`RecipientKey`] opens what was sealed for its [`PublicRecipient`]: X-Wing, which is ML-KEM-768
+//!   and X25519 together.
+//! - [`hpke`] seals small secrets to a recipient, [`aead`] seals data under a key.
+//!
+//! Secret types have no `Debug` and no `Clone`, and wipe their memory when dropped. Randomness is
+//! handed in as [`Random`]; this crate knows no random source, no clock and no file.
+
+pub mod aead;
+pub mod composite;
+pub mod digest;
+pub mod ed25519;
+mod error;
+mod fingerprint;
+pub mod hpke;
+mod identity;
+pub mod ml_dsa;
+pub mod ml_kem;
+pub mod primitive;
+mod profile;
+mod random;
+mod recipient;
+mod secret;
+pub mod x25519;
+pub mod x_wing;
+
+pub use crate::digest::{hkdf_sha256, hmac_sha256};
+pub use crate::error::{DecryptError, KeyError, VerifyError};
+pub use crate::fingerprint::Fingerprint;
+pub use crate::identity::{Context, Identity, PublicIdentity, Signature};
+pub use crate::profile::Profile;
+pub use crate::random::Random;
+pub use crate::recipient::{PublicRecipient, RecipientKey};
+pub use crate::secret::Secret;

@@ -1,0 +1,11 @@
+//! The crate from outside: public vectors with two implementations, and what holds for all inputs.
+
+// A test that cannot go on panics; that is how it fails.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod chance;
+mod conformance;
+mod keys;
+mod second;
+mod suites;
+mod vectors;
