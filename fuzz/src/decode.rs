@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
     match data.below(MODES) {
         0 => batch(data.rest()),
         1 => {
-            let mut bytes = b"CXB\x02".to_vec();
+            let mut bytes = b"CXB\x03".to_vec();
             bytes.push(data.byte());
             bytes.push(NAME.len() as u8);
             bytes.extend_from_slice(NAME.as_bytes());
@@ -75,7 +75,7 @@ fn saved(bytes: &[u8]) {
 fn forged(body: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
     crc.update(body);
-    let mut bytes = b"CXR\x02".to_vec();
+    let mut bytes = b"CXR\x03".to_vec();
     bytes.extend_from_slice(&crc.sum().to_be_bytes());
     bytes.extend_from_slice(body);
     bytes

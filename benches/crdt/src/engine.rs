@@ -23,9 +23,6 @@ pub trait Engine {
     const NAME: &'static str;
     /// False for the floor, which has no replicas.
     const MERGES: bool = true;
-    /// Whether a value can be destroyed everywhere while the history of the
-    /// document still proves to be whole; each engine says why.
-    const ERASABLE: bool;
 
     /// A new document with the content of a JSON object, written by `site`.
     fn create(text: &str, site: u64) -> Result<Self::Doc>;
@@ -49,6 +46,10 @@ pub trait Engine {
     fn rewrite(doc: &mut Self::Doc, before: &Value, after: &Value) -> Result<()> {
         Self::apply(doc, &difference(before, after)).map(drop)
     }
+    /// Whether a value can be destroyed everywhere while the history of the
+    /// document still proves to be whole: tried where an engine offers it, and
+    /// else each engine says why not.
+    fn erases() -> Result<bool>;
     /// Whether a reader can see that concurrent edits disagree.
     fn shows_conflict(_doc: &mut Self::Doc) -> Result<bool> {
         Ok(false)

@@ -2,6 +2,7 @@
 //! this engine and in its peers, and whether the result can be trusted.
 
 mod cases;
+mod curves;
 mod heap;
 mod patient;
 mod report;
@@ -33,6 +34,7 @@ fn main() -> Result<()> {
     let mut report = rows::report(json, &size);
     workload::run::<Plain>(&size, &mut report)?;
     workload::run::<Clisonix>(&size, &mut report)?;
+    curves::run(&size, &mut report)?;
     workload::run::<Yrs>(&size, &mut report)?;
     workload::run::<Loro>(&size, &mut report)?;
     workload::run::<Automerge>(&size, &mut report)?;

@@ -15,6 +15,14 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     ("heap_kib", "heap of a loaded document, KiB", "KiB", "lower"),
     ("long_load_ms", "one document, many edits: load, ms", "ms", "lower"),
     ("long_heap_kib", "one document, many edits: heap, KiB", "KiB", "lower"),
+    ("merge_10_entries_us", "merge into a record of 10 entries, µs/edit", "us", "lower"),
+    ("merge_1000_entries_us", "merge into a record of 1,000 entries, µs/edit", "us", "lower"),
+    ("merge_20000_entries_us", "merge into a record of 20,000 entries, µs/edit", "us", "lower"),
+    ("merge_2_replicas_us", "merge of 2 replicas' offline edits, µs/edit", "us", "lower"),
+    ("merge_10_replicas_us", "merge of 10 replicas' offline edits, µs/edit", "us", "lower"),
+    ("merge_100_replicas_us", "merge of 100 replicas' offline edits, µs/edit", "us", "lower"),
+    ("merge_first_edits_us", "merge, the first 1,000 of many edits, µs/edit", "us", "lower"),
+    ("merge_last_edits_us", "merge, the last 1,000 of many edits, µs/edit", "us", "lower"),
     ("safe_cases", "six clinical cases safe in every order", "of 6", "higher"),
     ("erasable", "a value erased, chain still verifies (1 = yes)", "bool", "higher"),
 ];
@@ -26,6 +34,7 @@ pub fn report(json: bool, size: &Size) -> Report {
         "documents": size.documents,
         "edits_per_document": size.edits,
         "long_edits": size.long_edits,
+        "curve_edits": size.curve_edits,
         "runs": size.runs,
         "time": "CPU time of the thread, median of runs",
     });

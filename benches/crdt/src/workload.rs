@@ -58,7 +58,7 @@ pub fn run<E: Engine>(size: &Size, report: &mut Report) -> Result<()> {
     report.value(E::NAME, "long_load_ms", load_ms);
     report.value(E::NAME, "long_heap_kib", heap_kib);
     report.value(E::NAME, "safe_cases", f64::from(cases::safe::<E>()?));
-    report.value(E::NAME, "erasable", f64::from(u8::from(E::ERASABLE)));
+    report.value(E::NAME, "erasable", f64::from(u8::from(E::erases()?)));
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) mod keys;
+
 /// Identity of one writer within one record; 16 bytes that never repeat.
 ///
 /// A person or node uses as many actors as it needs: an edit made at an old version gets a fresh
@@ -10,8 +12,8 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActorId(pub [u8; 16]);
 
-/// The key under which an actor commits to the content of its changes; travels with the content
-/// and is destroyed with it.
+/// The root of the keys under which an actor commits to the content of its changes; travels with
+/// the content. When content is erased, what is left of the root derives all keys but those.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ActorSecret(pub [u8; 32]);
 

@@ -8,7 +8,7 @@ use crate::travel::{Numbering, Outgoing, Run, RunWriter, read_run};
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
 
 /// Newest version of the batch format that this program reads, and the one it writes.
-pub const BATCH_VERSION: u8 = 2;
+pub const BATCH_VERSION: u8 = 3;
 /// Most changes in one batch.
 pub const MAX_BATCH_CHANGES: usize = 1 << 20;
 /// Largest batch, in bytes, after unpacking.

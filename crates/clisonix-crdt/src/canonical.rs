@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clisonix_fhir::json::{MAX_DEPTH, Number, Value};
+use smallvec::SmallVec;
 
 /// Appends the canonical text of `value`; numbers keep their own text.
 pub(crate) fn write(value: &Value, out: &mut String) {
@@ -23,10 +24,8 @@ pub(crate) fn write(value: &Value, out: &mut String) {
             out.push(']');
         }
         Value::Object(object) => {
-            let mut members: Vec<(&str, &Value)> = object.iter().collect();
-            if !members.is_sorted_by_key(|&(name, _)| name) {
-                members.sort_unstable_by_key(|&(name, _)| name);
-            }
+            let mut members: SmallVec<[(&str, &Value); 8]> = object.iter().collect();
+            members.sort_unstable_by_key(|&(name, _)| name);
             out.push('{');
             for (index, (name, member)) in members.into_iter().enumerate() {
                 if index > 0 {
@@ -43,7 +42,7 @@ pub(crate) fn write(value: &Value, out: &mut String) {
 
 /// The canonical text of `value`.
 pub(crate) fn text(value: &Value) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(64);
     write(value, &mut out);
     out
 }
@@ -59,28 +58,52 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Appends `text` as a JSON string.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1f => "",
-            _ => continue,
-        };
-        out.push_str(text.get(plain..at).unwrap_or_default());
-        plain = at + 1;
-        if escape.is_empty() {
+    write_escaped(text, out);
+    out.push('"');
+}
+
+/// Appends part of a JSON string's inside.
+pub(crate) fn write_escaped(text: &str, out: &mut String) {
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at(plain_len(rest.as_bytes()));
+        out.push_str(plain);
+        match special.bytes().next() {
+            None => return,
+            Some(b'"') => out.push_str("\\\""),
+            Some(b'\\') => out.push_str("\\\\"),
+            Some(b'\n') => out.push_str("\\n"),
+            Some(b'\r') => out.push_str("\\r"),
+            Some(b'\t') => out.push_str("\\t"),
             // Writing to a `String` cannot fail.
-            let _ = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(escape);
+            Some(byte) => drop(write!(out, "\\u{byte:04x}")),
+        }
+        rest = special.get(1..).unwrap_or_default();
+    }
+}
+
+/// Where the value at `tokens` (of a JSON Pointer) stands in canonical text.
+pub(crate) fn place_of(text: &str, tokens: &[impl AsRef<str>]) -> Option<std::ops::Range<usize>> {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    let mut range = 0..text.len();
+    for token in tokens {
+        scan.at = range.start;
+        match scan.member(text, token.as_ref())? {
+            Found::There(there) => range = there,
+            Found::Missing { .. } => return None,
         }
     }
-    out.push_str(text.get(plain..).unwrap_or_default());
-    out.push('"');
+    Some(range)
+}
+
+/// How many bytes at the start stand for themselves inside a JSON string.
+fn plain_len(bytes: &[u8]) -> usize {
+    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Sixteen at a time and without a branch in between, which the compiler makes one step of.
+    let is_plain = |chunk: &&[u8]| !chunk.iter().fold(false, |any, &b| any | is_special(b));
+    let whole = 16 * bytes.chunks_exact(16).take_while(is_plain).count();
+    let rest = bytes.get(whole..).unwrap_or_default();
+    whole + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
 }
 
 /// Whether `text` is the canonical text of one JSON value, as [`write`] makes it, which may stand
@@ -266,8 +289,7 @@ impl Scan<'_> {
         self.take(b'"')?;
         loop {
             let rest = self.bytes.get(self.at..)?;
-            let plain =
-                rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+            let plain = plain_len(rest);
             self.at += plain + 1;
             match rest.get(plain)? {
                 b'"' => return Some(()),

@@ -12,10 +12,12 @@ use clisonix_fhir::schema::{ElementId, Scope, TypeId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::actor::{ActorId, ActorSecret};
+use crate::actor::ActorId;
 use crate::address::{self, Address, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, Step, Steps};
 use crate::canonical;
+use crate::erasure::order::{Gone, Order};
 use crate::layout;
+use crate::note::{self, OpName};
 use crate::policy::Policy;
 use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
@@ -36,7 +38,7 @@ pub const MAX_EVENT_TIME_MS: u64 = (1 << 48) - 1;
 /// Longest position of a list element, in bytes.
 pub const MAX_POSITION_BYTES: usize = 1024;
 
-const HEADER_DOMAIN: &[u8] = b"clisonix change 2\0";
+const HEADER_DOMAIN: &[u8] = b"clisonix change 3\0";
 
 /// SHA-256 of a change's header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,17 +87,46 @@ pub(crate) enum Write {
     Keep,
     /// A feed stated this entry; leaves no trace in the state.
     Stated,
+    /// Edits inside the text of a text cell.
+    Edits(Typed),
+}
+
+/// Edits inside the text that an operation put into a text cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Typed {
+    /// The operation that put the text there.
+    pub(crate) root: OpName,
+    /// [`crate::text::TextEdits`], encoded.
+    pub(crate) edits: Box<[u8]>,
+}
+
+impl Typed {
+    /// The value in canonical form.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(24 + self.edits.len());
+        self.root.put(&mut out);
+        out.extend_from_slice(&self.edits);
+        out
+    }
+
+    /// Reads a value in canonical form.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let root = OpName::read(&mut reader)?;
+        Ok(Self { root, edits: reader.rest().into() })
+    }
 }
 
 impl Write {
-    /// What the state holds of it; `None` for what leaves no trace there.
+    /// What the state holds of it; `None` for what leaves no trace there, and for edits in a text,
+    /// whose trace is the text.
     pub(crate) fn written(&self) -> Option<Written<'_>> {
         match self {
             Self::Set(text) => Some(Written::Set(text)),
             Self::Position(position) => Some(Written::Position(position)),
             Self::Mark => Some(Written::Mark),
             Self::Keep => Some(Written::Keep),
-            Self::Stated => None,
+            Self::Stated | Self::Edits(_) => None,
         }
     }
 }
@@ -127,6 +158,7 @@ pub(crate) struct Header<'a> {
     pub(crate) time: HybridTime,
     pub(crate) author: &'a str,
     pub(crate) source: Option<&'a Source>,
+    pub(crate) order: Option<&'a Order>,
 }
 
 impl Header<'_> {
@@ -153,25 +185,43 @@ impl Header<'_> {
                 put_u64(&mut header, source.event_time_ms);
             }
         }
+        header.push(u8::from(self.order.is_some()));
+        if let Some(order) = self.order {
+            order.write(&mut header, |header, actor| header.extend_from_slice(&actor.0));
+        }
         header.extend_from_slice(commitment);
         ChangeId(Sha256::digest(&header).into())
     }
 }
 
-/// The commitment to a change's content: SHA-256 over one commitment for each operation, which is an
-/// HMAC under a key of its own. The keys are derived from the actor's secret, so that each of them
-/// can be destroyed without the others.
-pub(crate) fn commitment(secret: &ActorSecret, seq: u32, ops: &[u8]) -> [u8; 32] {
-    let own = hmac(&secret.0, &[b"clisonix commitment 2\0", &seq.to_be_bytes()]);
+/// The commitment to a change's content: SHA-256 over one commitment for each operation. That is an
+/// HMAC under a key of its own, so that each can be destroyed without the others; what is left of
+/// an erased operation is its commitment.
+pub(crate) fn commitment(
+    key: impl Fn(u32) -> Option<[u8; 32]>,
+    ops: &[u8],
+    erased: &[Gone],
+) -> [u8; 32] {
     let mut all = Sha256::new();
-    for (op, index) in raw_ops(ops).zip(0_u32..) {
-        all.update(op.commitment(&hmac(&own, &[&index.to_be_bytes()])));
+    let mut gone = erased.iter().peekable();
+    let mut index = 0;
+    let mut ops = raw_ops(ops);
+    loop {
+        let commitment = match gone.next_if(|gone| gone.index == index) {
+            Some(gone) => gone.commitment,
+            None => match ops.next() {
+                // A change is only taken in with the keys of what it holds.
+                Some(op) => op.commitment(&key(index).unwrap_or_default()),
+                None => return all.finalize().into(),
+            },
+        };
+        all.update(commitment);
+        index += 1;
     }
-    all.finalize().into()
 }
 
 impl RawOp<'_> {
-    fn commitment(&self, key: &[u8; 32]) -> [u8; 32] {
+    pub(crate) fn commitment(&self, key: &[u8; 32]) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(64);
         put_bytes(&mut bytes, self.entry.0.name().as_bytes());
         put_bytes(&mut bytes, self.entry.1.as_bytes());
@@ -181,7 +231,9 @@ impl RawOp<'_> {
             Some(Written::Position(position)) => (POSITION, position),
             Some(Written::Mark) => (MARK, &[][..]),
             Some(Written::Keep) => (KEEP, &[][..]),
-            None => (STATED, &[][..]),
+            Some(Written::Edits(edits)) => (EDITS, edits),
+            // A text stands in states only.
+            None | Some(Written::Text(..)) => (STATED, &[][..]),
         };
         bytes.push(tag);
         hmac(key, &[&bytes, value])
@@ -202,7 +254,13 @@ const POSITION: u8 = 1;
 const MARK: u8 = 2;
 const KEEP: u8 = 3;
 const STATED: u8 = 4;
+const EDITS: u8 = 5;
 const SAME_ENTRY: u8 = 8;
+
+/// Whether an operation with this tag has a value.
+fn has_value(tag: u8) -> bool {
+    matches!(tag, SET | POSITION | EDITS)
+}
 
 /// Appends the canonical bytes of `ops`.
 pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
@@ -211,12 +269,17 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
     let mut before: Option<&EntryId> = None;
     for op in ops {
         let same = before == Some(&op.entry);
+        let typed;
         let (tag, value): (u8, &[u8]) = match &op.write {
             Write::Set(text) => (SET, text.as_bytes()),
             Write::Position(position) => (POSITION, position),
             Write::Mark => (MARK, &[]),
             Write::Keep => (KEEP, &[]),
             Write::Stated => (STATED, &[]),
+            Write::Edits(edits) => {
+                typed = edits.to_bytes();
+                (EDITS, &typed)
+            }
         };
         out.push(tag | if same { SAME_ENTRY } else { 0 });
         if !same {
@@ -224,7 +287,7 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
             put_bytes(&mut out, op.entry.id.as_bytes());
         }
         put_bytes(&mut out, op.address.as_bytes());
-        if tag <= POSITION {
+        if has_value(tag) {
             put_bytes(&mut out, value);
         }
         before = Some(&op.entry);
@@ -239,6 +302,11 @@ pub(crate) struct RawOp<'a> {
     pub(crate) address: &'a [u8],
     /// `None` for what no state holds.
     pub(crate) write: Option<Written<'a>>,
+}
+
+/// Number of operations in canonical bytes.
+pub(crate) fn op_count(bytes: &[u8]) -> u32 {
+    Reader::new(bytes).u32("operations").unwrap_or_default()
 }
 
 /// Walks canonical bytes; ends early where they are not such.
@@ -307,7 +375,7 @@ impl<'a> Skim<'a> {
             self.entry = Some((ty, self.reader.bytes(MAX_ENTRY_ID_BYTES, "entry id").ok()?));
         }
         let address = self.reader.bytes(MAX_ADDRESS_BYTES, "address length").ok()?;
-        if tag & !SAME_ENTRY <= POSITION {
+        if has_value(tag & !SAME_ENTRY) {
             self.reader.bytes(MAX_VALUE_BYTES, "value").ok()?;
         }
         self.index += 1;
@@ -342,6 +410,7 @@ fn read_raw<'a>(
         MARK => Some(Written::Mark),
         KEEP => Some(Written::Keep),
         STATED => None,
+        EDITS => Some(Written::Edits(reader.bytes(MAX_VALUE_BYTES, "edits")?)),
         _ => return Err(wrong),
     };
     Ok(RawOp { entry, address, write })
@@ -357,7 +426,8 @@ pub(crate) fn decode_ops(bytes: &[u8]) -> Vec<Op> {
             Some(Written::Position(position)) => Write::Position(position.into()),
             Some(Written::Mark) => Write::Mark,
             Some(Written::Keep) => Write::Keep,
-            None => Write::Stated,
+            Some(Written::Edits(edits)) => Typed::read(edits).map_or(Write::Stated, Write::Edits),
+            None | Some(Written::Text(..)) => Write::Stated,
         },
     };
     raw_ops(bytes).map(own).collect()
@@ -379,6 +449,9 @@ pub(crate) fn fits(address: &[u8], write: &Write) -> bool {
                 && position.last().is_some_and(|&last| last != 0)
         }
         Write::Mark | Write::Keep | Write::Stated => address::is_presence(address),
+        Write::Edits(typed) => {
+            note::place(address).is_some() && typed.edits.len() <= MAX_VALUE_BYTES
+        }
     }
 }
 

@@ -63,9 +63,13 @@ impl Record {
             Written::Set(text) => (0, text.as_bytes()),
             Written::Position(position) => (1, position),
             Written::Mark => (2, &[]),
-            Written::Keep => (3, &[]),
+            Written::Keep | Written::Edits(_) => (3, &[]),
+            Written::Text(_, note) => (4, note.map_or(&[], |note| note.cell_text().as_bytes())),
         };
         out.push(tag);
+        if let Written::Text(root, _) = sibling.write {
+            root.name(&self.tables).put(&mut out);
+        }
         put_bytes(&mut out, bytes);
         out
     }

@@ -60,6 +60,9 @@ pub enum EditError {
     /// Only the author of a change can undo it.
     #[error("the change is another author's")]
     OtherAuthor,
+    /// The change is an erasure: what is gone cannot come back.
+    #[error("an erasure cannot be undone")]
+    Erasure,
     /// There is no such entry, conflict or cell at the version.
     #[error("there is no such entry at this version")]
     NoSuchEntry,
@@ -69,6 +72,12 @@ pub enum EditError {
     /// The patch cannot be applied to the version.
     #[error(transparent)]
     Patch(#[from] PatchError),
+    /// The member is no text that several people write letter by letter, or a feed would type.
+    #[error("the member is no text that can be edited letter by letter")]
+    NotText,
+    /// An edit of a text names a position beyond the text at that version.
+    #[error("a position is beyond the text at this version")]
+    Position,
     /// A pointer leads nowhere in the resource as it is shown.
     #[error("nothing is where the pointer leads")]
     Pointer,

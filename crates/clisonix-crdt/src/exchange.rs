@@ -1,5 +1,6 @@
 //! Changes between replicas: applying, waiting, refusing, and giving them out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -8,15 +9,21 @@ use thiserror::Error;
 use crate::actor::{ActorId, Past};
 use crate::address::Address;
 use crate::batch;
-use crate::change::{ChangeId, Op, Write, belongs, encode_ops, find_op, fits, op_at, raw_ops};
+use crate::change::{
+    ChangeId, Op, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, op_at, raw_ops,
+};
+use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::link::LinkMessage;
 use crate::log::{Logged, NO_BASE, apply};
+use crate::note::{self, OpName};
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
+use crate::text::TextEdits;
 use crate::time::HybridTime;
 use crate::travel::{
-    BaseOp, Incoming, IncomingOp, Numbering, OpPlace, Outgoing, Run, RunWriter, WireOp, complete,
+    BaseOp, Incoming, IncomingOp, IncomingWrite, Numbering, OpPlace, Outgoing, Run, RunWriter,
+    WireOp, complete,
 };
 use crate::wire::DecodeError;
 
@@ -34,6 +41,9 @@ pub struct Received {
     pub waiting: usize,
     /// Changes that cannot be applied, ever.
     pub refused: Vec<Refusal>,
+    /// Entries that lost content because an erasure was applied now; those that lost all of it are
+    /// not in the record any more.
+    pub erased: Vec<EntryId>,
 }
 
 /// A change that was not applied, and why.
@@ -64,9 +74,13 @@ pub enum RefusalReason {
     /// An operation has an address or a value that FHIR R4 does not allow there.
     #[error("an operation does not fit the entry")]
     Operation,
-    /// The operation that an operation overwrites has no content here; the whole form is needed.
+    /// The operation that an operation overwrites was erased here: the sender is to send the change
+    /// in whole form, see [`Record::whole_changes_since`].
     #[error("the operation that this one overwrites has no content here")]
     Base,
+    /// An erasure names operations that are not in its past, or none.
+    #[error("the erasure names operations that are not in its past")]
+    Erasure,
     /// Too many changes wait.
     #[error("too many changes wait for their dependencies")]
     TooManyWaiting,
@@ -82,6 +96,18 @@ pub enum ReceiveError {
     /// The batch belongs to another record.
     #[error("the changes belong to another record")]
     OtherRecord,
+}
+
+/// How changes are spelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// An actor's first change carries its keys; an operation says what differs from the one that
+    /// it overwrites.
+    Short,
+    /// As [`Self::Short`], every operation whole.
+    Whole,
+    /// As [`Self::Short`], without keys: in a record's own log.
+    Kept,
 }
 
 /// A change's dependencies, by number here.
@@ -113,20 +139,36 @@ impl Record {
     }
 
     fn receive_run(&mut self, run: Run) -> Received {
-        for (actor, secret) in run.secrets {
-            if self.tables.actor_number(actor).is_none() {
-                self.secrets.entry(actor).or_insert(secret);
-            }
+        for (actor, keys) in &run.keys {
+            self.learn_keys(*actor, keys);
         }
+        let orders = run.changes.iter().filter_map(|change| change.order.as_deref());
+        let orders: Vec<Order> = orders.cloned().collect();
         let mut received = Received::default();
         for change in run.changes {
-            self.take(change, &mut received);
+            self.take(change, &orders, &mut received);
         }
+        while !self.withheld.is_empty() {
+            let before = received.applied;
+            for key in std::mem::take(&mut self.withheld) {
+                for change in self.waiting.remove(&key).unwrap_or_default() {
+                    self.take(change, &orders, &mut received);
+                }
+            }
+            if received.applied == before {
+                break;
+            }
+        }
+        // The whole form may have come in the same run.
+        let (base, here) = (RefusalReason::Base, |refused: &Refusal| (refused.actor, refused.seq));
+        received.refused.retain(|refused| refused.reason != base || !self.is_here(here(refused)));
         received.waiting = self.waiting_count();
+        received.erased.sort_unstable();
+        received.erased.dedup();
         received
     }
 
-    fn take(&mut self, change: Incoming, received: &mut Received) {
+    fn take(&mut self, change: Incoming, orders: &[Order], received: &mut Received) {
         let mut ready = vec![change];
         while let Some(change) = ready.pop() {
             let key = (change.actor, change.seq);
@@ -139,7 +181,8 @@ impl Record {
                 }
                 continue;
             }
-            if let Some(missing) = self.missing(&change) {
+            let missing = self.missing(&change);
+            if missing.is_some() || self.is_withheld(&change, orders) {
                 match self.wait(change, missing) {
                     Ok(true) => {}
                     Ok(false) => received.known += 1,
@@ -147,9 +190,12 @@ impl Record {
                 }
                 continue;
             }
-            match self.take_in(&change) {
-                Ok(()) => {
+            match self.take_in(change) {
+                Ok(erased) => {
                     received.applied += 1;
+                    received.erased.extend(erased);
+                    // Further forms of the change must not stay behind it.
+                    ready.extend(self.waiting.remove(&key).into_iter().flatten());
                     let freed = self.waiting_for.remove(&key).unwrap_or_default();
                     let freed = freed.into_iter().filter_map(|key| self.waiting.remove(&key));
                     ready.extend(freed.flatten());
@@ -177,16 +223,27 @@ impl Record {
     }
 
     /// Puts a change aside; `false` if it waits already.
-    fn wait(&mut self, change: Incoming, missing: (ActorId, u32)) -> Result<bool, RefusalReason> {
+    fn wait(
+        &mut self,
+        change: Incoming,
+        missing: Option<(ActorId, u32)>,
+    ) -> Result<bool, RefusalReason> {
         let key = (change.actor, change.seq);
         if self.waiting_count() >= MAX_WAITING {
             return Err(RefusalReason::TooManyWaiting);
         }
         let there = self.waiting.entry(key).or_default();
         if there.contains(&change) {
+            if missing.is_none() {
+                self.withheld.insert(key);
+            }
             return Ok(false);
         }
         there.push(change);
+        let Some(missing) = missing else {
+            self.withheld.insert(key);
+            return Ok(true);
+        };
         let list = self.waiting_for.entry(missing).or_default();
         if !list.contains(&key) {
             list.push(key);
@@ -194,16 +251,47 @@ impl Record {
         Ok(true)
     }
 
+    /// Whether a change that came again says what the one here says, as far as both have content.
     fn is_same(&self, change: &Incoming, there: ChangeNo) -> bool {
         let (Some(row), Some(deps)) = (self.log.get(there), self.dependencies(change)) else {
             return false;
         };
-        let Ok((ops, _)) = self.complete(&change.ops, &row.past) else { return false };
         deps == row.deps
             && change.time.0 == row.stamp.time
             && *change.author == *self.tables.authors.name(row.stamp.author)
             && change.source == self.tables.source_of(&row.stamp)
-            && encode_ops(&ops) == *row.ops
+            && change.order == row.order
+            && self.has_same_content(change, row)
+    }
+
+    fn has_same_content(&self, change: &Incoming, row: &Logged) -> bool {
+        if change.ops.len() + change.erased.len() != row.op_count() as usize {
+            return false;
+        }
+        let whole = change.erased.is_empty() && row.erased.is_empty();
+        if let Ok((ops, _)) = self.complete(&change.ops, &row.past)
+            && whole
+        {
+            return encode_ops(&ops) == *row.ops;
+        }
+        let own = decode_ops(&row.ops);
+        let own: Vec<(u32, &Op)> = row.indexes().zip(&own).collect();
+        let own_op = |index: u32| {
+            let at = own.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+            own.get(at).map(|(_, op)| *op)
+        };
+        let is_gone = |gone: &Gone| match row.erased.iter().find(|own| own.index == gone.index) {
+            Some(own) => own == gone,
+            None => self.commitment_of(row, gone.index) == Some(gone.commitment),
+        };
+        let mut indexes = left_indexes(&change.erased);
+        change.erased.iter().all(is_gone)
+            && change.ops.iter().all(|op| {
+                let own = indexes.next().and_then(own_op);
+                // What was erased here, or overwrites what was, cannot be compared any more.
+                let both = own.zip(self.complete_op(op, &row.past).ok());
+                both.is_none_or(|(own, (op, _))| *own == op)
+            })
     }
 
     /// The changes that a change depends on, its actor's previous one included, ascending; `None`
@@ -220,15 +308,37 @@ impl Record {
         Some(deps)
     }
 
-    /// Applies a change whose dependencies are all here.
-    fn take_in(&mut self, change: &Incoming) -> Result<(), RefusalReason> {
+    /// Applies a change whose dependencies are all here; gives the entries that it took content from.
+    fn take_in(&mut self, change: Incoming) -> Result<BTreeSet<EntryId>, RefusalReason> {
         let actor = self.actor_of(change.actor)?;
-        let deps = self.dependencies(change).ok_or(RefusalReason::Order)?;
+        let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
-        let (ops, _) = self.complete(&change.ops, &past)?;
-        let stamp = self.stamp_of(actor, change);
-        self.append(stamp, deps, past, &ops);
-        Ok(())
+        let (ops, bases) = self.complete(&change.ops, &past)?;
+        // A feed states, it does not type.
+        let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
+        if !self.fit(&ops, &bases) || types && change.source.is_some() {
+            return Err(RefusalReason::Operation);
+        }
+        if change.order.as_deref().is_some_and(|order| !self.can_erase(order, &past)) {
+            return Err(RefusalReason::Erasure);
+        }
+        let stamp = self.stamp_of(actor, &change);
+        self.type_all(&ops, &stamp, &past).map_err(|_| RefusalReason::Operation)?;
+        let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
+        (row.erased, row.order) = (change.erased, change.order);
+        let change = self.append(row, &ops);
+        Ok(self.carry_out(change))
+    }
+
+    /// Whether the operations, which overwrite those of `bases`, are what FHIR R4 allows there.
+    fn fit(&self, ops: &[Op], bases: &[ChangeNo]) -> bool {
+        let bases = bases.iter().copied().chain(std::iter::repeat(NO_BASE));
+        ops.iter().zip(bases).all(|(op, base)| {
+            let address = op.address.as_bytes();
+            let there = || self.entries.get(&op.entry);
+            let is_known = base != NO_BASE || there().is_some_and(|e| e.pages.contains(address));
+            (is_known || belongs(&op.entry, &op.address)) && fits(address, &op.write)
+        })
     }
 
     /// As [`Self::take_in`] for a change from this record's own packed log: only the log is made.
@@ -239,6 +349,7 @@ impl Record {
         let (ops, bases) = self.complete(&change.ops, &past).ok()?;
         let stamp = self.stamp_of(actor, change);
         let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
+        (row.erased, row.order) = (change.erased.clone(), change.order.clone());
         row.bases = bases;
         self.log_row(row);
         Some(())
@@ -272,7 +383,7 @@ impl Record {
         (others.seq(actor) <= previous).then_some(Past { actor, seq: previous, others })
     }
 
-    /// Completes and checks operations from outside, given the past of their change.
+    /// Completes operations from outside, given the past of their change.
     fn complete(
         &self,
         ops: &[IncomingOp],
@@ -302,12 +413,10 @@ impl Record {
         let wrong = RefusalReason::Operation;
         match &op.place {
             OpPlace::New { entry, address } => {
-                let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
-                let known = self.entries.get(entry);
-                let known = known.is_some_and(|entry| entry.pages.contains(address.as_bytes()));
-                if !known && !belongs(entry, address) || !fits(address.as_bytes(), &write) {
-                    return Err(wrong);
+                if let IncomingWrite::Typed(typed) = &op.write {
+                    return Ok((self.typed_whole(entry, address, typed, past)?, None));
                 }
+                let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
                 Ok((Op { entry: entry.clone(), address: address.clone(), write }, None))
             }
             OpPlace::Base { actor, seq, op: index } => {
@@ -317,12 +426,18 @@ impl Record {
                 }
                 let base = self.log.of_actor(number, *seq, &self.tables).ok_or(wrong)?;
                 let row = self.log.get(base).ok_or(wrong)?;
-                let there = op_at(&row.ops, *index).ok_or(RefusalReason::Base)?;
+                let there = row.place_of(*index).and_then(|place| op_at(&row.ops, place));
+                let there = there.ok_or(RefusalReason::Base)?;
                 let Some(Written::Set(text)) = there.write else {
                     return Err(RefusalReason::Base);
                 };
+                if let IncomingWrite::Edits(edits) = &op.write {
+                    let root = OpName { actor: *actor, seq: *seq, op: *index };
+                    let op = note::typed_op(there, root, edits).ok_or(wrong)?;
+                    return Ok((op, None));
+                }
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
-                if !matches!(write, Write::Set(_)) || !fits(there.address, &write) {
+                if !matches!(write, Write::Set(_)) {
                     return Err(wrong);
                 }
                 let entry = EntryId { ty: there.entry.0, id: there.entry.1.into() };
@@ -331,12 +446,41 @@ impl Record {
         }
     }
 
+    /// Edits that name their text's root beside their place: of a root that may be erased here.
+    fn typed_whole(
+        &self,
+        entry: &EntryId,
+        address: &Address,
+        typed: &Typed,
+        past: &Past,
+    ) -> Result<Op, RefusalReason> {
+        let wrong = RefusalReason::Operation;
+        let root = &typed.root;
+        let actor = self.tables.actor_number(root.actor).ok_or(wrong)?;
+        if !past.covers(actor, root.seq) {
+            return Err(wrong);
+        }
+        let row = self.log.of_actor(actor, root.seq, &self.tables);
+        let row = row.and_then(|change| self.log.get(change)).ok_or(wrong)?;
+        let op = if row.is_erased(root.op) {
+            let write = Write::Edits(typed.clone());
+            let fits = belongs(entry, address) && fits(address.as_bytes(), &write);
+            let fits = fits && TextEdits::decode(&typed.edits).is_ok_and(|edits| !edits.is_empty());
+            fits.then(|| Op { entry: entry.clone(), address: address.clone(), write })
+        } else {
+            let there = row.place_of(root.op).and_then(|place| op_at(&row.ops, place));
+            let op = there.and_then(|there| note::typed_op(there, *root, &typed.edits));
+            op.filter(|op| op.entry == *entry && op.address == *address)
+        };
+        op.ok_or(wrong)
+    }
+
     /// Puts a change into state and log; everything about it was checked.
-    pub(crate) fn append(&mut self, stamp: Stamp, deps: Deps, past: Past, ops: &[Op]) -> ChangeNo {
-        let mut row = Logged::new(stamp, deps, past, encode_ops(ops).into());
-        let change = self.log.len();
-        row.bases = apply(&mut self.entries, ops, change, &row, &self.tables).into();
+    pub(crate) fn append(&mut self, mut row: Logged, ops: &[Op]) -> ChangeNo {
+        let (change, stamp) = (self.log.len(), row.stamp);
+        row.bases = apply(&mut self.entries, ops, change, &row, (&self.tables, &self.log)).into();
         self.tables.stamps.push(change, stamp);
+        self.forget_overwritten(ops);
         self.latest = self.latest.max(HybridTime(stamp.time));
         self.log_row(row);
         change
@@ -355,17 +499,36 @@ impl Record {
     /// Everything that a replica with `heads` lacks, as a batch; `[]` gives all. Heads that are not
     /// known here are passed over, so that too much may be sent, never too little.
     pub fn changes_since(&self, heads: &[ChangeId]) -> Vec<u8> {
+        self.batch_since(heads, Form::Short)
+    }
+
+    /// As [`Self::changes_since`], with every operation spelled whole. A replica that has erased
+    /// what a change overwrites refuses the short form ([`RefusalReason::Base`]) and takes this one.
+    pub fn whole_changes_since(&self, heads: &[ChangeId]) -> Vec<u8> {
+        self.batch_since(heads, Form::Whole)
+    }
+
+    fn batch_since(&self, heads: &[ChangeId], form: Form) -> Vec<u8> {
         let known: Vec<ChangeNo> = heads.iter().filter_map(|head| self.number_of(head)).collect();
         let seen = self.log.clock_of(&known);
         let missing = self.log.rows().map(|(_, row)| row);
         let missing = missing.filter(|row| !seen.covers(row.stamp.actor, row.stamp.seq));
-        batch::encode(&self.id, missing.map(|row| self.outgoing(row, true)))
+        batch::encode(&self.id, missing.map(|row| self.outgoing(row, form)))
     }
 
     /// One change as a batch of its own.
     pub fn change(&self, id: &ChangeId) -> Option<Vec<u8>> {
+        self.batch_of(id, Form::Short)
+    }
+
+    /// As [`Self::change`], with every operation spelled whole.
+    pub fn whole_change(&self, id: &ChangeId) -> Option<Vec<u8>> {
+        self.batch_of(id, Form::Whole)
+    }
+
+    fn batch_of(&self, id: &ChangeId, form: Form) -> Option<Vec<u8>> {
         let row = self.log.get(self.number_of(id)?)?;
-        Some(batch::encode(&self.id, std::iter::once(self.outgoing(row, true))))
+        Some(batch::encode(&self.id, std::iter::once(self.outgoing(row, form))))
     }
 
     /// The changes that wait, as a batch; empty if none does.
@@ -374,8 +537,8 @@ impl Record {
             return Vec::new();
         }
         let changes = self.waiting.values().flatten();
-        let secret = |change: &Incoming| self.secrets.get(&change.actor).copied();
-        batch::encode(&self.id, changes.map(|change| change.outgoing(secret(change))))
+        let keys = |change: &Incoming| self.secrets.get(&change.actor);
+        batch::encode(&self.id, changes.map(|change| change.outgoing(keys(change))))
     }
 
     /// Writes the changes from number `first` on.
@@ -388,16 +551,16 @@ impl Record {
     ) {
         let mut run = RunWriter::new(numbering, &self.id, in_columns);
         for (_, row) in self.log.rows_from(first as ChangeNo) {
-            run.push(&self.outgoing(row, true));
+            run.push(&self.outgoing(row, Form::Short));
         }
         run.finish(out);
     }
 
-    /// A change as it travels; `with_secret`: an actor's first change carries its secret.
-    pub(crate) fn outgoing<'a>(&'a self, row: &'a Logged, with_secret: bool) -> Outgoing<'a> {
+    /// A change as it travels.
+    pub(crate) fn outgoing<'a>(&'a self, row: &'a Logged, form: Form) -> Outgoing<'a> {
         let stamp = &row.stamp;
         let actor = self.tables.actors.get(stamp.actor as usize);
-        let secret = actor.filter(|_| with_secret && stamp.seq == 1).map(|actor| actor.secret);
+        let actor = actor.filter(|_| form != Form::Kept && stamp.seq == 1);
         let dots = row.deps.iter().filter_map(|&dep| self.dot(dep));
         let mut deps: Vec<(ActorId, u32)> = dots
             .filter(|(dep, _)| *dep != stamp.actor)
@@ -407,12 +570,18 @@ impl Record {
         let source = stamp.source.checked_sub(1).and_then(|s| self.tables.sources.get(s as usize));
         let bases = row.bases.iter().copied().chain(std::iter::repeat(NO_BASE));
         let ops = raw_ops(&row.ops).zip(bases).map(|(op, base)| {
-            let base = (base != NO_BASE).then(|| self.base_op(base, &op)).flatten();
+            if let Some(Written::Edits(bytes)) = op.write
+                && (form == Form::Whole || self.is_rootless(bytes))
+            {
+                return WireOp::typed_whole(&op, bytes);
+            }
+            let is_short = base != NO_BASE && form != Form::Whole;
+            let base = is_short.then(|| self.base_op(base, &op)).flatten();
             WireOp::spell(&op, base.as_ref())
         });
         Outgoing {
             actor: self.tables.actor(stamp.actor),
-            secret,
+            keys: actor.map(|actor| &actor.keys),
             seq: stamp.seq,
             deps,
             time: HybridTime(stamp.time),
@@ -420,8 +589,16 @@ impl Record {
             source: source.map(|&(feed, message)| {
                 (self.tables.feeds.name(feed), message, HybridTime(stamp.said).millis())
             }),
+            order: row.order.as_deref(),
+            erased: &row.erased,
             ops: ops.collect(),
         }
+    }
+
+    /// Whether the text that edits are in was erased.
+    fn is_rootless(&self, edits: &[u8]) -> bool {
+        let root = Typed::read(edits).ok().map(|typed| typed.root);
+        root.is_some_and(|root| self.log.is_erased(&root, &self.tables))
     }
 
     /// Actor and sequence number of a change, without the log if it is some actor's last.
@@ -440,7 +617,8 @@ impl Record {
         op: &crate::change::RawOp<'_>,
     ) -> Option<BaseOp<'a>> {
         let row = self.log.get(change)?;
-        let (index, there) = find_op(&row.ops, op.entry, op.address)?;
+        let (place, there) = find_op(&row.ops, op.entry, op.address)?;
+        let index = row.index_of(place)?;
         let Some(Written::Set(text)) = there.write else { return None };
         let (actor, seq) = (self.tables.actor(row.stamp.actor), row.stamp.seq);
         Some(BaseOp { actor, seq, op: index, text })

@@ -1,10 +1,11 @@
 //! Conflicts, history and blame as JSON: one form for the command line, Python and HTTP.
 
-use clisonix_fhir::json::{Object, Value};
+use clisonix_fhir::json::{Number, Object, Value};
 
 use crate::canonical;
 use crate::change::Source;
 use crate::conflict::{Conflict, Side};
+use crate::erasure::ErasureInfo;
 use crate::record::ChangeInfo;
 use crate::version::Blame;
 
@@ -45,7 +46,9 @@ impl Side {
 }
 
 impl ChangeInfo {
-    /// `{change, author, time, source, entries, dependencies}`.
+    /// `{change, author, time, source, entries, dependencies}`; with `erases: {place, reason,
+    /// operations}` if it ordered an erasure, and with `erased`, the number of its own operations
+    /// whose content is gone, if there are such.
     pub fn to_value(&self) -> Value {
         let mut object = Object::with_capacity(6);
         object.insert("change", self.id.to_string());
@@ -56,15 +59,38 @@ impl ChangeInfo {
         object.insert("entries", entries.collect::<Value>());
         let dependencies = self.dependencies.iter().map(|id| Value::from(id.to_string()));
         object.insert("dependencies", dependencies.collect::<Value>());
+        if let Some(erases) = &self.erases {
+            object.insert("erases", erases.to_value());
+        }
+        if self.erased > 0 {
+            object.insert("erased", Value::from(self.erased as u64));
+        }
+        Value::Object(object)
+    }
+}
+
+impl ErasureInfo {
+    /// `{place, reason, operations}`; `operations` is null for all before it.
+    fn to_value(&self) -> Value {
+        let mut object = Object::with_capacity(3);
+        object.insert("place", &*self.place);
+        object.insert("reason", &*self.reason);
+        let operations = self.operations.map(Value::from);
+        object.insert("operations", operations.unwrap_or_default());
         Value::Object(object)
     }
 }
 
 impl Blame {
-    /// `{path, author, time, change, source}`.
+    /// `{path, author, time, change, source}`; part of a text has `characters: [start, end]` too.
     pub fn to_value(&self) -> Value {
-        let mut object = Object::with_capacity(5);
+        let mut object = Object::with_capacity(6);
         object.insert("path", self.path.as_str());
+        if let Some(range) = &self.characters {
+            let ends =
+                [range.start as u64, range.end as u64].map(|at| Value::from(Number::from(at)));
+            object.insert("characters", ends.into_iter().collect::<Value>());
+        }
         object.insert("author", &*self.author);
         object.insert("time", self.time.to_string());
         object.insert("change", self.change.to_string());

@@ -53,7 +53,7 @@ pub(crate) fn thing_scope(element: ElementId) -> Scope {
 
 /// What identifies an element of the list at `member`: its business key where the table has one,
 /// else its `id`, else its first content.
-pub(crate) fn key_hash(member: Member, value: &Value, text: &str) -> [u8; 8] {
+pub(crate) fn key_hash(member: Member, value: &Value, text: impl FnOnce() -> String) -> [u8; 8] {
     let policy = Policy::r4();
     let key = policy.key(member.element, member.ty);
     if let Some(parts) = key.and_then(|key| key.parts(value, policy)) {
@@ -61,6 +61,6 @@ pub(crate) fn key_hash(member: Member, value: &Value, text: &str) -> [u8; 8] {
     }
     match value.get("id").and_then(Value::as_str) {
         Some(id) => ElementKey::hash_of([b"id".as_slice(), id.as_bytes()]),
-        None => ElementKey::hash_of([b"content".as_slice(), text.as_bytes()]),
+        None => ElementKey::hash_of([b"content".as_slice(), text().as_bytes()]),
     }
 }

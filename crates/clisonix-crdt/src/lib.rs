@@ -24,6 +24,7 @@ mod diff;
 mod difference;
 mod digest;
 mod edit;
+mod erasure;
 mod exchange;
 mod face;
 mod feed;
@@ -31,6 +32,7 @@ mod identity;
 mod layout;
 mod link;
 mod log;
+mod note;
 mod page;
 mod patch;
 mod pointer;
@@ -51,6 +53,7 @@ mod view;
 pub mod wire;
 mod writing;
 
+pub use actor::keys::MAX_KEYS;
 pub use actor::{ActorId, ActorSecret, ActorSource};
 pub use address::{
     Address, ElementKey, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES,
@@ -64,6 +67,8 @@ pub use conflict::{Conflict, ConflictKind, Side};
 pub use diff::Coverage;
 pub use difference::Difference;
 pub use edit::{Base, EditError, Origin};
+pub use erasure::order::{MAX_ERASED_RUNS, MAX_PLACE_BYTES, MAX_REASON_BYTES};
+pub use erasure::{EraseError, Erasure, ErasureDone, ErasureInfo};
 pub use exchange::{MAX_WAITING, ReceiveError, Received, Refusal, RefusalReason};
 pub use link::{Link, LinkError, LinkMessage, MAX_LINK_RECORDS};
 pub use patch::Patch;

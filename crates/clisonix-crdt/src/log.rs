@@ -10,7 +10,9 @@ use std::sync::{Arc, OnceLock};
 use smallvec::SmallVec;
 
 use crate::actor::{Clock, Past};
-use crate::change::{ChangeId, Op, Write, decode_ops};
+use crate::change::{ChangeId, Op, Write, decode_ops, encode_ops, op_count};
+use crate::erasure::order::{Gone, Order, left_indexes};
+use crate::note::{OpName, Typing};
 use crate::page::Spot;
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
@@ -25,9 +27,13 @@ pub(crate) struct Logged {
     pub(crate) deps: SmallVec<[ChangeNo; 2]>,
     /// All its ancestors, itself not included.
     pub(crate) past: Past,
-    /// The operations' canonical bytes.
+    /// The canonical bytes of the operations that have content.
     pub(crate) ops: Box<[u8]>,
-    /// For each operation the change whose write it overwrites, or [`NO_BASE`]; empty if there is
+    /// What is left of the others, ascending.
+    pub(crate) erased: Box<[Gone]>,
+    /// What the change orders to be erased.
+    pub(crate) order: Option<Box<Order>>,
+    /// For each operation with content the change whose write it overwrites, or [`NO_BASE`]; empty if there is
     /// none at all.
     pub(crate) bases: Box<[ChangeNo]>,
     /// Computed when first asked for.
@@ -41,7 +47,58 @@ impl Logged {
         past: Past,
         ops: Box<[u8]>,
     ) -> Self {
-        Self { stamp, deps, past, ops, bases: Box::default(), id: OnceLock::new() }
+        Self {
+            stamp,
+            deps,
+            past,
+            ops,
+            erased: Box::default(),
+            order: None,
+            bases: Box::default(),
+            id: OnceLock::new(),
+        }
+    }
+
+    /// Number of operations, erased ones included.
+    pub(crate) fn op_count(&self) -> u32 {
+        op_count(&self.ops) + self.erased.len() as u32
+    }
+
+    /// The indexes of the operations that have content.
+    pub(crate) fn indexes(&self) -> impl Iterator<Item = u32> + '_ {
+        left_indexes(&self.erased).take(op_count(&self.ops) as usize)
+    }
+
+    /// The index of the operation at a place among those that have content.
+    pub(crate) fn index_of(&self, place: u32) -> Option<u32> {
+        if self.erased.is_empty() { Some(place) } else { self.indexes().nth(place as usize) }
+    }
+
+    pub(crate) fn is_erased(&self, index: u32) -> bool {
+        self.erased.binary_search_by_key(&index, |gone| gone.index).is_ok()
+    }
+
+    /// The place among the operations with content of the one with this index.
+    pub(crate) fn place_of(&self, index: u32) -> Option<u32> {
+        match self.erased.binary_search_by_key(&index, |gone| gone.index) {
+            Ok(_) => None,
+            Err(before) => index.checked_sub(before as u32),
+        }
+    }
+
+    /// Puts commitments, ascending, in the place of operations.
+    fn erase(&mut self, erased: &[Gone]) {
+        let is_left = |index: &u32| erased.binary_search_by_key(index, |gone| gone.index).is_err();
+        let left: Vec<bool> = self.indexes().map(|index| is_left(&index)).collect();
+        let mut keep = left.iter().copied();
+        let mut ops = decode_ops(&self.ops);
+        ops.retain(|_| keep.next().unwrap_or_default());
+        let bases = self.bases.iter().zip(&left).filter(|(_, left)| **left);
+        self.bases = bases.map(|(base, _)| *base).collect();
+        self.ops = encode_ops(&ops).into();
+        let mut all: Vec<Gone> = self.erased.iter().chain(erased).copied().collect();
+        all.sort_unstable_by_key(|gone| gone.index);
+        self.erased = all.into();
     }
 }
 
@@ -69,7 +126,7 @@ struct Older {
     opened: Arc<OnceLock<Opened>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Opened {
     rows: Vec<Logged>,
     chains: BTreeMap<u32, Vec<ChangeNo>>,
@@ -162,6 +219,46 @@ impl Log {
         first: ChangeNo,
     ) -> impl Iterator<Item = (ChangeNo, &Logged)> + '_ {
         (first..self.len()).filter_map(|change| Some((change, self.get(change)?)))
+    }
+
+    /// Whether an operation of a change that is here was erased.
+    pub(crate) fn is_erased(&self, op: &OpName, tables: &Tables) -> bool {
+        let change = || {
+            let actor = tables.actor_number(op.actor)?;
+            self.get(self.of_actor(actor, op.seq, tables)?)
+        };
+        change().is_some_and(|row| row.is_erased(op.op))
+    }
+
+    /// Puts commitments, ascending, in the place of operations of a change. The packed part is
+    /// unpacked for good: it holds what is erased.
+    pub(crate) fn erase(&mut self, change: ChangeNo, erased: &[Gone]) {
+        self.unpack();
+        let at = change.checked_sub(self.older_len());
+        if let Some(row) = at.and_then(|at| self.newer.get_mut(at as usize)) {
+            row.erase(erased);
+        }
+    }
+
+    fn unpack(&mut self) {
+        let (count, opened) = (self.older_len() as usize, self.opened());
+        if opened.is_none_or(|opened| opened.rows.len() != count) {
+            return;
+        }
+        let Some(Older { opened, .. }) = self.older.take() else { return };
+        let opened = Arc::try_unwrap(opened).unwrap_or_else(|shared| (*shared).clone());
+        let Opened { mut rows, mut chains } = opened.into_inner().unwrap_or_default();
+        for (change, id) in std::mem::take(&mut self.known) {
+            if let Some(row) = rows.get(change as usize) {
+                row.id.get_or_init(|| id);
+            }
+        }
+        self.pasts.clear();
+        for (actor, newer) in std::mem::take(&mut self.chains) {
+            chains.entry(actor).or_default().extend(newer);
+        }
+        rows.append(&mut self.newer);
+        (self.newer, self.chains) = (rows, chains);
     }
 
     pub(crate) fn of_actor(&self, actor: u32, seq: u32, tables: &Tables) -> Option<ChangeNo> {
@@ -298,7 +395,7 @@ impl Log {
             if let Some(entry) = entry {
                 ops.retain(|op| op.entry == *entry);
             }
-            apply(&mut replayed.entries, &ops, change, row, &replayed.tables);
+            apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, self));
             replayed.tables.stamps.push(change, row.stamp);
         }
         replayed
@@ -319,15 +416,9 @@ pub(crate) fn apply(
     ops: &[Op],
     change: ChangeNo,
     row: &Logged,
-    tables: &Tables,
+    (tables, log): (&Tables, &Log),
 ) -> Vec<ChangeNo> {
-    let context = Context {
-        change,
-        stamp: &row.stamp,
-        past: &row.past,
-        stamps: &tables.stamps,
-        sources: &tables.sources,
-    };
+    let context = Context { change, stamp: &row.stamp, past: &row.past, tables };
     let mut bases = Vec::new();
     let mut rest = ops;
     while let Some(first) = rest.first() {
@@ -335,7 +426,8 @@ pub(crate) fn apply(
         let (of_entry, after) = rest.split_at(len);
         let start = ops.len() - rest.len();
         rest = after;
-        if of_entry.iter().all(|op| op.write == Write::Stated) {
+        // An order says so of the entries that it took something from: they are another version.
+        if row.order.is_none() && of_entry.iter().all(|op| op.write == Write::Stated) {
             continue;
         }
         if !entries.contains_key(&first.entry) {
@@ -348,6 +440,14 @@ pub(crate) fn apply(
         }
         let mut near = Spot::default();
         for (index, op) in of_entry.iter().enumerate() {
+            if let Write::Edits(typed) = &op.write {
+                if log.is_erased(&typed.root, tables) {
+                    continue;
+                }
+                let typing = Typing { stamp: &row.stamp, past: &row.past, tables, log };
+                // What was refused has not come as far as here.
+                let _ = typing.type_in(entry, op, typed);
+            }
             if let Some(base) = entry.apply(op, &context, &mut near) {
                 bases.resize(start + index, NO_BASE);
                 bases.push(base);

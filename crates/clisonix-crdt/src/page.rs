@@ -12,6 +12,7 @@
 use smallvec::SmallVec;
 
 use crate::address;
+use crate::note::Root;
 use crate::state::{ChangeNo, Sibling, StatementKey, Superseded, Written};
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
 
@@ -24,6 +25,7 @@ const MARK: u8 = 2;
 const KEEP: u8 = 3;
 const SAME: u8 = 4;
 const COVERED: u8 = 8;
+const TEXT: u8 = 16;
 
 /// One cell, its texts borrowed from the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -331,15 +333,14 @@ fn read_sibling<'a>(reader: &mut Reader<'a>) -> Result<Sibling<'a>, DecodeError>
         }
     }
     let covered = if tag & COVERED != 0 { reader.u32("cover")? } else { 0 };
-    let write = match tag & 3 {
+    let write = match tag & !(SAME | COVERED) {
         SET => Written::Set(reader.str(usize::MAX, "cell text")?),
         POSITION => Written::Position(reader.bytes(usize::MAX, "position")?),
         MARK => Written::Mark,
-        _ => Written::Keep,
+        KEEP => Written::Keep,
+        TEXT => Written::Text(Root::read(reader)?, None),
+        _ => return Err(DecodeError::Meaningless { what: "sibling", at }),
     };
-    if tag > 15 {
-        return Err(DecodeError::Meaningless { what: "sibling", at });
-    }
     Ok(Sibling { change, same, write, covered })
 }
 
@@ -370,7 +371,8 @@ fn put_sibling(sibling: &Sibling<'_>, out: &mut Vec<u8>) {
         Written::Set(_) => SET,
         Written::Position(_) => POSITION,
         Written::Mark => MARK,
-        Written::Keep => KEEP,
+        Written::Keep | Written::Edits(_) => KEEP,
+        Written::Text(..) => TEXT,
     };
     let same = if sibling.same.is_empty() { 0 } else { SAME };
     let covered = if sibling.covered == 0 { 0 } else { COVERED };
@@ -387,6 +389,7 @@ fn put_sibling(sibling: &Sibling<'_>, out: &mut Vec<u8>) {
     match sibling.write {
         Written::Set(text) => put_bytes(out, text.as_bytes()),
         Written::Position(position) => put_bytes(out, position),
-        Written::Mark | Written::Keep => {}
+        Written::Text(root, _) => root.put(out),
+        Written::Mark | Written::Keep | Written::Edits(_) => {}
     }
 }

@@ -24,7 +24,8 @@ use crate::writing::Plan;
 impl Record {
     /// Puts `value` at a member of an entry, or over an element of a list, as it is shown now.
     /// `pointer` is a JSON Pointer into the resource, such as `/telecom/0/value`; what is around
-    /// the member must be there. Returns whether anything changed.
+    /// the member must be there. A text that others type in is overwritten as a whole. Returns
+    /// whether anything changed.
     ///
     /// # Errors
     /// [`EditError::NoSuchEntry`]; [`EditError::Pointer`] if it leads nowhere; otherwise as
@@ -73,7 +74,7 @@ impl Record {
             put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
         }
         let object = resource.as_object().ok_or(EditError::NotAResource)?;
-        self.edit_quietly(&[object], &Base::Current, origin, actors)
+        self.overwrite_quietly(&[object], &Base::Current, origin, actors)
     }
 
     /// The operations of edits that each lead straight to a cell of their own.

@@ -169,13 +169,20 @@ impl Policy {
         self.cells.key(list, ty)
     }
 
+    /// The way from the value of the cell of `element` to its text, if several people write in it
+    /// letter by letter.
+    pub(crate) fn text(&self, element: ElementId) -> Option<&[Box<str>]> {
+        self.cells.text(element)
+    }
+
     pub(crate) fn type_key(&self, ty: TypeId) -> Option<&Key> {
         self.cells.type_key(ty)
     }
 
     /// How safe it is to show `members` (an object with the cell's members): smaller is safer.
-    /// One number per element of the cell that has a `failsafe` row, after one for a retraction.
-    pub(crate) fn rank(&self, leader: ElementId, members: &Value) -> Vec<usize> {
+    /// One number per element of the cell that has a `failsafe` row, after one for a retraction;
+    /// without such a row the members are not asked for.
+    pub(crate) fn rank(&self, leader: ElementId, members: impl FnOnce() -> Value) -> Vec<usize> {
         self.choices.rank(leader, members)
     }
 

@@ -1,13 +1,15 @@
 //! A record: one patient's compartment, or one shared resource, in which concurrent edits merge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use clisonix_fhir::schema::TypeId;
 
-use crate::actor::{ActorId, ActorSecret};
+use crate::actor::ActorId;
+use crate::actor::keys::Keys;
 use crate::change::{ChangeId, MAX_NAME_BYTES, Source, decode_ops, raw_ops};
 use crate::edit::EditError;
+use crate::erasure::ErasureInfo;
 use crate::feed::Feed;
 use crate::log::{Entries, Log, Replayed, apply};
 use crate::policy::Policy;
@@ -30,7 +32,10 @@ pub struct Record {
     pub(crate) waiting: BTreeMap<(ActorId, u32), Vec<Incoming>>,
     /// By the change that is missing: the changes that wait for it.
     pub(crate) waiting_for: BTreeMap<(ActorId, u32), Vec<(ActorId, u32)>>,
-    pub(crate) secrets: BTreeMap<ActorId, ActorSecret>,
+    /// Of those, the ones that lack content without an order that erases it, or keys.
+    pub(crate) withheld: BTreeSet<(ActorId, u32)>,
+    /// Keys of actors whose first change has not been applied yet.
+    pub(crate) secrets: BTreeMap<ActorId, Keys>,
     /// Actors that write on behalf of this replica.
     pub(crate) own: Vec<u32>,
     /// The latest hybrid time of any change here.
@@ -51,8 +56,12 @@ pub struct ChangeInfo {
     pub time: HybridTime,
     /// The feed's message, if one stated it.
     pub source: Option<Source>,
-    /// The entries it wrote.
+    /// The entries it wrote, as far as their content is left.
     pub entries: Vec<EntryId>,
+    /// What it ordered to be erased.
+    pub erases: Option<ErasureInfo>,
+    /// Number of its own operations that were erased.
+    pub erased: usize,
 }
 
 impl Record {
@@ -70,6 +79,7 @@ impl Record {
             heads: Vec::new(),
             waiting: BTreeMap::new(),
             waiting_for: BTreeMap::new(),
+            withheld: BTreeSet::new(),
             secrets: BTreeMap::new(),
             own: Vec::new(),
             latest: HybridTime::default(),
@@ -156,7 +166,10 @@ impl Record {
 
     /// Bytes of state and log in memory, about.
     pub fn size_bytes(&self) -> usize {
-        let entries = self.entries.values().map(|entry| entry.pages.size_bytes() + 128);
+        let entries = self
+            .entries
+            .values()
+            .map(|entry| entry.pages.size_bytes() + entry.notes.size_bytes() + 128);
         entries.sum::<usize>() + self.log.size_bytes()
     }
 
@@ -217,7 +230,7 @@ impl Record {
             heads.retain(|head| !row.deps.contains(head));
             heads.push(change);
             let ops = decode_ops(&row.ops);
-            apply(&mut replayed.entries, &ops, change, row, &replayed.tables);
+            apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, &self.log));
             replayed.tables.stamps.push(change, row.stamp);
             if is_it(&heads) {
                 found = Some(heads.clone());
@@ -262,6 +275,8 @@ impl Record {
                 time: HybridTime(row.stamp.time),
                 source: self.tables.source_of(&row.stamp),
                 entries,
+                erases: row.order.as_deref().map(ErasureInfo::from),
+                erased: row.erased.len(),
             })
         });
         infos.collect()

@@ -8,11 +8,12 @@ use clisonix_fhir::schema::{TypeId, resource_named};
 use flate2::Crc;
 use smallvec::SmallVec;
 
-use crate::actor::{ActorId, ActorSecret, Clock};
+use crate::actor::keys::Keys;
+use crate::actor::{ActorId, Clock};
 use crate::batch::MAX_BATCH_CHANGES;
 use crate::change::{ChangeId, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, is_fhir_id};
 use crate::deflate::{FHIR_TEXTS, deflate, inflate};
-use crate::exchange::ReceiveError;
+use crate::exchange::{Form, ReceiveError};
 use crate::log::{Entries, Log, Logged};
 use crate::page::Pages;
 use crate::record::Record;
@@ -27,7 +28,7 @@ use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
 mod tests;
 
 /// Newest version of the saved form that this program reads, and the one it writes.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
 /// Largest saved record, in bytes, after unpacking its state or its log.
 pub const MAX_RECORD_BYTES: usize = 1 << 30;
 
@@ -51,20 +52,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes the bytes apart and unpacks the state.
-    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        if reader.take(3).ok() != Some(MAGIC) {
-            return Err(DecodeError::Magic("a saved record"));
-        }
-        let version = reader.byte()?;
-        if version != RECORD_VERSION {
-            return Err(DecodeError::Version(version));
-        }
-        let digest: [u8; 4] = reader.array()?;
-        if digest != crc(reader.rest()) {
-            return Err(DecodeError::Meaningless { what: "checksum", at: 4 });
-        }
+    /// Takes what follows the header apart and unpacks the state.
+    fn read(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
         let state_len = length(&mut reader)?;
         let state = inflate(reader.bytes(MAX_RECORD_BYTES, "state")?, state_len, FHIR_TEXTS)?;
         let count = reader.u32("changes")?;
@@ -82,6 +71,18 @@ fn length(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     len.ok_or(DecodeError::Limit { what: "record", at })
 }
 
+/// Reads what a saved record begins with; the checksum of the rest comes back.
+fn header(reader: &mut Reader<'_>) -> Result<[u8; 4], DecodeError> {
+    if reader.take(3).ok() != Some(MAGIC) {
+        return Err(DecodeError::Magic("a saved record"));
+    }
+    let version = reader.byte()?;
+    if version != RECORD_VERSION {
+        return Err(DecodeError::Version(version));
+    }
+    reader.array()
+}
+
 fn crc(bytes: &[u8]) -> [u8; 4] {
     let mut crc = Crc::new();
     crc.update(bytes);
@@ -95,7 +96,10 @@ impl PackedLog {
 
     /// The changes, in order of application.
     pub(crate) fn unpack(&self) -> Result<Vec<Logged>, DecodeError> {
-        let parts = Parts::read(&self.bytes)?;
+        let mut reader = Reader::new(&self.bytes);
+        // The checksum was looked at when the record was loaded.
+        header(&mut reader)?;
+        let parts = Parts::read(reader)?;
         let mut reader = Reader::new(&parts.state);
         let (record, tables) = read_tables(&mut reader)?;
         let log = inflate(parts.log, parts.log_len, &parts.state)?;
@@ -131,7 +135,7 @@ impl Record {
         let mut numbering = numbering(&self.tables);
         let mut run = RunWriter::new(&mut numbering, &self.id, true);
         for (_, row) in self.log.rows() {
-            run.push(&self.outgoing(row, false));
+            run.push(&self.outgoing(row, Form::Kept));
         }
         run.finish(&mut log);
         let mut rest = Vec::with_capacity(state.len());
@@ -153,7 +157,7 @@ impl Record {
         put_u64(out, self.tables.actors.len() as u64);
         for actor in &self.tables.actors {
             out.extend_from_slice(&actor.id.0);
-            out.extend_from_slice(&actor.secret.0);
+            actor.keys.write(out);
             put_u64(out, u64::from(actor.last.0));
             put_u64(out, u64::from(actor.last.1));
         }
@@ -215,6 +219,7 @@ impl Record {
             put_u64(out, len as u64);
             entry.pages.chunks().for_each(|chunk| out.extend_from_slice(chunk));
         }
+        self.put_notes(out);
     }
 
     /// The changes that the state names.
@@ -262,7 +267,11 @@ impl Record {
     /// # Errors
     /// [`ReceiveError`] if the bytes are damaged.
     pub fn load_shared(bytes: &Arc<[u8]>) -> Result<Self, ReceiveError> {
-        let parts = Parts::read(bytes)?;
+        let mut reader = Reader::new(bytes);
+        if header(&mut reader)? != crc(reader.rest()) {
+            return Err(DecodeError::Meaningless { what: "checksum", at: 4 }.into());
+        }
+        let parts = Parts::read(reader)?;
         let mut reader = Reader::new(&parts.state);
         let (name, tables) = read_tables(&mut reader)?;
         let mut record = Self::new(name);
@@ -318,7 +327,7 @@ impl Record {
         }
         self.log.know(ids, pasts);
         self.entries = self.read_entries(reader)?;
-        Ok(())
+        self.read_notes(reader)
     }
 
     fn read_entries(&self, reader: &mut Reader<'_>) -> Result<Entries, DecodeError> {
@@ -339,7 +348,8 @@ impl Record {
             let heads = read_numbers(reader, &self.tables)?;
             let sound = if heads.len() > 1 { read_sound(reader)? } else { OnceLock::new() };
             let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
-            entries.insert(EntryId { ty, id: id.into() }, Entry { pages, heads, sound });
+            let entry = Entry { pages, heads, sound, ..Entry::default() };
+            entries.insert(EntryId { ty, id: id.into() }, entry);
         }
         Ok(entries)
     }
@@ -402,9 +412,9 @@ fn read_tables<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Tables), DecodeE
     let name = reader.str(MAX_NAME_BYTES, "record name")?;
     let mut tables = Tables::default();
     for _ in 0..reader.count("actors")? {
-        let (id, secret) = (ActorId(reader.array()?), ActorSecret(reader.array()?));
+        let (id, keys) = (ActorId(reader.array()?), Keys::read(reader)?);
         let last = (reader.u32("sequence number")?, reader.u32("change")?);
-        tables.actors.push(Actor { id, secret, last });
+        tables.actors.push(Actor { id, keys, last });
     }
     for feeds in [false, true] {
         let mut names = Names::default();

@@ -19,8 +19,10 @@ use smallvec::SmallVec;
 use crate::actor::Past;
 use crate::address;
 use crate::change::{Op, Write};
-use crate::page::{self, Cell, Cells, Pages, Spot};
+use crate::note::{Note, Notes, Root};
+use crate::page::{self, Cell, Pages, Spot};
 use crate::stamp::{Stamp, Stamps};
+use crate::tables::Tables;
 
 /// An entry's place in its record: resource type and logical id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +53,10 @@ pub(crate) enum Written<'a> {
     Mark,
     /// The thing stays.
     Keep,
+    /// Edits inside a text, as an operation says them; never in a state.
+    Edits(&'a [u8]),
+    /// A text that is typed in, begun by the operation `Root`; never in an operation.
+    Text(Root, Option<&'a Note>),
 }
 
 impl Written<'_> {
@@ -59,7 +65,7 @@ impl Written<'_> {
         let bytes: &[u8] = match self {
             Self::Set(text) => text.as_bytes(),
             Self::Position(position) => position,
-            Self::Mark | Self::Keep => &[],
+            Self::Mark | Self::Keep | Self::Edits(_) | Self::Text(..) => &[],
         };
         crate::address::ElementKey::hash_of([bytes])
     }
@@ -101,6 +107,8 @@ pub(crate) struct Entry {
     pub(crate) pages: Pages,
     /// The changes to this entry that no other change to it has in its past.
     pub(crate) heads: SmallVec<[ChangeNo; 2]>,
+    /// The texts that are typed in.
+    pub(crate) notes: Notes,
     /// What the guard found, if it has looked since the last change.
     pub(crate) sound: OnceLock<Sound>,
 }
@@ -119,18 +127,20 @@ pub(crate) struct Context<'a> {
     pub(crate) change: ChangeNo,
     pub(crate) stamp: &'a Stamp,
     pub(crate) past: &'a Past,
-    pub(crate) stamps: &'a Stamps,
-    /// Feed and message of each source.
-    pub(crate) sources: &'a [(u32, [u8; 16])],
+    pub(crate) tables: &'a Tables,
 }
 
 impl Context<'_> {
+    fn stamps(&self) -> &Stamps {
+        &self.tables.stamps
+    }
+
     fn stamp(&self, change: ChangeNo) -> Option<&Stamp> {
-        if change == self.change { Some(self.stamp) } else { self.stamps.get(change) }
+        if change == self.change { Some(self.stamp) } else { self.stamps().get(change) }
     }
 
     fn in_past(&self, change: ChangeNo) -> bool {
-        self.stamps.get(change).is_some_and(|stamp| self.past.covers(stamp.actor, stamp.seq))
+        self.stamps().get(change).is_some_and(|stamp| self.past.covers(stamp.actor, stamp.seq))
     }
 
     fn any_in_past(&self, sibling: &Sibling<'_>) -> bool {
@@ -140,19 +150,24 @@ impl Context<'_> {
     /// Feed and order of a write, if it came from a feed.
     fn statement(&self, change: ChangeNo, write: Written<'_>) -> Option<(u32, StatementKey)> {
         let stamp = self.stamp(change)?;
-        let &(feed, message) = self.sources.get(stamp.source.checked_sub(1)? as usize)?;
+        let &(feed, message) = self.tables.sources.get(stamp.source.checked_sub(1)? as usize)?;
         Some((feed, StatementKey { time: stamp.said, message, value: write.digest() }))
     }
 }
 
 impl Entry {
-    pub(crate) fn cells(&self) -> Cells<'_> {
-        self.pages.cells()
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&[u8], Cell<'_>)> {
+        self.pages.cells().map(|(at, cell)| (at, self.notes.read(at, cell)))
     }
 
     /// The cells whose address begins with `prefix`, in address order.
     pub(crate) fn under<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> {
-        self.pages.under(prefix)
+        self.pages.under(prefix).map(|(at, cell)| (at, self.notes.read(at, cell)))
+    }
+
+    pub(crate) fn cell(&self, address: &[u8]) -> Option<Cell<'_>> {
+        let cell = self.pages.cell(address)?;
+        Some(self.notes.read(address, cell))
     }
 
     /// Applies the operations of a change that writes the entry for the first time; `false` if they
@@ -189,7 +204,10 @@ impl Entry {
         near: &mut Spot,
     ) -> Option<ChangeNo> {
         let address = op.address.as_bytes();
-        let write = op.write.written()?;
+        let write = match &op.write {
+            Write::Edits(typed) => Written::Text(typed.root.number(context.tables)?, None),
+            other => other.written()?,
+        };
         if write == Written::Mark {
             self.cover(address, context);
             // Cells before it may have grown.

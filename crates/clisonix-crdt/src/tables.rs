@@ -1,6 +1,7 @@
 //! What the numbers in a state stand for: actors, authors, feeds, messages and change stamps.
 
-use crate::actor::{ActorId, ActorSecret, Clock};
+use crate::actor::keys::{Keys, Trail, Way};
+use crate::actor::{ActorId, Clock};
 use crate::change::{ChangeId, Header, Source, commitment};
 use crate::log::Logged;
 use crate::stamp::{Stamp, Stamps};
@@ -42,7 +43,8 @@ impl Names {
 #[derive(Clone, Debug)]
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
-    pub(crate) secret: ActorSecret,
+    /// The keys of its commitments that are left.
+    pub(crate) keys: Keys,
     /// Its last change: sequence number and number here.
     pub(crate) last: (u32, ChangeNo),
 }
@@ -56,6 +58,7 @@ pub(crate) struct Tables {
     /// Feed number and message of each source.
     pub(crate) sources: Vec<(u32, [u8; 16])>,
     pub(crate) stamps: Stamps,
+    pub(crate) trail: Trail,
 }
 
 impl Tables {
@@ -67,6 +70,7 @@ impl Tables {
             feeds: self.feeds.clone(),
             sources: self.sources.clone(),
             stamps: Stamps::default(),
+            trail: Trail::default(),
         }
     }
 
@@ -82,8 +86,12 @@ impl Tables {
             time: HybridTime(stamp.time),
             author: self.authors.name(stamp.author),
             source: source.as_ref(),
+            order: row.order.as_deref(),
         };
-        header.id(deps, &commitment(&actor.secret, stamp.seq, &row.ops))
+        let count = row.op_count();
+        let key =
+            |index| self.trail.key(stamp.actor, &actor.keys, Way::to_op(stamp.seq, index, count));
+        header.id(deps, &commitment(key, &row.ops, &row.erased))
     }
 
     pub(crate) fn actor(&self, number: u32) -> ActorId {
@@ -95,8 +103,8 @@ impl Tables {
     }
 
     /// Numbers an actor that has written nothing yet.
-    pub(crate) fn add_actor(&mut self, id: ActorId, secret: ActorSecret) -> u32 {
-        self.actors.push(Actor { id, secret, last: (0, 0) });
+    pub(crate) fn add_actor(&mut self, id: ActorId, keys: Keys) -> u32 {
+        self.actors.push(Actor { id, keys, last: (0, 0) });
         self.actors.len() as u32 - 1
     }
 

@@ -17,6 +17,7 @@ mod message;
 mod operations;
 mod rope;
 mod storage;
+mod undoing;
 mod waiting;
 mod weave;
 
@@ -212,6 +213,26 @@ impl TextEdits {
         self.0.len() == 0
     }
 
+    /// The length of a text of `length` characters after the edits; none if one of them is beyond
+    /// the text.
+    pub fn length_after(&self, length: usize) -> Option<usize> {
+        let mut length = u64::try_from(length).ok()?;
+        for piece in self.0.pieces(0..self.0.len()) {
+            let (position, count) = (u64::from(piece.position), u64::from(piece.count));
+            let fits = match piece.kind {
+                Kind::Insert => position <= length,
+                Kind::DeleteOn => position + count <= length,
+                Kind::DeleteBack => position < length,
+            };
+            length = match piece.kind {
+                _ if !fits => return None,
+                Kind::Insert => length + count,
+                _ => length - count,
+            };
+        }
+        usize::try_from(length).ok()
+    }
+
     /// The run as bytes: LEB128 numbers, then the inserted content.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.0.content().len() + 8);
@@ -342,6 +363,17 @@ impl Text {
         let parents = self.local(parents)?;
         self.atomically(|text| text.append(agent, &parents, &edits.0, 0..count))?;
         Ok(EventRun { agent, seq, count })
+    }
+
+    /// The version that has these events and all that they have seen; its heads are those of
+    /// them that no other of them has seen.
+    ///
+    /// # Errors
+    /// [`TextError::Unknown`].
+    pub fn joined(&self, events: &[EventId]) -> Result<TextVersion, TextError> {
+        let local = self.local(events)?;
+        let heads = self.history.graph.maximal(&local);
+        Ok(TextVersion::new(heads.into_iter().map(|head| self.history.agents.id(head)).collect()))
     }
 
     /// The number that the agent's next event gets.

@@ -4,12 +4,15 @@
 //! and then named by index; an operation that overwrites another one names that operation instead
 //! of its entry and address, and may say only what differs. Normative: `docs/formats/change.md`.
 
+use crate::actor::keys::Keys;
 use crate::actor::{ActorId, ActorSecret};
 use crate::address::{Address, MAX_ADDRESS_BYTES};
 use crate::change::{
     MAX_DEPENDENCIES, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_OPS, MAX_POSITION_BYTES,
-    MAX_VALUE_BYTES, RawOp, Source, Write, is_fhir_id, named_value, plain_name,
+    MAX_VALUE_BYTES, RawOp, Source, Typed, Write, is_fhir_id, named_value, plain_name,
 };
+use crate::erasure::order::{Erased, Gone, MAX_ERASED_RUNS, Order, Run as ErasedRun};
+use crate::note::OpName;
 use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
@@ -50,6 +53,12 @@ const SAME_ORIGIN: u8 = 8;
 const ONE_OP: u8 = 16;
 const SAME_TIME: u8 = 32;
 const SECRET: u8 = 64;
+const MORE: u8 = 128;
+
+/// Bits of what more there is to a change.
+const ORDER: u8 = 1;
+const ERASED: u8 = 2;
+const KEYS: u8 = 4;
 
 /// Kinds and bits of an operation.
 const SET: u8 = 0;
@@ -59,6 +68,7 @@ const POSITION: u8 = 3;
 const MARK: u8 = 4;
 const KEEP: u8 = 5;
 const STATED: u8 = 6;
+const EDITS: u8 = 7;
 const KIND: u8 = 7;
 const SAME_ENTRY: u8 = 8;
 const ID_IS_RECORD: u8 = 16;
@@ -74,6 +84,10 @@ pub(crate) struct Incoming {
     pub(crate) time: HybridTime,
     pub(crate) author: Box<str>,
     pub(crate) source: Option<Source>,
+    pub(crate) order: Option<Box<Order>>,
+    /// What is left of erased operations, ascending.
+    pub(crate) erased: Box<[Gone]>,
+    /// The operations that have content, in order.
     pub(crate) ops: Vec<IncomingOp>,
 }
 
@@ -103,6 +117,10 @@ pub(crate) enum IncomingWrite {
     Whole(Write),
     /// The value of the member that the address names.
     Named(Box<str>),
+    /// Edits inside the base's text.
+    Edits(Box<[u8]>),
+    /// Edits that name the root of their text.
+    Typed(Typed),
     /// The base's text with everything between `prefix` and `suffix` bytes replaced.
     Splice {
         prefix: usize,
@@ -115,13 +133,25 @@ pub(crate) enum IncomingWrite {
 pub(crate) struct Outgoing<'a> {
     pub(crate) actor: ActorId,
     /// Sent with an actor's first change.
-    pub(crate) secret: Option<ActorSecret>,
+    pub(crate) keys: Option<&'a Keys>,
     pub(crate) seq: u32,
     pub(crate) deps: Vec<(ActorId, u32)>,
     pub(crate) time: HybridTime,
     pub(crate) author: &'a str,
     pub(crate) source: Option<(&'a str, [u8; 16], u64)>,
+    pub(crate) order: Option<&'a Order>,
+    pub(crate) erased: &'a [Gone],
     pub(crate) ops: Vec<WireOp<'a>>,
+}
+
+impl Outgoing<'_> {
+    /// What there is to it that most changes have not.
+    fn more(&self) -> u8 {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        flag(self.order.is_some(), ORDER)
+            | flag(!self.erased.is_empty(), ERASED)
+            | flag(self.keys.is_some_and(|keys| keys.root().is_none()), KEYS)
+    }
 }
 
 /// An operation as it is spelled on its way.
@@ -146,6 +176,8 @@ pub(crate) enum WireValue<'a> {
     Mark,
     Keep,
     Stated,
+    Edits(&'a [u8]),
+    Typed(&'a Typed),
 }
 
 /// An operation that the receiver has, and whose cell another one overwrites.
@@ -169,25 +201,50 @@ impl<'a> WireOp<'a> {
             Some(Written::Position(position)) => WireValue::Position(position),
             Some(Written::Mark) => WireValue::Mark,
             Some(Written::Keep) => WireValue::Keep,
-            None => WireValue::Stated,
+            Some(Written::Edits(edits)) => return Self::typed(edits, place),
+            None | Some(Written::Text(..)) => WireValue::Stated,
         };
         Self { place, value }
     }
 }
 
-fn spell_text<'a>(address: &[u8], text: &'a str, base: Option<&BaseOp<'_>>) -> WireValue<'a> {
-    let (whole, spelled) = match named_value(address, text) {
-        Some(value) => (value, WireValue::Named(value)),
-        None => (text, WireValue::Set(text)),
-    };
-    if let Some(base) = base {
-        let (prefix, suffix) = shared_ends(base.text, text);
-        let middle = text.get(prefix..text.len() - suffix).unwrap_or_default();
-        if middle.len() + 2 < whole.len() {
-            return WireValue::Splice { prefix, suffix, middle };
-        }
+impl<'a> WireOp<'a> {
+    /// Edits with their place and, in canonical form, the root of their text.
+    pub(crate) fn typed_whole(op: &RawOp<'a>, edits: &'a [u8]) -> Self {
+        let place = WirePlace::New { entry: op.entry, address: op.address };
+        Self { place, value: WireValue::Edits(edits) }
     }
-    spelled
+
+    /// Edits name the operation that put the text there.
+    fn typed(edits: &'a [u8], place: WirePlace<'a>) -> Self {
+        let mut reader = Reader::new(edits);
+        let place = match OpName::read(&mut reader) {
+            Ok(OpName { actor, seq, op }) => WirePlace::Base { actor, seq, op },
+            Err(_) => place,
+        };
+        Self { place, value: WireValue::Edits(reader.rest()) }
+    }
+}
+
+fn spell_text<'a>(address: &[u8], text: &'a str, base: Option<&BaseOp<'_>>) -> WireValue<'a> {
+    let splice = base.map(|base| {
+        let (prefix, suffix) = shared_ends(base.text, text);
+        (prefix, suffix, text.get(prefix..text.len() - suffix).unwrap_or_default())
+    });
+    // Whether a member can be told by its value alone takes a walk over it, often for nothing.
+    let name_len = plain_name(address).map_or(0, |name| name.len() + 3);
+    match splice {
+        Some((prefix, suffix, middle)) if middle.len() + 2 + name_len < text.len() => {
+            WireValue::Splice { prefix, suffix, middle }
+        }
+        _ => match (named_value(address, text), splice) {
+            (Some(value), _) => WireValue::Named(value),
+            (None, Some((prefix, suffix, middle))) if middle.len() + 2 < text.len() => {
+                WireValue::Splice { prefix, suffix, middle }
+            }
+            (None, _) => WireValue::Set(text),
+        },
+    }
 }
 
 /// What both ends know of each other's numbering after the same changes.
@@ -226,6 +283,15 @@ impl Numbering {
     fn actor_index(&self, id: ActorId) -> u64 {
         let newest_first = self.actors.iter().rev().position(|actor| actor.id == id);
         newest_first.map_or(self.actors.len(), |back| self.actors.len() - 1 - back) as u64
+    }
+
+    fn put_actor(&mut self, out: &mut Vec<u8>, id: ActorId) {
+        let index = self.actor_index(id);
+        put_u64(out, index);
+        if index == self.actors.len() as u64 {
+            out.extend_from_slice(&id.0);
+            self.actors.push(KnownActor { id, last_seq: 0, author: 0 });
+        }
     }
 
     fn name_index(&self, name: &str) -> u64 {
@@ -269,13 +335,19 @@ impl<'n, 'r> RunWriter<'n, 'r> {
             | flag(same_origin, SAME_ORIGIN)
             | flag(change.ops.len() == 1, ONE_OP)
             | flag(same_ms && change.time.0 == self.numbering.time + 1, SAME_TIME)
-            | flag(change.secret.is_some(), SECRET);
+            | flag(change.keys.is_some(), SECRET)
+            | flag(change.more() != 0, MORE);
         self.column(Column::Shape).push(shape);
         if shape & SAME_ACTOR == 0 {
             self.actor(Column::Graph, change.actor);
         }
-        if let Some(secret) = change.secret {
-            self.column(Column::Graph).extend_from_slice(&secret.0);
+        if shape & MORE != 0 {
+            self.column(Column::Graph).push(change.more());
+        }
+        match change.keys.map(|keys| (keys, keys.root())) {
+            Some((_, Some(root))) => self.column(Column::Graph).extend_from_slice(root),
+            Some((keys, None)) => keys.write(self.column(Column::Graph)),
+            None => {}
         }
         if shape & NEXT == 0 {
             put_i64(self.column(Column::Graph), i64::from(change.seq) - i64::from(next));
@@ -286,6 +358,12 @@ impl<'n, 'r> RunWriter<'n, 'r> {
                 self.actor(Column::Graph, dep);
                 put_u64(self.column(Column::Graph), u64::from(seq));
             }
+        }
+        if let Some(order) = change.order {
+            self.order(order);
+        }
+        if !change.erased.is_empty() {
+            self.erased(change.erased);
         }
         if shape & SAME_TIME == 0 {
             let delta = ms(change.time.0).wrapping_sub(ms(self.numbering.time)).cast_signed();
@@ -317,11 +395,23 @@ impl<'n, 'r> RunWriter<'n, 'r> {
     }
 
     fn actor(&mut self, column: Column, id: ActorId) {
-        let index = self.numbering.actor_index(id);
-        put_u64(self.column(column), index);
-        if index == self.numbering.actors.len() as u64 {
-            self.column(column).extend_from_slice(&id.0);
-            self.numbering.actors.push(KnownActor { id, last_seq: 0, author: 0 });
+        let column = pick(&mut self.columns, self.split, column);
+        self.numbering.put_actor(column, id);
+    }
+
+    fn order(&mut self, order: &Order) {
+        let column = pick(&mut self.columns, self.split, Column::Graph);
+        order.write(column, |column, id| self.numbering.put_actor(column, id));
+    }
+
+    fn erased(&mut self, erased: &[Gone]) {
+        let column = self.column(Column::Graph);
+        put_u64(column, erased.len() as u64);
+        let mut next = 0;
+        for gone in erased {
+            put_u64(column, u64::from(gone.index - next));
+            column.extend_from_slice(&gone.commitment);
+            next = gone.index + 1;
         }
     }
 
@@ -361,6 +451,7 @@ impl<'n, 'r> RunWriter<'n, 'r> {
             WireValue::Mark => MARK,
             WireValue::Keep => KEEP,
             WireValue::Stated => STATED,
+            WireValue::Edits(_) | WireValue::Typed(_) => EDITS,
         };
         match op.place {
             WirePlace::Base { actor, seq, op } => {
@@ -380,7 +471,10 @@ impl<'n, 'r> RunWriter<'n, 'r> {
                 put_u64(self.column(Column::Ops), suffix as u64);
                 put_bytes(self.column(Column::Values), middle.as_bytes());
             }
-            WireValue::Position(position) => put_bytes(self.column(Column::Values), position),
+            WireValue::Position(bytes) | WireValue::Edits(bytes) => {
+                put_bytes(self.column(Column::Values), bytes);
+            }
+            WireValue::Typed(typed) => put_bytes(self.column(Column::Values), &typed.to_bytes()),
             WireValue::Mark | WireValue::Keep | WireValue::Stated => {}
         }
     }
@@ -440,7 +534,7 @@ fn shared_ends(old: &str, new: &str) -> (usize, usize) {
 
 /// A run of changes read from bytes.
 pub(crate) struct Run {
-    pub(crate) secrets: Vec<(ActorId, ActorSecret)>,
+    pub(crate) keys: Vec<(ActorId, Keys)>,
     pub(crate) changes: Vec<Incoming>,
 }
 
@@ -469,7 +563,7 @@ pub(crate) fn read_run(
     }
     let rest = reader.within(reader.remaining())?;
     *pick(&mut columns, in_columns, Column::Values) = rest;
-    let mut run = RunReader { numbering, record, columns, split: in_columns, secrets: Vec::new() };
+    let mut run = RunReader { numbering, record, columns, split: in_columns, keys: Vec::new() };
     let mut changes = Vec::with_capacity(count.min(4096));
     for _ in 0..count {
         changes.push(run.change()?);
@@ -477,7 +571,7 @@ pub(crate) fn read_run(
     for column in &run.columns {
         column.end()?;
     }
-    Ok(Run { secrets: run.secrets, changes })
+    Ok(Run { keys: run.keys, changes })
 }
 
 struct RunReader<'n, 'a> {
@@ -485,7 +579,7 @@ struct RunReader<'n, 'a> {
     record: &'a str,
     columns: [Reader<'a>; COLUMNS],
     split: bool,
-    secrets: Vec<(ActorId, ActorSecret)>,
+    keys: Vec<(ActorId, Keys)>,
 }
 
 impl<'a> RunReader<'_, 'a> {
@@ -500,17 +594,19 @@ impl<'a> RunReader<'_, 'a> {
     fn change(&mut self) -> Result<Incoming, DecodeError> {
         let shape = self.column(Column::Shape).byte()?;
         let has = |bit: u8| shape & bit != 0;
-        if shape >= 128 {
-            return Err(self.wrong(Column::Shape, "change"));
-        }
         let index =
             if has(SAME_ACTOR) { self.numbering.last_actor } else { self.actor(Column::Graph)? };
         let Some(known) = self.numbering.actors.get(index as usize).cloned() else {
             return Err(self.wrong(Column::Shape, "actor"));
         };
+        let more = if has(MORE) { self.more(has(SECRET))? } else { 0 };
         if has(SECRET) {
-            let secret = ActorSecret(self.column(Column::Graph).array()?);
-            self.secrets.push((known.id, secret));
+            let keys = if more & KEYS == 0 {
+                ActorSecret(self.column(Column::Graph).array()?).into()
+            } else {
+                Keys::read(self.column(Column::Graph))?
+            };
+            self.keys.push((known.id, keys));
         }
         let step = if has(NEXT) { 0 } else { self.column(Column::Graph).i64()? };
         let seq = i64::from(known.last_seq).checked_add(1).and_then(|next| next.checked_add(step));
@@ -519,6 +615,8 @@ impl<'a> RunReader<'_, 'a> {
             return Err(self.wrong(Column::Graph, "sequence number"));
         };
         let deps = if has(NO_DEPS) { Vec::new() } else { self.deps(known.id)? };
+        let order = if more & ORDER == 0 { None } else { Some(Box::new(self.order()?)) };
+        let erased = if more & ERASED == 0 { Box::default() } else { self.erased()? };
         let time = if has(SAME_TIME) { self.numbering.time.wrapping_add(1) } else { self.time()? };
         self.numbering.time = time;
         let (author, source) = if has(SAME_ORIGIN) {
@@ -537,7 +635,8 @@ impl<'a> RunReader<'_, 'a> {
         }
         self.numbering.last_actor = index;
         let count = if has(ONE_OP) { 1 } else { self.column(Column::Ops).count("operations")? };
-        if count > MAX_OPS {
+        let total = count + erased.len();
+        if total > MAX_OPS || erased.last().is_some_and(|gone| gone.index as usize >= total) {
             return Err(DecodeError::Limit {
                 what: "operations",
                 at: self.column(Column::Ops).at(),
@@ -555,8 +654,58 @@ impl<'a> RunReader<'_, 'a> {
             time: HybridTime(time),
             author: name,
             source,
+            order,
+            erased,
             ops,
         })
+    }
+
+    fn more(&mut self, with_secret: bool) -> Result<u8, DecodeError> {
+        let more = self.column(Column::Graph).byte()?;
+        let allowed = if with_secret { ORDER | ERASED | KEYS } else { ORDER | ERASED };
+        if more == 0 || more & !allowed != 0 {
+            return Err(self.wrong(Column::Graph, "change"));
+        }
+        Ok(more)
+    }
+
+    fn order(&mut self) -> Result<Order, DecodeError> {
+        let (reason, place) = Order::read_words(self.column(Column::Graph))?;
+        let count = self.column(Column::Graph).count("erased operations")?;
+        if count > MAX_ERASED_RUNS {
+            return Err(DecodeError::Limit {
+                what: "erased operations",
+                at: self.column(Column::Graph).at(),
+            });
+        }
+        let mut runs = Vec::with_capacity(count.min(1024));
+        for _ in 0..count {
+            let actor = self.actor_id(Column::Graph)?;
+            let column = self.column(Column::Graph);
+            let seq = column.u32("sequence number")?;
+            let (first, count) = (column.u32("operation")?, column.u32("operations")?);
+            runs.push(ErasedRun { actor, seq, first, count });
+        }
+        let what = if count == 0 { Some(Erased::Past) } else { Order::runs(runs) };
+        let what = what.ok_or_else(|| self.wrong(Column::Graph, "erased operations"))?;
+        Ok(Order { reason, place, what })
+    }
+
+    fn erased(&mut self) -> Result<Box<[Gone]>, DecodeError> {
+        let count = self.column(Column::Graph).count("erased operations")?;
+        let mut erased = Vec::with_capacity(count.min(1024));
+        let mut next = 0_u32;
+        for _ in 0..count {
+            let gap = self.column(Column::Graph).u32("operation")?;
+            let index = next.checked_add(gap).filter(|&index| (index as usize) < MAX_OPS);
+            let index = index.ok_or_else(|| self.wrong(Column::Graph, "operation"))?;
+            erased.push(Gone { index, commitment: self.column(Column::Graph).array()? });
+            next = index + 1;
+        }
+        if erased.is_empty() {
+            return Err(self.wrong(Column::Graph, "erased operations"));
+        }
+        Ok(erased.into())
     }
 
     fn actor(&mut self, column: Column) -> Result<u64, DecodeError> {
@@ -669,6 +818,13 @@ impl<'a> RunReader<'_, 'a> {
             MARK => IncomingWrite::Whole(Write::Mark),
             KEEP => IncomingWrite::Whole(Write::Keep),
             STATED => IncomingWrite::Whole(Write::Stated),
+            EDITS if tag & BASE == 0 => {
+                let bytes = self.column(Column::Values).bytes(MAX_VALUE_BYTES, "edits")?;
+                IncomingWrite::Typed(Typed::read(bytes)?)
+            }
+            EDITS => IncomingWrite::Edits(
+                self.column(Column::Values).bytes(MAX_VALUE_BYTES, "edits")?.into(),
+            ),
             _ => return Err(self.wrong(Column::Ops, "operation")),
         };
         Ok(IncomingOp { place, write })
@@ -711,10 +867,11 @@ impl<'a> RunReader<'_, 'a> {
     }
 }
 
-/// Completes a value from its address and the text of its base.
+/// Completes a value from its address and the text of its base; edits need more than that.
 pub(crate) fn complete(write: &IncomingWrite, address: &[u8], base: Option<&str>) -> Option<Write> {
     match write {
         IncomingWrite::Whole(write) => Some(write.clone()),
+        IncomingWrite::Edits(_) | IncomingWrite::Typed(_) => None,
         IncomingWrite::Named(value) => {
             let name = plain_name(address)?;
             Some(Write::Set(["\"", name, "\":", value].concat().into()))
@@ -733,16 +890,18 @@ pub(crate) fn complete(write: &IncomingWrite, address: &[u8], base: Option<&str>
 
 impl Incoming {
     /// The same change, to be passed on or stored before it could be applied.
-    pub(crate) fn outgoing(&self, secret: Option<ActorSecret>) -> Outgoing<'_> {
+    pub(crate) fn outgoing<'a>(&'a self, keys: Option<&'a Keys>) -> Outgoing<'a> {
         let source = self.source.as_ref();
         Outgoing {
             actor: self.actor,
-            secret,
+            keys,
             seq: self.seq,
             deps: self.deps.clone(),
             time: self.time,
             author: &self.author,
             source: source.map(|source| (&*source.feed, source.message, source.event_time_ms)),
+            order: self.order.as_deref(),
+            erased: &self.erased,
             ops: self.ops.iter().map(IncomingOp::wire).collect(),
         }
     }
@@ -764,6 +923,9 @@ impl IncomingOp {
             IncomingWrite::Whole(Write::Mark) => WireValue::Mark,
             IncomingWrite::Whole(Write::Keep) => WireValue::Keep,
             IncomingWrite::Whole(Write::Stated) => WireValue::Stated,
+            IncomingWrite::Whole(Write::Edits(Typed { edits, .. }))
+            | IncomingWrite::Edits(edits) => WireValue::Edits(edits),
+            IncomingWrite::Typed(typed) => WireValue::Typed(typed),
             IncomingWrite::Named(value) => WireValue::Named(value),
             IncomingWrite::Splice { prefix, suffix, middle } => {
                 WireValue::Splice { prefix: *prefix, suffix: *suffix, middle }

@@ -315,11 +315,10 @@ impl Walk {
                 let scope = member.scope().ok_or_else(error)?;
                 let thing =
                     self.thing(scope, inner, depth + 1, &format!("{path}.{plain}[{index}]"))?;
-                let text = canonical::text(value);
-                (key_hash(member, value, &text), Content::Thing(thing))
+                (key_hash(member, value, || canonical::text(value)), Content::Thing(thing))
             } else {
                 let text = primitive_text(value, extension);
-                (key_hash(member, value, &text), Content::Atomic(Cow::Owned(text)))
+                (key_hash(member, value, || text.clone()), Content::Atomic(Cow::Owned(text)))
             };
             items.push(Item::wanted(hash, content));
         }

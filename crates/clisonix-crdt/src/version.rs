@@ -1,5 +1,7 @@
 //! Versions: a record as it is now, or as it was at any set of heads, for reading.
 
+use std::ops::Range;
+
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::Scope;
 use sha2::{Digest, Sha256};
@@ -8,6 +10,7 @@ use crate::address::{self, Step, Steps};
 use crate::change::{ChangeId, Source};
 use crate::conflict::{self, Conflict};
 use crate::log::{Entries, Log, Logged, Replayed};
+use crate::note::{self, Note};
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::state::{ChangeNo, Entry, EntryId, Sibling, Written};
@@ -39,6 +42,8 @@ pub struct View<'a> {
 pub struct Blame {
     /// Where, FHIRPath-like, with list indexes as shown.
     pub path: String,
+    /// Positions in the text, where several people write it: this change wrote these characters.
+    pub characters: Option<Range<usize>>,
     /// The change whose value is shown.
     pub change: ChangeId,
     /// Its author.
@@ -84,7 +89,7 @@ impl<'a> View<'a> {
     pub fn resource_text(&self, id: &EntryId) -> Option<String> {
         let (id, entry) = self.entries.get_key_value(id)?;
         let shown = self.shown(id, entry)?;
-        Some(self.text(id, entry, &shown.tree))
+        Some(self.stamped(id, entry, &shown.tree))
     }
 
     /// [`Self::resource_text`] as a value.
@@ -106,7 +111,7 @@ impl<'a> View<'a> {
         } else {
             Vec::new()
         };
-        Some((self.text(id, entry, &shown.tree), conflicts))
+        Some((self.stamped(id, entry, &shown.tree), conflicts))
     }
 
     /// Whether an author removed the entry and the removal was not ended: only then does what is
@@ -119,7 +124,7 @@ impl<'a> View<'a> {
     pub fn bundle_text(&self) -> String {
         let texts = self.entries.iter().filter_map(|(id, entry)| {
             let shown = self.shown(id, entry)?;
-            Some(self.text(id, entry, &shown.tree))
+            Some(self.stamped(id, entry, &shown.tree))
         });
         self.bundle_of(texts)
     }
@@ -163,31 +168,73 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Who wrote what is shown, cell by cell.
+    /// Who wrote what is shown, cell by cell; of a text that several people type in also who wrote
+    /// which part of it.
     pub fn blame(&self, id: &EntryId) -> Vec<Blame> {
         let Some((id, entry)) = self.entries.get_key_value(id) else { return Vec::new() };
         let Some(shown) = self.shown(id, entry) else { return Vec::new() };
-        let cells = entry.cells().filter_map(|(address, cell)| {
+        let mut rows = Vec::new();
+        for (address, cell) in entry.cells() {
             if address::is_position(address) || address::is_presence(address) {
-                return None;
+                continue;
             }
-            let path = conflict::path_of(id, address, &shown.tree)?;
+            let Some(path) = conflict::path_of(id, address, &shown.tree) else { continue };
             let leader = view::leader_of(address);
-            let sibling = view::shown_sibling(&cell, leader, self.tables, self.policy)?;
-            if view::text_of(sibling).is_empty() {
-                return None;
+            let sibling = view::shown_sibling(&cell, leader, self.tables, self.policy);
+            let Some(sibling) = sibling.filter(|s| !view::text_of(s).is_empty()) else { continue };
+            match sibling.write {
+                Written::Text(_, Some(note)) => {
+                    self.blame_text(id, address, note, &path, &mut rows);
+                }
+                _ => rows.extend(self.blame_of(path, None, self.writer(sibling))),
             }
-            let change = self.writer(sibling);
-            let stamp = self.tables.stamps.get(change)?;
-            Some(Blame {
-                path,
-                change: self.id_of(change)?,
-                author: self.tables.authors.name(stamp.author).into(),
-                time: HybridTime(stamp.said),
-                source: self.tables.source_of(stamp),
-            })
-        });
-        cells.collect()
+        }
+        rows
+    }
+
+    /// A cell that several people type in: who put it there, and who wrote which part of its text.
+    fn blame_text(
+        &self,
+        id: &EntryId,
+        address: &[u8],
+        note: &Note,
+        path: &str,
+        rows: &mut Vec<Blame>,
+    ) {
+        let root = self.log.of_actor(note.root.actor, note.root.seq, self.tables);
+        rows.extend(root.and_then(|root| self.blame_of(path.to_owned(), None, root)));
+        let mut path = path.to_owned();
+        for token in note::place(address).map_or(&[][..], |way| way.tokens) {
+            path.push('.');
+            path.push_str(token);
+        }
+        // A history that does not lead to its text was refused when it came.
+        for part in self.typed_by(id, address, note).unwrap_or_default() {
+            let (actor, seq) = part.change;
+            let change = self.log.of_actor(actor, seq, self.tables);
+            let row = change.and_then(|at| self.blame_of(path.clone(), Some(part.range), at));
+            rows.extend(row);
+        }
+    }
+
+    fn blame_of(
+        &self,
+        path: String,
+        characters: Option<Range<usize>>,
+        change: ChangeNo,
+    ) -> Option<Blame> {
+        let stamp = match self.tables.stamps.get(change) {
+            Some(stamp) => stamp,
+            None => &self.log.get(change)?.stamp,
+        };
+        Some(Blame {
+            path,
+            characters,
+            change: self.id_of(change)?,
+            author: self.tables.authors.name(stamp.author).into(),
+            time: HybridTime(stamp.said),
+            source: self.tables.source_of(stamp),
+        })
     }
 
     /// The version of the whole record: a FHIR id derived from its heads and the policy.
@@ -252,7 +299,7 @@ impl<'a> View<'a> {
         })
     }
 
-    fn text(&self, id: &EntryId, entry: &Entry, tree: &Thing<'_>) -> String {
+    fn stamped(&self, id: &EntryId, entry: &Entry, tree: &Thing<'_>) -> String {
         let times = entry.heads.iter().filter_map(|&head| Some(self.tables.stamps.get(head)?.time));
         let updated = HybridTime(times.max().unwrap_or_default());
         let meta = Scope::Type(id.ty).member("meta").map(|member| Place::Element(member.element));

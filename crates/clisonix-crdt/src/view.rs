@@ -9,6 +9,7 @@ use clisonix_fhir::validate::{self, BrokenRule};
 
 use crate::address::{self, ElementKey, Step, Steps};
 use crate::agreement;
+use crate::canonical;
 use crate::page::Cell;
 use crate::policy::Policy;
 use crate::state::{ChangeNo, Entry, EntryId, Sibling, Sound, Written};
@@ -53,10 +54,12 @@ pub(crate) fn tree<'a>(
 
 /// Whether some write of the entry is not covered by a mark.
 pub(crate) fn is_present(entry: &Entry) -> bool {
-    let mut presence = Presence::default();
-    let written = entry.cells().filter(|(address, _)| !address::is_position(address));
-    written.for_each(|(_, cell)| cell.siblings.iter().for_each(|sibling| presence.add(sibling)));
-    presence.is_present(0)
+    let mut written = entry.cells().filter(|(address, _)| !address::is_position(address));
+    written.any(|(_, cell)| {
+        let mut presence = Presence::default();
+        cell.siblings.iter().for_each(|sibling| presence.add(sibling));
+        presence.is_present(0)
+    })
 }
 
 /// Which depths' marks cover all writes seen so far.
@@ -277,12 +280,12 @@ fn shown_text<'a>(
         [only] => only,
         _ => agreement::standing(cell, tables, policy).into_iter().min_by_key(|sibling| {
             let text = text_of(sibling);
-            let rank = leader.map(|leader| policy.rank(leader, &members(leader, text)));
+            let rank = leader.map(|leader| policy.rank(leader, || members(leader, text)));
             (rank, text.is_empty(), std::cmp::Reverse(tables.order(sibling)))
         })?,
     };
     match sibling.write {
-        Written::Set(text) => Some(text),
+        Written::Set(_) | Written::Text(..) => Some(text_of(sibling)),
         _ => None,
     }
 }
@@ -307,7 +310,7 @@ pub(crate) fn is_safest(
     policy: &Policy,
 ) -> bool {
     let Some(leader) = leader else { return false };
-    let rank = |sibling: &Sibling<'_>| policy.rank(leader, &members(leader, text_of(sibling)));
+    let rank = |sibling: &Sibling<'_>| policy.rank(leader, || members(leader, text_of(sibling)));
     let best = rank(shown);
     let mut others = cell.siblings.iter().filter(|other| text_of(other) != text_of(shown));
     others.all(|other| rank(other) > best)
@@ -316,13 +319,14 @@ pub(crate) fn is_safest(
 pub(crate) fn text_of<'a>(sibling: &Sibling<'a>) -> &'a str {
     match sibling.write {
         Written::Set(text) => text,
+        Written::Text(_, Some(note)) => note.cell_text(),
         _ => "",
     }
 }
 
 /// A cell's text as the object of its members.
 pub(crate) fn members(leader: ElementId, text: &str) -> Value {
-    let named = text.starts_with('"') && json::parse(text.as_bytes()).is_err();
+    let named = text.starts_with('"') && !canonical::is_value(text, 0);
     let object = if named || text.is_empty() {
         format!("{{{text}}}")
     } else {
@@ -451,8 +455,17 @@ fn equals_a_branch(
     entry.heads.iter().any(|&head| {
         entry.cells().all(|(address, cell)| {
             let leader = leader_of(address);
+            let seen = |sibling: &Sibling<'_>| {
+                sibling.changes().any(|change| versions.is_before(change, head))
+            };
             match shown_sibling(&cell, leader, tables, policy) {
-                Some(sibling) => sibling.changes().any(|change| versions.is_before(change, head)),
+                // What is shown of a text is what all who typed in it have typed.
+                Some(Sibling { write: Written::Text(root, _), .. }) => {
+                    let of_text =
+                        |s: &&Sibling<'_>| matches!(s.write, Written::Text(of, _) if of == *root);
+                    cell.siblings.iter().filter(of_text).all(seen)
+                }
+                Some(sibling) => seen(sibling),
                 None => true,
             }
         })
@@ -475,12 +488,15 @@ fn drop_narrative(id: &EntryId, shown: &mut Shown<'_>) {
     let Some(member) = Scope::Type(id.ty).member("text") else { return };
     let place = Place::Element(member.element);
     // FHIR R4 2.4.0.1: `additional` narrative says more than the data, so a merge must keep it.
-    let generated = matches!(shown.tree.node(place), Some(Node::Cell(text))
-        if text.contains("\"status\":\"generated\"") || text.contains("\"status\":\"extensions\""));
-    if generated {
+    if matches!(shown.tree.node(place), Some(Node::Cell(text)) if is_generated(text)) {
         shown.tree.nodes.retain(|(at, _)| *at != place);
         shown.substitutes.push(Substitute { element: member.element, rule: None, from: None });
     }
+}
+
+/// Whether a narrative says nothing but what the data says (FHIR R4 2.4.0.1).
+pub(crate) fn is_generated(text: &str) -> bool {
+    text.contains("\"status\":\"generated\"") || text.contains("\"status\":\"extensions\"")
 }
 
 /// Takes the places that a broken rule reads from one author's version: the safest by policy, then
@@ -563,7 +579,7 @@ fn safety(version: &Thing<'_>, places: &[ElementId], policy: &Policy) -> Vec<usi
     let mut ranks = Vec::new();
     for &element in places {
         if let Some(Node::Cell(text)) = version.node(Place::Element(element)) {
-            ranks.extend(policy.rank(element, &members(element, text)));
+            ranks.extend(policy.rank(element, || members(element, text)));
         }
     }
     ranks

@@ -8,11 +8,14 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, fits, is_fhir_id};
+use crate::change::{
+    ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, encode_ops, fits, is_fhir_id,
+};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
+use crate::erasure::order::Order;
 use crate::feed::{self, Feed};
-use crate::log::{Entries, Replayed};
+use crate::log::{Entries, Logged, Replayed};
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
 use crate::tree::{Thing, decompose};
@@ -68,6 +71,23 @@ impl Record {
     ) -> Result<Option<ChangeNo>, EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
+        let mut ops = self.operations(plan.state(self), &wanted)?;
+        if origin.source.is_none() {
+            plan.state(self).type_what_changed(&mut ops);
+        }
+        self.commit(plan, &ops, origin, actors)
+    }
+
+    /// As [`Self::edit_quietly`], with whole values for texts that others type in.
+    pub(crate) fn overwrite_quietly(
+        &mut self,
+        resources: &[&Object],
+        base: &Base,
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeNo>, EditError> {
+        let wanted = all_wanted(resources)?;
+        let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let ops = self.operations(plan.state(self), &wanted)?;
         self.commit(plan, &ops, origin, actors)
     }
@@ -91,6 +111,9 @@ impl Record {
             if !wanted.iter().any(|wanted| wanted.id == *id) {
                 ops.push(presence_op(id, Write::Mark));
             }
+        }
+        if origin.source.is_none() {
+            plan.state(self).type_what_changed(&mut ops);
         }
         self.committed(plan, &ops, origin, actors)
     }
@@ -182,7 +205,7 @@ impl Record {
             ops.extend(own);
         }
         self.log.maximal(&mut before, &self.tables);
-        self.committed(Plan { deps: Some(before), version: None }, &ops, origin, actors)
+        self.committed(Plan { deps: Some(before), ..Plan::now() }, &ops, origin, actors)
     }
 
     /// Whether a feed's message has been taken in.
@@ -223,7 +246,7 @@ impl Record {
     }
 
     /// Which changes an edit depends on, and the state it is diffed against.
-    fn plan<'i>(
+    pub(crate) fn plan<'i>(
         &self,
         base: &Base,
         entries: impl Iterator<Item = &'i EntryId>,
@@ -237,7 +260,7 @@ impl Record {
                     return Ok(Plan::now());
                 }
                 let version = Version { state: Replayed::default(), heads: Vec::new() };
-                Ok(Plan { deps: Some(Vec::new()), version: Some(version) })
+                Ok(Plan { deps: Some(Vec::new()), version: Some(version), ..Plan::now() })
             }
             Base::Heads(heads) => {
                 let numbers = self.numbers(heads)?;
@@ -255,7 +278,7 @@ impl Record {
                     return Ok(Plan::now());
                 }
                 let version = self.replay(numbers.clone());
-                Ok(Plan { deps: Some(numbers), version: Some(version) })
+                Ok(Plan { deps: Some(numbers), version: Some(version), ..Plan::now() })
             }
         }
     }
@@ -278,7 +301,7 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
-        if ops.is_empty() {
+        if ops.is_empty() && plan.order.is_none() {
             return Ok(None);
         }
         if ops.len() > MAX_OPS {
@@ -303,7 +326,10 @@ impl Record {
         let past = self.past(actor, seq, &deps).ok_or(EditError::UnknownVersion)?;
         let source = origin.source.as_ref();
         let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
-        Ok(Some(self.append(stamp, SmallVec::from_vec(deps), past, ops)))
+        self.type_all(ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
+        let mut row = Logged::new(stamp, SmallVec::from_vec(deps), past, encode_ops(ops).into());
+        row.order = plan.order;
+        Ok(Some(self.append(row, ops)))
     }
 
     /// An own actor whose changes the dependencies have all seen, else a fresh one; and the
@@ -318,7 +344,7 @@ impl Record {
             }
         }
         let (id, secret) = actors.fresh();
-        let actor = self.tables.add_actor(id, secret);
+        let actor = self.tables.add_actor(id, secret.into());
         self.own.push(actor);
         (actor, 1)
     }
@@ -330,14 +356,21 @@ pub(crate) struct Plan {
     deps: Option<Vec<ChangeNo>>,
     /// `None`: the present state.
     version: Option<Version>,
+    /// What the change orders to be erased.
+    order: Option<Box<Order>>,
 }
 
 impl Plan {
     pub(crate) fn now() -> Self {
-        Self { deps: None, version: None }
+        Self { deps: None, version: None, order: None }
     }
 
-    fn state<'a>(&'a self, record: &'a Record) -> View<'a> {
+    /// A change that orders an erasure, having seen all that is here.
+    pub(crate) fn erasing(order: Order) -> Self {
+        Self { order: Some(Box::new(order)), ..Self::now() }
+    }
+
+    pub(crate) fn state<'a>(&'a self, record: &'a Record) -> View<'a> {
         match &self.version {
             Some(version) => record.view_of(version),
             None => record.view(),

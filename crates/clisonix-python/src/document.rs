@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use clisonix_crdt::{Blame, ChangeId, ChangeInfo, Conflict, ConflictKind, Difference, Record};
+use clisonix_crdt::{
+    Blame, ChangeId, ChangeInfo, Conflict, ConflictKind, Difference, Erasure, Record,
+};
 use clisonix_fhir::json::Value;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -107,6 +109,35 @@ impl Document {
         })
     }
 
+    fn erase(
+        &self,
+        py: Python<'_>,
+        entry: Option<&str>,
+        pointer: Option<&str>,
+        base: Option<&Bound<'_, PyAny>>,
+        reason: &str,
+        author: &str,
+    ) -> Result<Vec<String>, Failure> {
+        let base = GivenBase::read(base)?;
+        self.locked(py, |replica| {
+            replica.settle()?;
+            let entry = entry.map(entry_id).transpose()?;
+            let what = match (&entry, pointer) {
+                (Some(entry), Some(pointer)) => Erasure::Value { entry, pointer },
+                (Some(entry), None) => Erasure::Entry(entry),
+                (None, None) => Erasure::Record,
+                (None, Some(_)) => {
+                    return Err(Failure::Type("a pointer needs an entry".into()));
+                }
+            };
+            let base = replica.base_or_now(&base)?;
+            let done = replica.write(author, None, |record, origin, actors| {
+                record.erase(&what, &base, reason, origin, actors)
+            });
+            Ok(names(&[done?.change]))
+        })
+    }
+
     fn differences(
         &self,
         py: Python<'_>,
@@ -190,14 +221,24 @@ impl Document {
         self.locked(py, |replica| Ok(replica.record.view().version_id()))
     }
 
+    #[pyo3(signature = (heads, whole = false))]
     fn changes_since<'py>(
         &self,
         py: Python<'py>,
         heads: &Bound<'_, PyList>,
+        whole: bool,
     ) -> Result<Bound<'py, PyBytes>, Failure> {
         let wrong = |_| Failure::Type("heads are a list of str".into());
         let heads = read_heads(&heads.extract::<Vec<String>>().map_err(wrong)?)?;
-        let bytes = self.locked(py, |replica| Ok(replica.record.changes_since(&heads)))?;
+        let bytes = self.locked(py, |replica| {
+            let record = &replica.record;
+            let bytes = if whole {
+                record.whole_changes_since(&heads)
+            } else {
+                record.changes_since(&heads)
+            };
+            Ok(bytes)
+        })?;
         Ok(PyBytes::new(py, &bytes))
     }
 

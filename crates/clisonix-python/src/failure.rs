@@ -1,6 +1,6 @@
 //! Why a call failed, and the Python exception that says so (`clisonix.errors`).
 
-use clisonix_crdt::{DecodeError, EditError, ReceiveError, Refusal};
+use clisonix_crdt::{DecodeError, EditError, EraseError, ReceiveError, Refusal};
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::patch::PatchError;
 use pyo3::exceptions::PyTypeError;
@@ -66,6 +66,18 @@ impl From<EditError> for Failure {
             EditError::NotAResource => Self::invalid("", "not a FHIR R4 resource"),
             EditError::Id => Self::invalid("id", "the resource's id is not a FHIR id"),
             EditError::Shape { path } => Self::invalid(path, "not the shape that FHIR R4 asks for"),
+            other => Self::Edit(other.to_string()),
+        }
+    }
+}
+
+impl From<EraseError> for Failure {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Edit(error) => error.into(),
+            EraseError::NoSuchEntry => Self::NotFound("there is no such entry at this version"),
+            EraseError::Pointer => Self::NotFound("nothing is where the pointer leads"),
+            EraseError::Nothing => Self::NotFound("there is nothing to erase"),
             other => Self::Edit(other.to_string()),
         }
     }

@@ -137,7 +137,7 @@ fn named_entries(operations: &Value) -> Result<Option<BTreeSet<EntryId>>, Failur
                 Some([ty, rest @ ..]) if resource_named(ty).is_some() => {
                     match (resource_named(ty), rest) {
                         (Some(ty), [id, ..]) => {
-                            entries.insert(EntryId { ty, id: id.as_str().into() });
+                            entries.insert(EntryId { ty, id: id.as_ref().into() });
                         }
                         _ => {
                             return Err(Failure::Patch {

@@ -69,7 +69,7 @@ impl Replica {
             if other.id() != self.record.id() {
                 return Err(Failure::OtherDocument);
             }
-            self.record.receive(&other.changes_since(&[]))?
+            self.record.receive(&other.whole_changes_since(&[]))?
         } else {
             self.record.receive(bytes)?
         };

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 # Operations, canonical form.
-SET, POSITION, MARK, KEEP, STATED = range(5)
+SET, POSITION, MARK, KEEP, STATED, EDITS = range(6)
 SAME_ENTRY = 8
 
 
@@ -91,6 +91,55 @@ def inflate(data: bytes, length: int, dictionary: bytes) -> bytes:
     return out
 
 
+@dataclass(frozen=True)
+class TextRun:
+    """Characters inserted or deleted in a row, at the positions that ``kind`` says."""
+
+    kind: int
+    position: int
+    count: int
+    content: str = ""
+
+
+INSERT, DELETE_ON, DELETE_BACK = range(3)
+
+
+def read_edits(data: bytes) -> list[TextRun]:
+    """The edits of a text, in order."""
+    reader = Reader(data)
+    events = reader.number()
+    heads, expected = [], 0
+    for _ in range(reader.number()):
+        head = reader.number()
+        count, kind = head >> 2, head & 3
+        position = expected + reader.signed()
+        if not count or kind > DELETE_BACK or position < 0:
+            raise Malformed("run of edits")
+        expected = position + {INSERT: count, DELETE_ON: 0, DELETE_BACK: -count}[kind]
+        heads.append((kind, position, count))
+    content = reader.sized().decode()
+    reader.end()
+    runs, at = [], 0
+    for kind, position, count in heads:
+        length = count if kind == INSERT else 0
+        runs.append(TextRun(kind, position, count, content[at : at + length]))
+        at += length
+    if not events or sum(run.count for run in runs) != events or at != len(content):
+        raise Malformed("edits")
+    return runs
+
+
+def typed(text: str, runs: Sequence[TextRun]) -> str:
+    """A text after edits that have seen all of it."""
+    for run in runs:
+        at = run.position - (run.count - 1 if run.kind == DELETE_BACK else 0)
+        end = at if run.kind == INSERT else at + run.count
+        if at < 0 or end > len(text):
+            raise Malformed("position")
+        text = text[:at] + run.content + text[end:]
+    return text
+
+
 def key_hash(parts: Sequence[str]) -> bytes:
     """Key hash of a list element."""
     digest = hashlib.sha256()
@@ -124,6 +173,61 @@ class Source:
     event_time: int
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a change orders to be erased."""
+
+    reason: str
+    place: str
+    runs: list[tuple[bytes, int, int, int]]
+    """Actor, sequence number, first operation, number of operations; none: all of the past."""
+
+    def canonical(self) -> bytes:
+        out = sized(self.reason.encode()) + sized(self.place.encode()) + number(len(self.runs))
+        for actor, *numbers in self.runs:
+            out += actor + b"".join(map(number, numbers))
+        return out
+
+
+def way(seq: int, index: int = 0, count: int = 1) -> str:
+    """The way from an actor's root to the key of an operation."""
+    digits = seq.bit_length() - 1
+    rest = f"{seq:b}"[1:]
+    last = f"{index:0{(count - 1).bit_length()}b}" if count > 1 else ""
+    return "1" * digits + "0" + rest + last
+
+
+class Keys:
+    """What is left of an actor's tree of keys."""
+
+    def __init__(self, nodes: Mapping[str, bytes]) -> None:
+        self.nodes = dict(nodes)
+
+    @classmethod
+    def read(cls, reader: "Reader") -> "Keys":
+        nodes: dict[str, bytes] = {}
+        last = ""
+        for index in range(reader.number()):
+            length = reader.byte()
+            spelled = reader.take((length + 7) // 8)
+            bits = "".join(f"{byte:08b}" for byte in spelled)
+            if length > 83 or "1" in bits[length:]:
+                raise Malformed("way")
+            if index and (bits[:length] <= last or bits[:length].startswith(last)):
+                raise Malformed("order of keys")
+            last = bits[:length]
+            nodes[last] = reader.take(32)
+        return cls(nodes)
+
+    def key(self, to: str) -> bytes:
+        for start, key in self.nodes.items():
+            if to.startswith(start):
+                for branch in to[len(start) :]:
+                    key = hashlib.sha256(b"clisonix keys 3\0" + bytes([int(branch)]) + key).digest()
+                return key
+        raise KeyError(to)
+
+
 @dataclass
 class Change:
     actor: bytes
@@ -134,6 +238,17 @@ class Change:
     author: str
     source: Source | None
     operations: list[Operation] = field(default_factory=list)
+    """Those that have content."""
+    order: Order | None = None
+    erased: dict[int, bytes] = field(default_factory=dict)
+    """Commitments of the others, by index."""
+
+    def indexes(self) -> list[int]:
+        """The indexes of the operations that have content."""
+        return [index for index in range(self.count()) if index not in self.erased]
+
+    def count(self) -> int:
+        return len(self.operations) + len(self.erased)
 
     def canonical(self) -> bytes:
         out, before = number(len(self.operations)), None
@@ -144,22 +259,22 @@ class Change:
             else:
                 out += bytes([op.tag]) + number(op.type) + sized(op.id.encode())
             out += sized(op.address)
-            if op.tag in (SET, POSITION):
+            if op.tag in (SET, POSITION, EDITS):
                 out += sized(op.value)
             before = entry
         return out
 
-    def commitment(self, secret: bytes, names: Names) -> bytes:
-        own = _hmac(secret, b"clisonix commitment 2\0" + self.seq.to_bytes(4, "big"))
-        all_of_them = hashlib.sha256()
-        for index, op in enumerate(self.operations):
+    def commitment(self, keys: Keys, names: Names) -> bytes:
+        commitments = dict(self.erased)
+        for index, op in zip(self.indexes(), self.operations, strict=True):
             said = sized(names.types[op.type].encode()) + sized(op.id.encode())
             said += sized(op.address) + bytes([op.tag]) + op.value
-            all_of_them.update(_hmac(_hmac(own, index.to_bytes(4, "big")), said))
-        return all_of_them.digest()
+            commitments[index] = _hmac(keys.key(way(self.seq, index, self.count())), said)
+        together = b"".join(commitments[index] for index in range(self.count()))
+        return hashlib.sha256(together).digest()
 
     def header(self, record: str, dependencies: Sequence[bytes], commitment: bytes) -> bytes:
-        out = b"clisonix change 2\0" + sized(record.encode()) + self.actor + number(self.seq)
+        out = b"clisonix change 3\0" + sized(record.encode()) + self.actor + number(self.seq)
         out += number(len(dependencies)) + b"".join(sorted(dependencies))
         out += number(self.time) + sized(self.author.encode())
         if self.source is None:
@@ -167,6 +282,7 @@ class Change:
         else:
             out += b"\1" + sized(self.source.feed.encode()) + self.source.message
             out += number(self.source.event_time)
+        out += b"\0" if self.order is None else b"\1" + self.order.canonical()
         return out + commitment
 
 
@@ -213,7 +329,7 @@ class Replica:
     def __init__(self, record: str, names: Names) -> None:
         self.record = record
         self.names = names
-        self.secrets: dict[bytes, bytes] = {}
+        self.keys: dict[bytes, Keys] = {}
         self.changes: dict[tuple[bytes, int], Change] = {}
         self.ids: dict[tuple[bytes, int], bytes] = {}
         self.spellings: set[int] = set()
@@ -222,7 +338,7 @@ class Replica:
     def read_batch(self, data: bytes, dictionary: bytes) -> list[bytes]:
         """The ids of the changes in a batch whose past is here."""
         reader = Reader(data)
-        if reader.take(4) != b"CXB\x02":
+        if reader.take(4) != b"CXB\x03":
             raise Malformed("not a batch")
         flags = reader.byte()
         if reader.text() != self.record:
@@ -253,7 +369,7 @@ class Replica:
         """The change's id, computed from its content and from the ids of its dependencies."""
         key = (change.actor, change.seq)
         before = [*change.others, *([(change.actor, change.seq - 1)] if change.seq > 1 else [])]
-        commitment = change.commitment(self.secrets[change.actor], self.names)
+        commitment = change.commitment(self.keys[change.actor], self.names)
         dependencies = [self.ids[dependency] for dependency in before]
         header = change.header(self.record, dependencies, commitment)
         self.ids[key] = hashlib.sha256(header).digest()
@@ -264,14 +380,22 @@ class Replica:
         shape = shapes.byte()
         index = numbering.actor if shape & 1 else numbering.read_actor(graph)
         actor = numbering.actors[index]
+        more = graph.byte() if shape & 128 else 0
+        if (shape & 128 and not more) or more > 7 or (more & 4 and not shape & 64):
+            raise Malformed("more of a change")
         if shape & 64:
-            self.secrets[actor.id] = graph.take(32)
+            self.keys[actor.id] = Keys.read(graph) if more & 4 else Keys({"": graph.take(32)})
         seq = actor.last_seq + 1 + (0 if shape & 2 else graph.signed())
         others = []
         if not shape & 4:
             for _ in range(graph.number()):
                 other = numbering.actors[numbering.read_actor(graph)].id
                 others.append((other, graph.number()))
+        order = self._read_order(graph, numbering) if more & 1 else None
+        erased, gone = {}, -1
+        for _ in range(graph.number() if more & 2 else 0):
+            gone += graph.number() + 1
+            erased[gone] = graph.take(32)
         if shape & 32:
             time = numbering.time + 1
         else:
@@ -287,7 +411,7 @@ class Replica:
             source = self._read_source(origins, numbering)
         actor.last_seq, actor.author = seq, author if source is None else None
         numbering.actor, numbering.time = index, time
-        change = Change(actor.id, seq, others, time, author, source)
+        change = Change(actor.id, seq, others, time, author, source, [], order, erased)
         self.changes[actor.id, seq] = change
         before = None
         for _ in range(1 if shape & 16 else ops.number()):
@@ -295,6 +419,14 @@ class Replica:
             change.operations.append(op)
             before = None if is_based else op
         return change
+
+    @staticmethod
+    def _read_order(graph: Reader, numbering: Numbering) -> Order:
+        reason, place, runs = graph.text(), graph.text(), []
+        for _ in range(graph.number()):
+            actor = numbering.actors[numbering.read_actor(graph)].id
+            runs.append((actor, graph.number(), graph.number(), graph.number()))
+        return Order(reason, place, runs)
 
     @staticmethod
     def _read_source(origins: Reader, numbering: Numbering) -> Source | None:
@@ -313,9 +445,13 @@ class Replica:
         tag = ops.byte()
         self.spellings.add(tag)
         base = None
+        root = b""
         if tag & 0x20:
             actor = numbering.actors[numbering.read_actor(ops)].id
-            base = self.changes[actor, ops.number()].operations[ops.number()]
+            seq, index = ops.number(), ops.number()
+            root = actor + number(seq) + number(index)
+            change = self.changes[actor, seq]
+            base = change.operations[change.indexes().index(index)]
             type_, entry, address = base.type, base.id, base.address
         else:
             if tag & 0x08:
@@ -338,12 +474,21 @@ class Replica:
             end = len(base.value) - suffix
             value = base.value[:prefix] + values.sized() + base.value[end:]
             return Operation(type_, entry, address, SET, value), True
-        value = values.sized() if kind in (0, 1, 3) else b""
+        value = values.sized() if kind in (0, 1, 3, 7) else b""
+        if kind == 7:
+            if base is not None and base.tag != SET:
+                raise Malformed("no text to edit")
+            if base is None:
+                named = Reader(value)
+                root = named.take(16) + number(named.number()) + number(named.number())
+                value = named.rest()
+            read_edits(value)
+            value = root + value
         if kind == 1:
             element = int.from_bytes(address[-2:], "big") - 16
             name = self.names.elements[element].rsplit(".", 1)[-1]
             value = f'"{name}":'.encode() + value
-        canonical = (SET, SET, None, POSITION, MARK, KEEP, STATED)[kind]
+        canonical = (SET, SET, None, POSITION, MARK, KEEP, STATED, EDITS)[kind]
         if canonical is None:
             raise Malformed("operation")
         return Operation(type_, entry, address, canonical, value), base is not None
@@ -392,11 +537,13 @@ class Saved:
     """By change: actor, sequence number, time, author."""
     entries: dict[tuple[int, str], dict[bytes, list[Sibling]]]
     waiting: bytes
+    texts: dict[tuple[tuple[int, str], bytes, bytes], str]
+    """By entry, address and root (as in an operation): the cell's text."""
 
 
 def read_saved(data: bytes, names: Names, dictionary: bytes) -> Saved:
     reader = Reader(data)
-    if reader.take(4) != b"CXR\x02":
+    if reader.take(4) != b"CXR\x03":
         raise Malformed("not a saved record")
     checksum = reader.take(4)
     if zlib.crc32(data[8:]).to_bytes(4, "big") != checksum:
@@ -414,8 +561,8 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
     replica = Replica(reader.text(), names)
     actors = []
     for _ in range(reader.number()):
-        actor, secret = reader.take(16), reader.take(32)
-        replica.secrets[actor] = secret
+        actor = reader.take(16)
+        replica.keys[actor] = Keys.read(reader)
         actors.append((actor, reader.number(), reader.number()))
     authors = [reader.text() for _ in range(reader.number())]
     feeds = [reader.text() for _ in range(reader.number())]
@@ -442,7 +589,13 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
         entry = (reader.number(), reader.text() or replica.record)
         if len(reader.numbers()) > 1 and reader.take(1) != b"\0":
             reader.take(4)
-        entries[entry] = _read_cells(Reader(reader.sized()))
+        entries[entry] = _read_cells(Reader(reader.sized()), [actor for actor, _, _ in actors])
+    texts = {}
+    for _ in range(reader.number() if reader.at < len(reader.data) else 0):
+        entry = (reader.number(), reader.text() or replica.record)
+        address = reader.sized()
+        root = _read_root(reader, [actor for actor, _, _ in actors])
+        texts[entry, address, root] = reader.text()
     reader.end()
     numbering = Numbering([actor for actor, _, _ in actors], [*authors, *feeds])
     run = replica.read_run(Reader(log), True, numbering)
@@ -455,10 +608,15 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
         change: {actors[actor][0]: seq for actor, seq in past.items()}
         for change, past in pasts.items()
     }
-    return Saved(replica, run, heads, ids, past, stamps, entries, waiting)
+    return Saved(replica, run, heads, ids, past, stamps, entries, waiting, texts)
 
 
-def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
+def _read_root(reader: Reader, actors: Sequence[bytes]) -> bytes:
+    """A root as an operation names it."""
+    return actors[reader.number()] + number(reader.number()) + number(reader.number())
+
+
+def _read_cells(reader: Reader, actors: Sequence[bytes]) -> dict[bytes, list[Sibling]]:
     cells: dict[bytes, list[Sibling]] = {}
     last = b""
     while reader.at < len(reader.data):
@@ -468,7 +626,7 @@ def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
             raise Malformed("order of cells")
         last = address
         count = cell.number()
-        cells[address] = [_read_sibling(cell) for _ in range(count >> 1)]
+        cells[address] = [_read_sibling(cell, actors) for _ in range(count >> 1)]
         for _ in range(cell.number() if count & 1 else 0):
             cell.number()
             cell.number()
@@ -477,10 +635,15 @@ def _read_cells(reader: Reader) -> dict[bytes, list[Sibling]]:
     return cells
 
 
-def _read_sibling(cell: Reader) -> Sibling:
+def _read_sibling(cell: Reader, actors: Sequence[bytes]) -> Sibling:
     changes, tag = [cell.number()], cell.byte()
     if tag & 4:
         changes += cell.numbers()
     covered = cell.number() if tag & 8 else 0
-    value = cell.sized() if tag & 3 in (SET, POSITION) else b""
-    return Sibling(changes, tag & 3, covered, value)
+    kind = tag & ~12
+    if kind == 16:
+        return Sibling(changes, EDITS, covered, _read_root(cell, actors))
+    if kind > KEEP:
+        raise Malformed("sibling")
+    value = cell.sized() if kind in (SET, POSITION) else b""
+    return Sibling(changes, kind, covered, value)

@@ -9,6 +9,7 @@ import pytest
 from cases import OBSERVATION, PATIENT, change
 from clisonix.crdt import DocumentMerge
 from clisonix.errors import (
+    ChangesRefused,
     ClisonixError,
     EditRefused,
     InvalidResource,
@@ -415,3 +416,49 @@ def test_differences_between_versions(doc: DocumentMerge) -> None:
     assert {one["entry"] for one in doc.differences([], first)} == {P}
     with pytest.raises(UnknownVersion):
         doc.differences(["0" * 64])
+
+
+def test_an_erased_value_is_gone_and_the_history_still_verifies(doc: DocumentMerge) -> None:
+    change(P, gender="other")(doc)
+    other, before = doc.fork(), doc.history()
+    read = doc.heads()
+    (erased,) = doc.erase(P, "/gender", reason="wrong patient", author="dpo")
+    assert "gender" not in shown(doc)
+    for document in (doc, DocumentMerge.load(doc.save()), other):
+        document.apply_edit(doc.changes_since(document.heads()))
+        assert [told["change"] for told in document.history()][:-1] == [
+            told["change"] for told in before
+        ]
+        last = document.history()[-1]
+        assert (last["change"], last["author"]) == (erased, "dpo")
+        assert last["erases"]["place"] == "Patient.gender"
+        assert last["erases"]["reason"] == "wrong patient"
+        old = document.state_at(read)["entry"][0]["resource"]
+        assert "gender" not in old and old["id"] == "p1"
+        assert b"gender" not in document.changes_since([])
+    with pytest.raises(NotFound):
+        doc.erase(P, "/gender", reason="again")
+    with pytest.raises(EditRefused):
+        doc.undo(erased, author="dpo")
+
+
+def test_entries_and_documents_are_erased_whole(doc: DocumentMerge) -> None:
+    doc.apply_edit(OBSERVATION)
+    doc.erase("Observation/o1", reason="wrong patient")
+    assert [entry["resource"]["resourceType"] for entry in doc.get_state()["entry"]] == ["Patient"]
+    doc.erase(reason="the patient asked for it")
+    assert "entry" not in doc.get_state()
+    with pytest.raises(NotFound):
+        doc.erase(reason="again")
+
+
+def test_a_late_edit_of_an_erased_value_is_refused_short_and_taken_whole(
+    doc: DocumentMerge,
+) -> None:
+    late = doc.fork()
+    change(P, gender="other")(late)
+    doc.erase(P, "/gender", reason="wrong patient")
+    with pytest.raises(ChangesRefused):
+        doc.apply_edit(late.changes_since(doc.heads()))
+    doc.apply_edit(late.changes_since(doc.heads(), whole=True))
+    assert shown(doc)["gender"] == "other" and doc.conflicts() == []

@@ -7,16 +7,21 @@ from typing import Any
 
 import pytest
 from second_decoder import (
+    EDITS,
     POSITION,
     SET,
     Change,
+    Keys,
     Link,
     Malformed,
     Names,
     Replica,
     Saved,
     key_hash,
+    read_edits,
     read_saved,
+    typed,
+    way,
 )
 
 CRDT = Path(__file__).parents[2] / "clisonix-crdt"
@@ -28,6 +33,7 @@ def load(name: str) -> Any:
 
 
 NAMES_FILE, SMALL, EXCHANGE = load("names.json"), load("small.json"), load("exchange.json")
+ERASURE = load("erasure.json")
 NAMES = Names(
     {number: name for name, number in NAMES_FILE["types"].items()},
     {int(number): element["path"] for number, element in NAMES_FILE["elements"].items()},
@@ -58,9 +64,10 @@ def test_a_change_by_hand() -> None:
     replica = Replica("patient-123", NAMES)
     (change_id,) = replica.read_batch(bytes.fromhex(SMALL["batch"]), DICTIONARY)
     (change,) = replica.changes.values()
-    assert replica.secrets[change.actor].hex() == SMALL["secret"]
+    assert replica.keys[change.actor].nodes[""].hex() == SMALL["secret"]
     assert change.canonical().hex() == SMALL["operations"]
-    commitment = change.commitment(bytes.fromhex(SMALL["secret"]), NAMES)
+    keys = Keys({"": bytes.fromhex(SMALL["secret"])})
+    commitment = change.commitment(keys, NAMES)
     assert commitment.hex() == SMALL["commitment"]
     assert change.header("patient-123", [], commitment).hex() == SMALL["header"]
     assert change_id.hex() == SMALL["id"]
@@ -134,10 +141,34 @@ def test_a_saved_record_is_its_log() -> None:
 def test_waiting_changes_are_a_batch_in_the_saved_record() -> None:
     saved = read_saved(bytes.fromhex(EXCHANGE["saved_with_waiting"]), NAMES, DICTIONARY)
     check_state(saved)
-    assert saved.waiting.startswith(b"CXB\x02")
+    assert saved.waiting.startswith(b"CXB\x03")
     with pytest.raises(KeyError):
         # Its dependencies are not here.
         saved.replica.read_batch(saved.waiting, DICTIONARY)
+
+
+def test_what_several_people_typed_is_read() -> None:
+    about = EXCHANGE["texts"]
+    replica = Replica(RECORD, NAMES)
+    found = replica.read_batch(bytes.fromhex(about["batch"]), DICTIONARY)
+    assert hexes(found) == ids(about["changes"])
+    assert {tag & 7 for tag in replica.spellings} >= {0, 7}
+    saved = read_saved(bytes.fromhex(about["saved"]), NAMES, DICTIONARY)
+    assert hexes(saved.log) == ids(about["changes"])
+    check_state(saved)
+    ((_, address, root),) = saved.texts
+    text = ""
+    for change in replica.changes.values():
+        for op in change.operations:
+            if op.address != address:
+                continue
+            if op.tag == SET:
+                text = json.loads(op.value)["text"]
+            else:
+                assert op.tag == EDITS and op.value.startswith(root)
+                text = typed(text, read_edits(op.value.removeprefix(root)))
+    assert text == about["text"]
+    assert json.loads(*saved.texts.values())["text"] == text
 
 
 def check_state(saved: Saved) -> None:
@@ -165,6 +196,10 @@ def check_state(saved: Saved) -> None:
                         if (op.type, op.id, op.address, op.tag)
                         == (type_, entry, address, sibling.tag)
                     ]
+                    if sibling.tag == EDITS:
+                        assert any(value.startswith(sibling.value) for value in writes)
+                        assert ((type_, entry), address, sibling.value) in saved.texts
+                        continue
                     expected = sibling.value if sibling.tag in (SET, POSITION) else b""
                     assert expected in writes
 
@@ -188,7 +223,7 @@ def test_canonical_operations_and_commitments() -> None:
     made = {
         replica.ids[key].hex(): {
             "operations": change.canonical().hex(),
-            "commitment": change.commitment(replica.secrets[change.actor], NAMES).hex(),
+            "commitment": change.commitment(replica.keys[change.actor], NAMES).hex(),
         }
         for key, change in replica.changes.items()
     }
@@ -197,6 +232,35 @@ def test_canonical_operations_and_commitments() -> None:
     if os.environ.get("CLISONIX_WRITE_VECTORS"):
         path.write_text(json.dumps(made, indent=2) + "\n")
     assert json.loads(path.read_text()) == made
+
+
+def test_ways_lead_to_keys() -> None:
+    assert [way(seq) for seq in (1, 2, 3, 4, 7)] == ["0", "100", "101", "11000", "11011"]
+    assert [way(1, index, 5) for index in (0, 4)] == ["0000", "0100"]
+    assert len(way((1 << 32) - 1, (1 << 20) - 1, 1 << 20)) == 83
+
+
+@pytest.mark.parametrize("step", ["value", "element", "all"])
+def test_what_is_left_after_an_erasure_gives_the_same_ids(step: str) -> None:
+    left = ERASURE[step]
+    before = ids(ERASURE["before"])
+    assert ids(left["changes"])[: len(before)] == before
+    replica, single = Replica(RECORD, NAMES), Replica(RECORD, NAMES)
+    assert hexes(replica.read_batch(bytes.fromhex(left["all"]), DICTIONARY)) == ids(left["changes"])
+    for batch, told in zip(left["single"], left["changes"], strict=True):
+        assert hexes(single.read_batch(bytes.fromhex(batch), DICTIONARY)) == [told["change"]]
+    saved = read_saved(bytes.fromhex(left["saved"]), NAMES, DICTIONARY)
+    assert hexes(saved.log) == ids(left["changes"])
+    check_state(saved)
+    for told, change in zip(left["changes"], replica.changes.values(), strict=True):
+        assert told.get("erased", 0) == len(change.erased)
+        assert ("erases" in told) == (change.order is not None)
+        if change.order:
+            erases = told["erases"]
+            assert (change.order.reason, change.order.place) == (erases["reason"], erases["place"])
+        for index in change.erased:
+            with pytest.raises(KeyError):
+                replica.keys[change.actor].key(way(change.seq, index, change.count()))
 
 
 def test_damaged_bytes_are_refused_or_another_change() -> None:

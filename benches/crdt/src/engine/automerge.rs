@@ -21,10 +21,6 @@ impl Engine for Automerge {
     type Mark = Vec<ChangeHash>;
 
     const NAME: &'static str = "automerge";
-    // Changes are hash-linked, but the hash covers the content: without the
-    // content no later change can be checked, and a document with a gap in its
-    // history does not load.
-    const ERASABLE: bool = false;
 
     fn create(text: &str, site: u64) -> Result<AutoCommit> {
         let mut doc = AutoCommit::new().with_actor(actor(site));
@@ -71,6 +67,13 @@ impl Engine for Automerge {
 
     fn shows_conflict(doc: &mut AutoCommit) -> Result<bool> {
         disagrees(doc, &ROOT)
+    }
+
+    // Changes are hash-linked, but the hash covers the content: without the
+    // content no later change can be checked, and a document with a gap in its
+    // history does not load.
+    fn erases() -> Result<bool> {
+        Ok(false)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use clisonix_crdt::{
-    ActorId, ActorSecret, Base, ChangeId, EntryId, HybridTime, Link, Origin, Record,
+    ActorId, ActorSecret, Base, ChangeId, EntryId, Erasure, HybridTime, Link, Origin, Record,
 };
 use clisonix_fhir::json::{self, Object, Value as Tree};
 use serde_json::Value;
@@ -41,9 +41,6 @@ impl Engine for Clisonix {
     type Mark = Vec<ChangeId>;
 
     const NAME: &'static str = "clisonix";
-    // A change's id covers a keyed commitment to its content and not the
-    // content, so the format allows it; no operation destroys content yet.
-    const ERASABLE: bool = false;
 
     fn create(text: &str, site: u64) -> Result<Replica> {
         let mut replica = Replica::new(Record::new("bench"), site);
@@ -116,6 +113,29 @@ impl Engine for Clisonix {
     fn shows_conflict(replica: &mut Replica) -> Result<bool> {
         Ok(!replica.record.view().conflicts().is_empty())
     }
+
+    /// A value and its correction, erased at one site and carried to another.
+    fn erases() -> Result<bool> {
+        let mut here = Self::create(r#"{"resourceType":"Patient","id":"p1","active":true}"#, 1)?;
+        let path = vec![Step::Key("birthDate".to_owned())];
+        for date in ["1931-07-18", "1931-07-19"] {
+            Self::apply(&mut here, &[Op::Set(path.clone(), Value::from(date))])?;
+        }
+        let mut there = Self::load(&Self::save(&mut here)?, 2)?;
+        let (before, since) = (ids(&here.record), Self::mark(&mut here));
+        let entry = here.patient.clone().context("no Patient")?;
+        here.write(|record, origin, actors| {
+            let what = Erasure::Value { entry: &entry, pointer: "/birthDate" };
+            Ok(record.erase(&what, &Base::Current, "bench", origin, actors)?)
+        })?;
+        let message = Self::batch(&mut here, &since)?;
+        Self::merge(&mut there, &message)?;
+        Ok([&here.record, &there.record].into_iter().all(|record| {
+            record.is_sound()
+                && ids(record).starts_with(&before)
+                && leavings(record).iter().all(|left| !holds(left, b"1931-07-1"))
+        }))
+    }
 }
 
 type Actors<'a> = dyn FnMut() -> (ActorId, ActorSecret) + 'a;
@@ -167,6 +187,24 @@ impl Replica {
         let mut actors: &mut Actors<'_> = &mut fresh;
         edit(&mut self.record, &origin, &mut actors)
     }
+}
+
+fn ids(record: &Record) -> Vec<ChangeId> {
+    record.history(None).into_iter().map(|change| change.id).collect()
+}
+
+/// State, every change and every version, as bytes that are not compressed.
+fn leavings(record: &Record) -> Vec<Vec<u8>> {
+    let versions = ids(record).into_iter().flat_map(|id| {
+        let version = record.at(&[id]).ok();
+        let text = version.map(|version| record.view_of(&version).bundle_text().into_bytes());
+        text.into_iter().chain(record.change(&id))
+    });
+    std::iter::once(record.state_bytes()).chain(versions).collect()
+}
+
+fn holds(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
 }
 
 fn is_patient(id: &EntryId) -> bool {

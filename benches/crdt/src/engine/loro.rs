@@ -16,10 +16,6 @@ impl Engine for Loro {
     type Mark = VersionVector;
 
     const NAME: &'static str = "loro";
-    // History can be cut off at a point (a shallow snapshot) but not one value
-    // taken out of it, and operations name each other by peer and counter, not
-    // by hash: there is no chain to verify.
-    const ERASABLE: bool = false;
 
     fn create(text: &str, site: u64) -> Result<LoroDoc> {
         let doc = LoroDoc::new();
@@ -64,6 +60,13 @@ impl Engine for Loro {
     fn merge(doc: &mut LoroDoc, message: &[u8]) -> Result<()> {
         doc.import(message)?;
         Ok(())
+    }
+
+    // History can be cut off at a point (a shallow snapshot) but not one value
+    // taken out of it, and operations name each other by peer and counter, not
+    // by hash: there is no chain to verify.
+    fn erases() -> Result<bool> {
+        Ok(false)
     }
 }
 

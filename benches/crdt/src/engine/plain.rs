@@ -15,7 +15,6 @@ impl Engine for Plain {
 
     const NAME: &'static str = "plain JSON";
     const MERGES: bool = false;
-    const ERASABLE: bool = false; // There is no chain that could verify.
 
     fn create(text: &str, _site: u64) -> Result<Value> {
         Ok(serde_json::from_str(text)?)
@@ -59,5 +58,10 @@ impl Engine for Plain {
 
     fn merge(_doc: &mut Value, _message: &[u8]) -> Result<()> {
         bail!("plain JSON does not merge")
+    }
+
+    // There is no chain that could verify.
+    fn erases() -> Result<bool> {
+        Ok(false)
     }
 }

@@ -26,9 +26,6 @@ impl Engine for Yrs {
     type Mark = StateVector;
 
     const NAME: &'static str = "yrs";
-    // Items name each other by client and clock; nothing is hash-linked, so
-    // there is no chain to verify.
-    const ERASABLE: bool = false;
 
     fn create(text: &str, site: u64) -> Result<Replica> {
         let replica = empty(site);
@@ -76,6 +73,12 @@ impl Engine for Yrs {
     fn merge(replica: &mut Replica, message: &[u8]) -> Result<()> {
         let update = Update::decode_v1(message)?;
         Ok(replica.doc.transact_mut().apply_update(update)?)
+    }
+
+    // Items name each other by client and clock; nothing is hash-linked, so
+    // there is no chain to verify.
+    fn erases() -> Result<bool> {
+        Ok(false)
     }
 }
 

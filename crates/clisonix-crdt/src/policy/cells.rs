@@ -20,6 +20,9 @@ pub(super) struct Cells {
     whole: BTreeSet<u16>,
     list_keys: BTreeMap<u16, Key>,
     type_keys: BTreeMap<u16, Key>,
+    /// By element or by datatype: the way from its cell's value to the text.
+    element_texts: BTreeMap<u16, Vec<Box<str>>>,
+    type_texts: BTreeMap<u16, Vec<Box<str>>>,
 }
 
 impl Cells {
@@ -43,6 +46,9 @@ impl Cells {
             }
         }
         cells.check_keyless(rows)?;
+        for row in of_kind(rows, RowKind::Text) {
+            cells.add_text(row).map_err(|kind| row.error(kind))?;
+        }
         Ok(cells)
     }
 
@@ -69,6 +75,40 @@ impl Cells {
 
     pub(super) fn type_key(&self, ty: TypeId) -> Option<&Key> {
         self.type_keys.get(&ty.0)
+    }
+
+    /// The way from the value of the cell of `element` to the text that several people write in.
+    pub(super) fn text(&self, element: ElementId) -> Option<&[Box<str>]> {
+        let definition = element.element();
+        if self.is_grouped(element) || definition.choice {
+            return None;
+        }
+        let of_type = || self.type_texts.get(&definition.types.first()?.0);
+        self.element_texts.get(&element.0).or_else(of_type).map(Vec::as_slice)
+    }
+
+    fn add_text(&mut self, row: &PolicyRow) -> Result<(), PolicyErrorKind> {
+        let way = || row.words().filter(|word| !word.is_empty()).map(Box::from).collect();
+        let no_text = || PolicyErrorKind::NoText(row.path.clone());
+        let (twice, ty) = if let Some(ty) = datatype_named(&row.path) {
+            (self.type_texts.insert(ty.0, way()).is_some(), Some(ty))
+        } else {
+            let element = element_at(&row.path).ok_or_else(|| no_path(row))?;
+            if self.is_grouped(element) || layout::shape(element) == Shape::Thing {
+                return Err(no_text());
+            }
+            let ty = element.element().types.first().copied();
+            (self.element_texts.insert(element.0, way()).is_some(), ty)
+        };
+        let mut ty = ty.ok_or_else(no_text)?;
+        for word in row.words().filter(|word| !word.is_empty()) {
+            let member = Scope::Type(ty).member(word).ok_or_else(no_text)?;
+            ty = member.ty;
+        }
+        if ty.definition().kind != Kind::Primitive {
+            return Err(no_text());
+        }
+        if twice { Err(PolicyErrorKind::Twice(row.path.clone())) } else { Ok(()) }
     }
 
     fn add_whole(&mut self, row: &PolicyRow) -> Result<(), PolicyErrorKind> {

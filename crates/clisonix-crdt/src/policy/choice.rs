@@ -60,10 +60,15 @@ impl Choices {
 
     /// Smaller is safer: whether nothing is retracted, then one number for each element with an
     /// order.
-    pub(super) fn rank(&self, leader: ElementId, members: &Value) -> Vec<usize> {
+    pub(super) fn rank(&self, leader: ElementId, members: impl FnOnce() -> Value) -> Vec<usize> {
         let mut ranks = vec![1];
-        for choice in self.of(leader) {
-            let found = codes_of(&choice.way, members);
+        let choices = self.of(leader);
+        if choices.is_empty() {
+            return ranks;
+        }
+        let members = members();
+        for choice in choices {
+            let found = codes_of(&choice.way, &members);
             if let (true, Some(first)) = (found.iter().any(|c| c == RETRACTED), ranks.first_mut()) {
                 // A retraction absorbs whatever the cell's other members say.
                 *first = 0;

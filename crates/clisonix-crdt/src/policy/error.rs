@@ -71,6 +71,9 @@ pub enum PolicyErrorKind {
     /// One row gives a key, another says that there is none.
     #[error("`{0}` has a `key` row and a `keyless` row")]
     KeyAndKeyless(Box<str>),
+    /// A `text` row for what is no string within one cell of its own.
+    #[error("`{0}` is no text that can be written letter by letter")]
+    NoText(Box<str>),
     /// The element has no codes that can be checked, or not this one.
     #[error("`{code}` is no value of `{path}`")]
     Code {

@@ -116,7 +116,7 @@ fn texts(parts: &[Part], object: &Object, policy: &Policy) -> Option<Vec<String>
     let mut texts = Vec::with_capacity(parts.len());
     for part in parts {
         match part.value(object) {
-            Some(value) => texts.push(format!("{}={}", part.name, part.text(value, policy))),
+            Some(value) => texts.push([&part.name, "=", &part.text(value, policy)].concat()),
             None if part.must => return None,
             None => {}
         }

@@ -19,6 +19,8 @@ pub enum RowKind {
     Key,
     /// A list whose elements have no business key.
     Keyless,
+    /// A text that several people write together, letter by letter.
+    Text,
     /// The order of the states of a status.
     Lifecycle,
     /// What is shown while siblings disagree.
@@ -31,12 +33,13 @@ pub enum RowKind {
 
 impl RowKind {
     /// All kinds, in the order of the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Group,
         Self::Whole,
         Self::Apart,
         Self::Key,
         Self::Keyless,
+        Self::Text,
         Self::Lifecycle,
         Self::Failsafe,
         Self::Severity,
@@ -51,6 +54,7 @@ impl RowKind {
             Self::Apart => "apart",
             Self::Key => "key",
             Self::Keyless => "keyless",
+            Self::Text => "text",
             Self::Lifecycle => "lifecycle",
             Self::Failsafe => "failsafe",
             Self::Severity => "severity",
@@ -60,7 +64,10 @@ impl RowKind {
 
     /// Whether it says where cells are; such rows are part of the change format.
     pub fn is_cells(self) -> bool {
-        matches!(self, Self::Group | Self::Whole | Self::Apart | Self::Key | Self::Keyless)
+        matches!(
+            self,
+            Self::Group | Self::Whole | Self::Apart | Self::Key | Self::Keyless | Self::Text
+        )
     }
 
     fn named(word: &str) -> Option<Self> {
@@ -139,7 +146,8 @@ fn row(file: &str, line: usize, text: &str) -> Result<PolicyRow, PolicyErrorKind
         return Err(PolicyErrorKind::Incomplete);
     };
     let needs_words = !matches!(kind, RowKind::Whole | RowKind::Keyless | RowKind::Telling);
-    if path.is_empty() || reason.is_empty() || what.is_empty() == needs_words {
+    let fits = kind == RowKind::Text || what.is_empty() != needs_words;
+    if path.is_empty() || reason.is_empty() || !fits {
         return Err(PolicyErrorKind::Incomplete);
     }
     let what: Vec<&str> = what.split_whitespace().collect();

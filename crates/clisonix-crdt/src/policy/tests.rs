@@ -220,8 +220,11 @@ fn a_site_may_override_policy_and_never_cells() {
     let deceased = element("Patient.deceased");
     let (dead, alive) =
         (value(r#"{"deceasedDateTime":"2024"}"#), value(r#"{"deceasedBoolean":false}"#));
-    assert!(Policy::r4().rank(deceased, &dead) < Policy::r4().rank(deceased, &alive));
-    assert!(site.rank(deceased, &dead) > site.rank(deceased, &alive));
+    assert!(
+        Policy::r4().rank(deceased, || dead.clone())
+            < Policy::r4().rank(deceased, || alive.clone())
+    );
+    assert!(site.rank(deceased, || dead.clone()) > site.rank(deceased, || alive.clone()));
     let row = site.rows().iter().find(|row| &*row.path == "Patient.photo").unwrap();
     assert_eq!((&*row.file, row.line), ("site.policy", 1));
     assert_eq!(site.rows().len(), Policy::r4().rows().len() + 1, "one replaces, one is added");
@@ -241,7 +244,7 @@ fn the_digest_is_that_of_the_policy_in_effect() {
 #[test]
 fn a_retraction_absorbs_and_the_safer_state_goes_first() {
     let policy = Policy::r4();
-    let rank = |path: &str, text: &str| policy.rank(element(path), &value(text));
+    let rank = |path: &str, text: &str| policy.rank(element(path), || value(text));
     let before = |path: &str, safer: &str, other: &str| {
         assert!(rank(path, safer) < rank(path, other), "{path}: {safer} before {other}");
     };

@@ -3,6 +3,7 @@
 use clisonix_fhir::json;
 
 use super::*;
+use crate::actor::ActorSecret;
 use crate::edit::{Base, Origin};
 use crate::time::HybridTime;
 

@@ -171,6 +171,30 @@ impl Graph {
         found
     }
 
+    /// Those of `events` that no other of them has seen, ascending.
+    pub(super) fn maximal(&self, events: &[Event]) -> Vec<Event> {
+        let mut heap: BinaryHeap<(Event, bool)> = BinaryHeap::new();
+        heap.extend(events.iter().map(|&event| (event, false)));
+        let mut open = heap.len();
+        let mut found = Vec::new();
+        while open > 0 {
+            let Some((event, is_seen)) = heap.pop() else { break };
+            if !is_seen {
+                open -= 1;
+                found.push(event);
+            }
+            let index = self.run_of(event);
+            let start = self.run(index).start;
+            while let Some((_, was_seen)) = heap.peek().copied().filter(|(at, _)| *at >= start) {
+                heap.pop();
+                open -= usize::from(!was_seen);
+            }
+            heap.extend(self.parents_of_run(index).iter().map(|&parent| (parent, true)));
+        }
+        found.reverse();
+        found
+    }
+
     /// The first event that is not in the past of these parents.
     fn unseen_by(&self, parents: &[Event]) -> Event {
         if let &[parent] = parents {

@@ -130,6 +130,21 @@ impl Merge {
         self.next
     }
 
+    /// Sees everything that was taken in; then a span's state tells how often it was deleted.
+    pub(super) fn see_all(&mut self, history: &History) {
+        self.go_to(history, history.graph.heads());
+    }
+
+    /// All spans, those of deleted characters too.
+    pub(super) fn all_spans(&self) -> impl Iterator<Item = &Span> {
+        self.weave.spans()
+    }
+
+    /// The character that an event deleted.
+    pub(super) fn target(&self, event: Event) -> u32 {
+        self.weave.target(event)
+    }
+
     /// The spans of the merged text.
     pub(super) fn spans(&self) -> impl Iterator<Item = &Span> {
         self.weave.spans().filter(|span| !span.gone)

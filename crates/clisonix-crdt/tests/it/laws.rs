@@ -11,14 +11,67 @@ use crate::site::{Site, object};
 /// One step of a random history over three sites.
 #[derive(Clone, Debug)]
 enum Act {
-    Put { site: usize, entry: u8, gender: u8, names: Vec<u8>, phones: Vec<u8>, contacts: Vec<u8> },
-    PutOld { site: usize, entry: u8, back: u8, gender: u8 },
-    Assert { site: usize, entry: u8, phones: Vec<u8> },
-    Remove { site: usize, entry: u8 },
-    Feed { site: usize, feed: u8, message: u8, gender: u8, phones: Vec<u8> },
-    Resolve { site: usize, keep: bool },
-    Pull { to: usize, from: usize },
-    Reload { site: usize },
+    Put {
+        site: usize,
+        entry: u8,
+        gender: u8,
+        names: Vec<u8>,
+        phones: Vec<u8>,
+        contacts: Vec<u8>,
+    },
+    PutOld {
+        site: usize,
+        entry: u8,
+        back: u8,
+        gender: u8,
+    },
+    Assert {
+        site: usize,
+        entry: u8,
+        phones: Vec<u8>,
+    },
+    Remove {
+        site: usize,
+        entry: u8,
+    },
+    Feed {
+        site: usize,
+        feed: u8,
+        message: u8,
+        gender: u8,
+        phones: Vec<u8>,
+    },
+    Resolve {
+        site: usize,
+        keep: bool,
+    },
+    Pull {
+        to: usize,
+        from: usize,
+    },
+    Reload {
+        site: usize,
+    },
+    Type {
+        site: usize,
+        entry: u8,
+        note: u8,
+        at: u16,
+        deleted: u8,
+        inserted: String,
+        back: Option<u8>,
+    },
+    Notes {
+        site: usize,
+        entry: u8,
+        keep: u8,
+        tail: String,
+        back: Option<u8>,
+    },
+    Undo {
+        site: usize,
+        back: u8,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -35,6 +88,12 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(site, feed, message, gender, phones)| Act::Feed { site, feed, message, gender, phones }),
         1 => (site.clone(), any::<bool>()).prop_map(|(site, keep)| Act::Resolve { site, keep }),
         1 => site.clone().prop_map(|site| Act::Reload { site }),
+        5 => (site.clone(), 0..2_u8, 0..2_u8, any::<u16>(), 0..6_u8, "[a-c \"\n😀]{0,5}", proptest::option::weighted(0.2, 0..6_u8))
+            .prop_map(|(site, entry, note, at, deleted, inserted, back)|
+                Act::Type { site, entry, note, at, deleted, inserted, back }),
+        3 => (site.clone(), 0..2_u8, 0..24_u8, "[xyz ]{1,6}", proptest::option::weighted(0.2, 0..6_u8))
+            .prop_map(|(site, entry, keep, tail, back)| Act::Notes { site, entry, keep, tail, back }),
+        1 => (site.clone(), 0..5_u8).prop_map(|(site, back)| Act::Undo { site, back }),
         3 => (site.clone(), site).prop_map(|(to, from)| Act::Pull { to, from }),
     ]
 }
@@ -96,6 +155,21 @@ fn run(sites: &mut [Site; 3], act: &Act) {
                 })
                 .unwrap();
         }
+        Act::Type { site, entry, note, at, deleted, inserted, back } => {
+            type_in(&mut sites[*site], *entry, *note, (*at, *deleted, inserted), *back);
+        }
+        Act::Notes { site, entry, keep, tail, back } => {
+            put_notes(&mut sites[*site], *entry, *keep, tail, *back);
+        }
+        Act::Undo { site, back } => {
+            let site = &mut sites[*site];
+            let own = format!("clinician-{}", char::from(site.name()));
+            let history = site.record.history(None);
+            let mut own = history.iter().rev().filter(|change| *change.author == *own);
+            let Some(change) = own.nth(usize::from(*back)) else { return };
+            site.with(None, |record, origin, actors| record.undo(&change.id, origin, actors))
+                .unwrap();
+        }
         Act::Resolve { site, keep } => {
             let site = &mut sites[*site];
             let Some(conflict) = site.conflicts().into_iter().next() else { return };
@@ -126,6 +200,64 @@ fn run(sites: &mut [Site; 3], act: &Act) {
             }
         }
     }
+}
+
+fn base(site: &Site, back: Option<u8>) -> Base {
+    let history = site.record.history(None);
+    let at = back.and_then(|back| history.len().checked_sub(1 + usize::from(back)));
+    at.map_or(Base::Current, |at| Base::Heads(vec![history[at].id]))
+}
+
+/// Types in a note where there is one.
+fn type_in(
+    site: &mut Site,
+    entry: u8,
+    note: u8,
+    (at, deleted, inserted): (u16, u8, &str),
+    back: Option<u8>,
+) {
+    let (id, pointer) =
+        (crate::site::entry_id(&format!("Observation/o{entry}")), format!("/note/{note}/text"));
+    let base = base(site, back);
+    let text = match &base {
+        Base::Heads(heads) => {
+            let version = site.record.at(heads).unwrap();
+            site.record.view_of(&version).text(&id, &pointer)
+        }
+        _ => site.record.view().text(&id, &pointer),
+    };
+    let Ok(text) = text else { return };
+    let length = text.chars().count();
+    let at = (usize::from(at) * (length + 1)) >> 16;
+    let mut edits = clisonix_crdt::text::TextEdits::new();
+    edits.delete(at, usize::from(deleted).min(length - at)).unwrap();
+    edits.insert(at, inserted).unwrap();
+    site.with(None, |record, origin, actors| {
+        record.edit_text(&id, &pointer, &edits, &base, origin, actors)
+    })
+    .unwrap();
+}
+
+/// A plain client writes two notes: the first one is what it read, cut and with more words.
+fn put_notes(site: &mut Site, entry: u8, keep: u8, tail: &str, back: Option<u8>) {
+    let id = crate::site::entry_id(&format!("Observation/o{entry}"));
+    let base = base(site, back);
+    let read = match &base {
+        Base::Heads(heads) => {
+            let version = site.record.at(heads).unwrap();
+            site.record.view_of(&version).text(&id, "/note/0/text")
+        }
+        _ => site.record.view().text(&id, "/note/0/text"),
+    };
+    let read = read.unwrap_or_else(|_| "seen at noon, all well".to_owned());
+    let first: String = read.chars().take(usize::from(keep)).chain(tail.chars()).collect();
+    let text = |text: &str| Value::from(text.to_owned()).to_text();
+    let resource = format!(
+        r#"{{"resourceType":"Observation","id":"o{entry}","status":"final","code":{{"text":"x"}},"note":[{{"text":{}}},{{"authorString":"ward","text":{}}}]}}"#,
+        text(&first),
+        text("a second note")
+    );
+    site.put_at(&resource, &base).unwrap();
 }
 
 fn cases() -> u32 {

@@ -11,12 +11,14 @@
 )]
 
 mod crashers;
+mod erasure;
 mod feeds;
 mod guard;
 mod hazards;
 mod hostile;
 mod laws;
 mod lists;
+mod notes;
 mod policy;
 mod policy_page;
 mod removal;

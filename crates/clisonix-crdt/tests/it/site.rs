@@ -24,6 +24,10 @@ impl Site {
         Self { record: self.record.fork(), name, actors: 0, now: self.now }
     }
 
+    pub(crate) fn name(&self) -> u8 {
+        self.name
+    }
+
     /// Runs an edit with this site's author, clock and actors.
     pub(crate) fn with<T>(
         &mut self,

@@ -1,7 +1,7 @@
 //! The text cell: convergence, order, replay of real sessions, damaged and false messages.
 
 mod fugue;
-mod traces;
+pub(crate) mod traces;
 
 use clisonix_crdt::ActorId;
 use clisonix_crdt::text::{EventId, EventRun, Text, TextEdits, TextError, TextVersion};

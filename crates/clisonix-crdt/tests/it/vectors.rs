@@ -5,9 +5,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{
-    ActorId, ActorSecret, Base, ChangeId, Coverage, ElementKey, HybridTime, Link, Origin, Record,
-    Source,
+    ActorId, ActorSecret, Base, ChangeId, ChangeInfo, Coverage, ElementKey, Erasure, HybridTime,
+    Link, Origin, Record, Source,
 };
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_fhir::schema::{ElementId, Scope, resource_named};
@@ -106,6 +107,75 @@ fn exchange_vectors() -> Value {
     assert_eq!(early.waiting_count(), 1);
     file.insert("saved", hex(&a.record.save()));
     file.insert("saved_with_waiting", hex(&early.save()));
+    file.insert("texts", text_vectors());
+    Value::Object(file)
+}
+
+/// Two sites that type in one note, one after another.
+fn text_vectors() -> Value {
+    let id = entry_id("Observation/o1");
+    let type_in = |site: &mut Site, list: &[(usize, usize, &str)]| {
+        let mut edits = TextEdits::new();
+        for &(position, deleted, inserted) in list {
+            edits.delete(position, deleted).expect("within the limits");
+            edits.insert(position, inserted).expect("within the limits");
+        }
+        site.with(None, |record, origin, actors| {
+            record.edit_text(&id, "/note/0/text", &edits, &Base::Current, origin, actors)
+        })
+        .expect("there is the note");
+    };
+    let mut a = Site::new(b'A');
+    a.put(&format!(
+        r#"{{"resourceType":"Observation","id":"o1","status":"final","code":{{"text":"course"}},"note":[{{"authorString":"ward","text":"{NOTE}"}}]}}"#
+    ));
+    let mut b = a.fork(b'B');
+    type_in(&mut a, &[(0, 3, "Our"), (4, 7, "")]);
+    b.pull(&a);
+    type_in(&mut b, &[(0, 0, "- "), (2, 0, "\"\u{e9}\u{1f600}\"\n"), (5, 1, ""), (4, 1, "")]);
+    a.pull(&b);
+    type_in(&mut a, &[(0, 1, "*")]);
+    let mut file = Object::new();
+    file.insert("changes", changes(&a.record));
+    file.insert("batch", hex(&a.record.changes_since(&[])));
+    file.insert("saved", hex(&a.record.save()));
+    file.insert("state", hex(&a.record.state_bytes()));
+    file.insert("text", a.record.view().text(&id, "/note/0/text").expect("the note"));
+    Value::Object(file)
+}
+
+/// One operation of many, a whole change and a whole record erased, and what is left of it.
+fn erasure_vectors() -> Value {
+    let mut a = Site::new(b'A');
+    a.put(PATIENT);
+    a.set("Patient/patient-123", "birthDate", Some(r#""1970-01-02""#));
+    a.set("Patient/patient-123", "gender", Some(r#""female""#));
+    let before = changes(&a.record);
+    let patient = entry_id("Patient/patient-123");
+    let mut erase = |what: &Erasure<'_>| {
+        a.with(None, |record, origin, actors| {
+            record.erase(what, &Base::Current, "wrong patient", origin, actors)
+        })
+        .expect("it is there");
+        left(&a.record)
+    };
+    let mut file = Object::new();
+    file.insert("record", NAME);
+    file.insert("before", before);
+    file.insert("value", erase(&Erasure::Value { entry: &patient, pointer: "/birthDate" }));
+    file.insert("element", erase(&Erasure::Value { entry: &patient, pointer: "/name/0" }));
+    file.insert("all", erase(&Erasure::Record));
+    Value::Object(file)
+}
+
+fn left(record: &Record) -> Value {
+    let mut file = Object::new();
+    file.insert("changes", changes(record));
+    file.insert("all", hex(&record.changes_since(&[])));
+    let ids = record.history(None);
+    let single = |change: &ChangeInfo| hex(&record.change(&change.id).expect("it is here"));
+    file.insert("single", ids.iter().map(|id| Value::from(single(id))).collect::<Value>());
+    file.insert("saved", hex(&record.save()));
     Value::Object(file)
 }
 
@@ -155,9 +225,9 @@ fn small_vectors() -> Value {
     put(&mut operations, text);
 
     let secret = [7; 32];
-    let own =
-        hmac(&secret, &[b"clisonix commitment 2\0".as_slice(), &1_u32.to_be_bytes()].concat());
-    let key = hmac(&own, &0_u32.to_be_bytes());
+    // The way to the first change is one zero; its only operation's key is the change's.
+    let key: [u8; 32] =
+        Sha256::digest([b"clisonix keys 3\0".as_slice(), &[0], &secret].concat()).into();
     let mut said = Vec::new();
     put(&mut said, b"Patient");
     put(&mut said, NAME.as_bytes());
@@ -167,13 +237,13 @@ fn small_vectors() -> Value {
     let commitment = Sha256::digest(hmac(&key, &said));
 
     let time = HybridTime::from_millis(1_700_000_000_000);
-    let mut header = b"clisonix change 2\0".to_vec();
+    let mut header = b"clisonix change 3\0".to_vec();
     put(&mut header, NAME.as_bytes());
     header.extend([5; 16]);
     header.extend([1, 0]);
     leb(&mut header, time.0);
     put(&mut header, b"Dr. A");
-    header.push(0);
+    header.extend([0, 0]);
     header.extend_from_slice(&commitment);
     let id = ChangeId(Sha256::digest(&header).into());
 
@@ -281,6 +351,7 @@ fn the_vectors_are_written() {
         ("names.json", name_vectors()),
         ("small.json", small_vectors()),
         ("exchange.json", exchange_vectors()),
+        ("erasure.json", erasure_vectors()),
     ];
     for (name, value) in made {
         let text = format!("{}\n", value.to_pretty());
@@ -314,6 +385,26 @@ fn the_vectors_are_read() {
     for record in [whole, single, linked, saved] {
         assert!(record.state_bytes() == state && record.waiting_count() == 0);
         assert_eq!(changes(&record), *at("changes"));
+    }
+    let erased = committed("erasure.json");
+    for step in ["value", "element", "all"].map(|name| erased.get(name).expect("a vector")) {
+        let mut fresh = Record::new(NAME);
+        let batch = unhex(step.get("all").expect("a batch"));
+        assert_eq!(fresh.receive(&batch).expect("readable").refused, []);
+        let saved = Record::load(&unhex(step.get("saved").expect("a record"))).expect("readable");
+        assert!(saved.is_sound() && saved.state_bytes() == fresh.state_bytes());
+        assert_eq!(Some(&changes(&fresh)), step.get("changes"));
+    }
+    let texts = at("texts");
+    let part = |name: &str| unhex(texts.get(name).expect("the vector is there"));
+    let mut typed = Record::new(NAME);
+    typed.receive(&part("batch")).expect("readable");
+    let saved = Record::load(&part("saved")).expect("readable");
+    assert!(saved.is_sound());
+    for record in [typed, saved] {
+        assert!(record.state_bytes() == part("state"));
+        let text = record.view().text(&entry_id("Observation/o1"), "/note/0/text");
+        assert_eq!(text.ok().as_deref(), texts.get("text").and_then(Value::as_str));
     }
     let waiting = Record::load(&unhex(at("saved_with_waiting"))).expect("readable");
     assert_eq!(waiting.waiting_count(), 1);

@@ -15,7 +15,7 @@ import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Self, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 from clisonix._native import Document
 
@@ -26,6 +26,7 @@ __all__ = [
     "Conflict",
     "Difference",
     "DocumentMerge",
+    "Erasure",
     "Json",
     "Patch",
     "Side",
@@ -89,6 +90,16 @@ class Conflict(TypedDict):
     """The latest first."""
 
 
+class Erasure(TypedDict):
+    """What a change ordered to be erased, without what it was."""
+
+    place: str
+    """A resource type with a path of elements, or a resource type; empty for a document."""
+    reason: str
+    operations: int | None
+    """Number of writes; ``None`` for all before it."""
+
+
 class Change(TypedDict):
     """One change of the history."""
 
@@ -100,7 +111,11 @@ class Change(TypedDict):
     time: str
     source: Source | None
     entries: list[str]
-    """The entries it wrote."""
+    """The entries it wrote, as far as that is left."""
+    erases: NotRequired[Erasure]
+    """What it ordered to be erased, if it did."""
+    erased: NotRequired[int]
+    """Number of its own writes that were erased, if any."""
 
 
 class Blame(TypedDict):
@@ -244,6 +259,32 @@ class DocumentMerge:
         name = change if isinstance(change, str) else change["change"]
         return self._native.undo(name, self._author(author))
 
+    def erase(
+        self,
+        entry: str | None = None,
+        pointer: str | None = None,
+        *,
+        reason: str,
+        base: Base = None,
+        author: str | None = None,
+    ) -> list[str]:
+        """Destroys content, here and in every replica that takes the change in; for ever.
+
+        With ``pointer`` (a JSON Pointer into the resource, as in ``'/birthDate'`` or
+        ``'/telecom/0'``) it erases the smallest unit that holds that member: a cell, or an element
+        of a list, with all that was ever written to it, and the generated narrative. Without, it
+        erases the entry; without ``entry`` all content of the document. With ``base`` what was
+        written up to that version, else up to now. The changes keep their ids, and old versions
+        show nothing there. What others wrote meanwhile stays.
+
+        ``reason`` stays readable in :meth:`history`: it must not say what was erased.
+
+        Returns the id of the change. Raises NotFound if nothing is there, UnknownVersion, and
+        EditRefused if the value is part of what names its list element or entry: then only the
+        whole can be erased.
+        """
+        return self._native.erase(entry, pointer, _base(base), reason, self._author(author))
+
     def remove(self, entry: str, base: Base = None, author: str | None = None) -> list[str]:
         """Removes an entry (``'Type/id'``) as it was at ``base``, else as it is now.
 
@@ -276,12 +317,14 @@ class DocumentMerge:
         """The changes that no other has seen, as 64 hexadecimal digits each, sorted."""
         return self._native.heads()
 
-    def changes_since(self, heads: Sequence[str] = ()) -> bytes:
+    def changes_since(self, heads: Sequence[str] = (), whole: bool = False) -> bytes:
         """What a replica with ``heads`` lacks, for its :meth:`apply_edit`; ``[]`` gives all.
 
         Heads that are not known here are passed over: too much may be sent, never too little.
+        With ``whole`` no change is told as a difference from what it overwrites: for a replica that
+        refused one because it has erased that.
         """
-        return self._native.changes_since(list(heads))
+        return self._native.changes_since(list(heads), whole)
 
     def differences(
         self, from_heads: Sequence[str] | str, to_heads: Sequence[str] | str | None = None

@@ -7,17 +7,17 @@ use clisonix_crdt::ActorId;
 use clisonix_crdt::text::{EventId, EventRun, Text, TextEdits};
 use clisonix_fhir::json::{Value, parse};
 
-struct Trace {
-    start: String,
-    end: String,
-    steps: Vec<Step>,
+pub(crate) struct Trace {
+    pub(crate) start: String,
+    pub(crate) end: String,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Edits by one agent that has seen the steps `parents`.
-struct Step {
-    parents: Vec<usize>,
-    agent: u8,
-    patches: Vec<(usize, usize, String)>,
+pub(crate) struct Step {
+    pub(crate) parents: Vec<usize>,
+    pub(crate) agent: u8,
+    pub(crate) patches: Vec<(usize, usize, String)>,
 }
 
 fn number(value: &Value) -> usize {
@@ -25,7 +25,7 @@ fn number(value: &Value) -> usize {
 }
 
 /// Reads a trace; none, with a visible line, where the data is not at hand.
-fn load(name: &str) -> Option<Trace> {
+pub(crate) fn load(name: &str) -> Option<Trace> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let path = root.join("../../../shared/data/traces").join(format!("{name}.json.gz"));
     let Ok(file) = std::fs::File::open(&path) else {

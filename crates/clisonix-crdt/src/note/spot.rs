@@ -1,0 +1,87 @@
+//! The straight way from a JSON Pointer to the cell of a text, for typing: nothing is rendered.
+
+use clisonix_fhir::patch::index;
+use clisonix_fhir::schema::Scope;
+
+use crate::address::{self, Address, ElementKey, MAX_THING_DEPTH, Path, Step, Steps};
+use crate::layout::{Shape, shape, thing_scope};
+use crate::policy::Policy;
+use crate::state::{Entry, EntryId, Written};
+use crate::tree::skipped;
+use crate::view::text_of;
+
+/// The address of the cell that a pointer leads to or into, and what is left of the pointer there;
+/// `None` where something is concurrent or was removed, and the shown resource must tell.
+pub(super) fn straight_to<'t>(
+    policy: &Policy,
+    (id, entry): (&EntryId, &Entry),
+    mut tokens: &'t [&'t str],
+) -> Option<(Address, &'t [&'t str])> {
+    if !is_plain(entry) {
+        return None;
+    }
+    let mut path = Path::default();
+    let mut scope = Scope::Type(id.ty);
+    for depth in 0..MAX_THING_DEPTH {
+        let (name, rest) = tokens.split_first()?;
+        let member = scope.member(name)?;
+        let element = member.element;
+        if skipped(scope, depth, name) || member.sibling || policy.is_grouped(element) {
+            return None;
+        }
+        let nests = shape(element) == Shape::Thing && depth + 1 < MAX_THING_DEPTH;
+        path.push(Step::Element(element));
+        tokens = rest;
+        if element.element().is_list() {
+            let (item, rest) = rest.split_first()?;
+            path.push(Step::Key(key_at(entry, &path, index(item)?, nests)?));
+            tokens = rest;
+            if !nests {
+                path.push(Step::Content);
+            }
+        }
+        if !nests {
+            return Some((path.whole(), tokens));
+        }
+        scope = thing_scope(element);
+    }
+    None
+}
+
+/// Whether nothing about the entry is concurrent or was ever removed.
+fn is_plain(entry: &Entry) -> bool {
+    let presence = entry.cells().next().is_some_and(|(at, _)| address::is_presence(at));
+    entry.heads.len() == 1 && !presence
+}
+
+/// The key of the list element shown at `index`.
+fn key_at(entry: &Entry, list: &Path, index: usize, nests: bool) -> Option<ElementKey> {
+    let prefix = list.as_bytes();
+    let mut items: Vec<(&[u8], ElementKey)> = Vec::new();
+    for (at, cell) in entry.under(prefix) {
+        let mut steps = Steps::of(at.get(prefix.len()..)?, true);
+        let Some(Step::Key(key)) = steps.next() else { return None };
+        let [only] = cell.siblings.as_slice() else { return None };
+        match (steps.next()?, only.write) {
+            (Step::Position, Written::Position(position)) => items.push((position, key)),
+            (Step::Position, _) => return None,
+            (_, write) if only.covered == 0 && write != Written::Set("") => {}
+            _ => return None,
+        }
+    }
+    items.sort_unstable();
+    // Equal content under different keys is shown as one element.
+    if !nests && items.len() > 1 && has_twins(entry, prefix) {
+        return None;
+    }
+    items.get(index).map(|(_, key)| *key)
+}
+
+/// Whether two elements of a list of cells have the same content.
+fn has_twins(entry: &Entry, prefix: &[u8]) -> bool {
+    let cells = entry.under(prefix).filter(|(at, _)| !address::is_position(at));
+    let mut texts: Vec<&str> =
+        cells.flat_map(|(_, cell)| cell.siblings).map(|s| text_of(&s)).collect();
+    texts.sort_unstable();
+    texts.windows(2).any(|pair| pair.first() == pair.last())
+}
