@@ -1,9 +1,10 @@
-//! The project's own tasks: `cargo xtask test`, `codegen`, `deps`, `sbom` and `bench`.
+//! The project's own tasks: `cargo xtask test`, `conformance`, `codegen`, `deps`, `sbom` and `bench`.
 
 #![allow(clippy::print_stdout, reason = "a command-line tool; its output is its purpose")]
 
 mod bench;
 mod codegen;
+mod conformance;
 mod dependencies;
 mod documents;
 mod metadata;
@@ -31,6 +32,8 @@ struct Arguments {
 enum Task {
     /// Build and run every check and every test; set up what they need.
     Test,
+    /// Judge suites of public vectors, one line a suite.
+    Conformance(conformance::Options),
     /// Generate the static FHIR tables of `clisonix-fhir` from the R4 definitions.
     Codegen {
         /// Only check that the committed tables are current.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<bool> {
     match task {
         Task::Test => Ok(suite::run()),
+        Task::Conformance(options) => conformance::run(&options),
         Task::Codegen { check } => codegen::run(check).map(|()| true),
         Task::Deps => dependencies::run().map(|()| true),
         Task::Sbom { out } => sbom::run(out).map(|()| true),

@@ -100,12 +100,17 @@ fn versions() -> Map<String, Value> {
     let lock = include_str!("../../Cargo.lock");
     let wanted = [
         "automerge",
+        "aws-lc-rs",
         "clisonix-crdt",
+        "clisonix-pq",
         "clisonix-tide",
         "diamond-types",
         "loro",
+        "ml-dsa",
+        "ml-kem",
         "negentropy",
         "serde_json",
+        "x-wing",
         "yrs",
     ];
     let sections = lock.split("[[package]]").filter_map(|section| {

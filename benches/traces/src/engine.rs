@@ -4,6 +4,7 @@ pub mod automerge;
 pub mod clisonix;
 pub mod diamond;
 pub mod loro;
+pub mod record;
 pub mod yrs;
 
 use anyhow::Result;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use engine::{automerge::Automerge, clisonix::Clisonix, diamond::Diamond, loro::Loro, yrs::Yrs};
+use engine::{automerge::Automerge, clisonix::Clisonix, diamond::Diamond, loro::Loro, record::Noted, yrs::Yrs};
 use report::{Report, Row};
 use trace::Trace;
 
@@ -40,6 +40,10 @@ fn main() -> Result<()> {
     for trace in &traces {
         if wanted("clisonix") {
             replay::run::<Clisonix>(trace, runs, &mut report)?;
+        }
+        // One change for every few letters: fewer repetitions.
+        if wanted("record cell") {
+            replay::run::<Noted>(trace, runs.div_ceil(5), &mut report)?;
         }
         if wanted("diamond-types") {
             replay::run::<Diamond>(trace, runs, &mut report)?;

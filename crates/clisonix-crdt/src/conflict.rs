@@ -11,7 +11,7 @@ use crate::change::{ChangeId, Source};
 use crate::page::Cell;
 use crate::policy::ConflictSeverity;
 use crate::policy::Policy;
-use crate::state::{Entry, EntryId, Sibling, Written};
+use crate::state::{ChangeNo, Entry, EntryId, Sibling, Written};
 use crate::tables::{DisplayOrder, Tables};
 use crate::time::HybridTime;
 use crate::tree::{Content, Item, Node, Place, Thing};
@@ -30,6 +30,9 @@ pub enum ConflictKind {
     Guard,
     /// A removed entry stays, because a concurrent write refers to it.
     Reference,
+    /// Several people typed in one text at the same time, and words stand together there that none
+    /// of them has read.
+    Text,
 }
 
 impl ConflictKind {
@@ -40,6 +43,7 @@ impl ConflictKind {
             Self::Removal => "removal",
             Self::Guard => "guard",
             Self::Reference => "reference",
+            Self::Text => "text",
         }
     }
 }
@@ -99,6 +103,8 @@ pub(crate) fn of_entry(
             found.extend(removal(view, id, entry, address, &cell, path));
         } else if disagree(&cell, view.tables, view.policy) {
             found.push(value_conflict(view, id, address, &cell, path));
+        } else {
+            found.extend(mixed(view, id, address, &cell, path));
         }
     }
     for substitute in &shown.substitutes {
@@ -143,7 +149,7 @@ fn value_conflict(
         }
         _ => "the latest",
     };
-    let severity = leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader));
+    let severity = severity_of(view, leader);
     Conflict {
         entry: id.clone(),
         path,
@@ -154,6 +160,37 @@ fn value_conflict(
         why: why.to_owned(),
         sides: sides(view, agreement::standing(cell, view.tables, view.policy)),
     }
+}
+
+/// A text in which several people's typing makes phrases that none of them has read.
+fn mixed(
+    view: &View<'_>,
+    id: &EntryId,
+    address: &[u8],
+    cell: &Cell<'_>,
+    path: String,
+) -> Option<Conflict> {
+    let left = view.unread(id, address, cell);
+    let shown = cell.siblings.first().filter(|_| !left.is_empty())?;
+    let mut sides: Vec<Side> = left
+        .iter()
+        .filter_map(|left| side_of(view, left.change, cell_value(&left.cell_text), false))
+        .collect();
+    sides.sort_by_key(|side| std::cmp::Reverse((side.time, side.change)));
+    Some(Conflict {
+        entry: id.clone(),
+        path,
+        address: Address::trusted(address),
+        kind: ConflictKind::Text,
+        severity: severity_of(view, view::leader_of(address)),
+        shown: cell_value(view::text_of(shown)),
+        why: "typed by several at the same time; none of them has read all of it so".to_owned(),
+        sides,
+    })
+}
+
+fn severity_of(view: &View<'_>, leader: Option<ElementId>) -> ConflictSeverity {
+    leader.map_or(ConflictSeverity::Medium, |leader| view.policy.severity(leader))
 }
 
 /// Whether the sides are states of one life cycle, of which the latest is shown.
@@ -271,11 +308,15 @@ fn sides<'s, 'a: 's>(
 }
 
 fn side(view: &View<'_>, sibling: &Sibling<'_>) -> Option<Side> {
-    let change = view.writer(sibling);
+    let removed = sibling.write == Written::Mark;
+    side_of(view, view.writer(sibling), cell_value(view::text_of(sibling)), removed)
+}
+
+fn side_of(view: &View<'_>, change: ChangeNo, value: Option<Value>, removed: bool) -> Option<Side> {
     let stamp = view.tables.stamps.get(change)?;
     Some(Side {
-        value: cell_value(view::text_of(sibling)),
-        removed: sibling.write == Written::Mark,
+        value,
+        removed,
         change: view.id_of(change)?,
         author: view.tables.authors.name(stamp.author).into(),
         time: HybridTime(stamp.said),

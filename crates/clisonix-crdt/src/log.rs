@@ -132,8 +132,8 @@ struct Opened {
     chains: BTreeMap<u32, Vec<ChangeNo>>,
 }
 
-/// Entries by id: a state, present or past.
-pub(crate) type Entries = BTreeMap<EntryId, Entry>;
+/// Entries by id: a state, present or past. Boxed, because a tree keeps room for eleven of them.
+pub(crate) type Entries = BTreeMap<EntryId, Box<Entry>>;
 
 impl Log {
     /// A log whose changes so far stand packed; `known` was told of ids before.
@@ -431,7 +431,7 @@ pub(crate) fn apply(
             continue;
         }
         if !entries.contains_key(&first.entry) {
-            entries.insert(first.entry.clone(), Entry::default());
+            entries.insert(first.entry.clone(), Box::default());
         }
         let Some(entry) = entries.get_mut(&first.entry) else { continue };
         entry.touch(&context);

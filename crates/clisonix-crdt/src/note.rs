@@ -10,13 +10,14 @@
 //! alone; its history is made from the log when somebody types. Normative:
 //! `docs/formats/change.md`; why so: `docs/design/0004-text-cells.md`.
 
+mod additions;
 mod body;
 mod passage;
+mod phrases;
 mod reading;
 mod saving;
 mod spot;
 mod typing;
-mod words;
 
 #[cfg(test)]
 mod tests;

@@ -310,6 +310,7 @@ impl Record {
             }
             self.tables.stamps.push(number, Stamp { actor, seq, time, said, source, author });
         }
+        self.tables.stamps.shrink();
         self.latest = HybridTime(reader.u64()?);
         self.heads = read_numbers(reader, &self.tables)?.to_vec();
         let mut ids = BTreeMap::new();
@@ -349,7 +350,7 @@ impl Record {
             let sound = if heads.len() > 1 { read_sound(reader)? } else { OnceLock::new() };
             let pages = Pages::from_stored(reader.bytes(MAX_VALUE_BYTES, "cells")?, &changes)?;
             let entry = Entry { pages, heads, sound, ..Entry::default() };
-            entries.insert(EntryId { ty, id: id.into() }, entry);
+            entries.insert(EntryId { ty, id: id.into() }, Box::new(entry));
         }
         Ok(entries)
     }

@@ -37,6 +37,11 @@ impl Stamps {
         self.0.push((change, stamp));
     }
 
+    /// Gives back memory that was kept for more.
+    pub(crate) fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     pub(crate) fn changes(&self) -> Vec<ChangeNo> {
         self.0.iter().map(|&(change, _)| change).collect()
     }

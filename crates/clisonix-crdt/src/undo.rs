@@ -48,14 +48,15 @@ impl Record {
         for id in entries {
             let Some(entry) = now.entries.get(&id) else { continue };
             let own = || raw_ops(&row.ops).filter(|op| op.entry == (id.ty, &*id.id));
-            let mut revived = Entry { sound: OnceLock::new(), ..entry.clone() };
+            let mut revived = Entry { sound: OnceLock::new(), ..Entry::clone(entry) };
             for op in own().filter(|op| op.write == Some(Written::Mark)) {
                 if unmark(&mut revived.pages, op.address, undone) {
                     let address = Address::trusted(op.address);
                     ops.push(Op { entry: id.clone(), address, write: Write::Keep });
                 }
             }
-            let wanted = without(&revived, undone, own(), before.entries.get(&id));
+            let wanted =
+                without(&revived, undone, own(), before.entries.get(&id).map(AsRef::as_ref));
             let shown = view::tree(&revived, &now.tables, &self.policy, false);
             let wanted = view::tree(&wanted, &now.tables, &self.policy, false);
             // What the change created and nobody else wrote to goes, although it was kept once.

@@ -42,6 +42,7 @@ pub enum DecodeError {
 }
 
 /// Appends `value` as unsigned LEB128 (1 to 10 bytes).
+#[inline]
 pub fn put_u64(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value as u8) | 0x80);
@@ -56,6 +57,7 @@ pub fn put_i64(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Appends a length and the bytes.
+#[inline]
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_u64(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -165,6 +167,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number that fits 32 bits; `what` names it in the error.
+    #[inline]
     pub fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
         let at = self.at;
         u32::try_from(self.u64()?).map_err(|_| DecodeError::Limit { what, at })
@@ -182,6 +185,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A length of at most `limit`, and that many bytes.
+    #[inline]
     pub fn bytes(&mut self, limit: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let at = self.at;
         let len = usize::try_from(self.u64()?).map_err(|_| DecodeError::Limit { what, at })?;

@@ -229,7 +229,7 @@ impl Record {
         wanted: &Wanted<'_>,
         coverage: Coverage,
     ) -> Result<Vec<Op>, EditError> {
-        let entry = state.entries.get(&wanted.id);
+        let entry = state.entries.get(&wanted.id).map(AsRef::as_ref);
         let shown = entry.and_then(|entry| state.shown(&wanted.id, entry));
         let base = BaseEntry { shown: shown.as_ref().map(|shown| &shown.tree), cells: entry };
         let ops = diff(&wanted.id, base, &wanted.tree, coverage)?;

@@ -16,7 +16,7 @@ mod records;
 mod stored;
 
 /// What the operations give and take from the crates below.
-pub use clisonix_crdt::{ChangeId, ChangeInfo, EditError, ReceiveError};
+pub use clisonix_crdt::{ChangeId, ChangeInfo, EditError, HybridTime, ReceiveError};
 pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, OpenError, ReadError, WriteError,
 };

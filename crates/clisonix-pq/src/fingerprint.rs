@@ -32,6 +32,17 @@ impl Fingerprint {
         Self(bytes)
     }
 
+    /// Reads what [`Self::hexadecimal`] wrote.
+    pub fn from_hexadecimal(text: &str) -> Option<Self> {
+        let digits = text.as_bytes().as_chunks::<2>().0;
+        let mut bytes = [0; 32];
+        for (own, pair) in bytes.iter_mut().zip(digits) {
+            *own = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        let fingerprint = Self(bytes);
+        (fingerprint.hexadecimal() == text).then_some(fingerprint)
+    }
+
     /// All 64 hexadecimal digits, for machines.
     pub fn hexadecimal(self) -> String {
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {

@@ -8,6 +8,9 @@
 //!   Ed25519 and ML-DSA-65 together, and both must verify.
 //! - [`RecipientKey`] opens what was sealed for its [`PublicRecipient`]: X-Wing, which is ML-KEM-768
 //!   and X25519 together.
+//! - [`Keys`] are an identity and a recipient key under one name; [`key_file`] wraps them under a
+//!   pass-phrase, [`PublicKeys`] is what others get, [`Succession`] and [`Revocation`] say what
+//!   became of them.
 //! - [`hpke`] seals small secrets to a recipient, [`aead`] seals data under a key.
 //!
 //! Secret types have no `Debug` and no `Clone`, and wipe their memory when dropped. Randomness is
@@ -19,8 +22,11 @@ pub mod digest;
 pub mod ed25519;
 mod error;
 mod fingerprint;
+mod form;
 pub mod hpke;
 mod identity;
+pub mod key_file;
+mod keys;
 pub mod ml_dsa;
 pub mod ml_kem;
 pub mod primitive;
@@ -28,14 +34,18 @@ mod profile;
 mod random;
 mod recipient;
 mod secret;
+mod statement;
 pub mod x25519;
 pub mod x_wing;
 
 pub use crate::digest::{hkdf_sha256, hmac_sha256};
 pub use crate::error::{DecryptError, KeyError, VerifyError};
 pub use crate::fingerprint::Fingerprint;
+pub use crate::form::{FormError, MAX_FORM_BYTES, MAX_NAME_BYTES};
 pub use crate::identity::{Context, Identity, PublicIdentity, Signature};
+pub use crate::keys::{Keys, PublicKeys};
 pub use crate::profile::Profile;
 pub use crate::random::Random;
 pub use crate::recipient::{PublicRecipient, RecipientKey};
 pub use crate::secret::Secret;
+pub use crate::statement::{Reason, Revocation, Succession};

@@ -14,6 +14,7 @@ use crate::edit::{Editor, apply_all, apply_one, check};
 use crate::failure::Failure;
 use crate::patch;
 use crate::replica::{Replica, entry_id};
+use crate::text;
 use crate::value;
 
 /// One replica of a document. All work is done without the interpreter's lock.
@@ -97,6 +98,35 @@ impl Document {
             let (id, operations) = (entry_id(entry)?, given.operations()?);
             Ok(names(&patch::apply_to_entry(replica, &operations, &id, &base, &editor)?))
         })
+    }
+
+    fn edit_text(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        path: &str,
+        edits: Vec<(usize, usize, String)>,
+        base: Option<&Bound<'_, PyAny>>,
+        author: &str,
+    ) -> Result<Vec<String>, Failure> {
+        let base = GivenBase::read(base)?;
+        self.locked(py, |replica| {
+            replica.settle()?;
+            let change = text::edit(replica, (&entry_id(entry)?, path), edits, &base, author)?;
+            Ok(names(change.as_slice()))
+        })
+    }
+
+    #[pyo3(signature = (entry, path, at=None))]
+    fn text(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        path: &str,
+        at: Option<&Bound<'_, PyAny>>,
+    ) -> Result<String, Failure> {
+        let at = GivenBase::read(at)?;
+        self.locked(py, |replica| text::read(replica, &entry_id(entry)?, path, &at))
     }
 
     fn undo(&self, py: Python<'_>, change: &str, author: &str) -> Result<Vec<String>, Failure> {

@@ -10,6 +10,7 @@ mod edit;
 mod failure;
 mod patch;
 mod replica;
+mod text;
 mod value;
 
 /// `clisonix._native`.

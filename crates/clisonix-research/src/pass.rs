@@ -55,10 +55,19 @@ pub(super) enum Fate {
     Withheld,
 }
 
+/// What a whole call's dates and ages depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    /// The days that the patient's dates are shifted by; `None` for what patients share.
+    pub(crate) shift: Option<i32>,
+    /// Whether the patient was born so long ago that the year tells an age over 89.
+    pub(crate) old: bool,
+}
+
 pub(crate) struct Pass<'a> {
     project: &'a Project<'a>,
     targets: &'a Targets,
-    shift: Option<i32>,
+    shown: Shown,
     /// Whether all that goes is masked, required or not.
     mask_all: bool,
     events: Vec<(ElementId, Event)>,
@@ -105,13 +114,13 @@ impl<'a> Pass<'a> {
     pub(crate) fn new(
         project: &'a Project<'a>,
         targets: &'a Targets,
-        shift: Option<i32>,
+        shown: Shown,
         mask_all: bool,
     ) -> Self {
         Self {
             project,
             targets,
-            shift,
+            shown,
             mask_all,
             events: Vec::new(),
             unknown: 0,

@@ -4,7 +4,7 @@ use clisonix_fhir::json::Value;
 use clisonix_fhir::validate::broken_rules;
 use thiserror::Error;
 
-use crate::pass::{Made, Pass};
+use crate::pass::{Made, Pass, Shown};
 use crate::place::ZipPopulation;
 use crate::pseudonym::{Pseudonyms, Purpose, days, keyed};
 use crate::report::{QuasiIdentifier, Report, Withheld};
@@ -150,7 +150,7 @@ struct Call<'a> {
     project: &'a Project<'a>,
     entries: &'a [Entry<'a>],
     targets: Targets,
-    shift: Option<i32>,
+    shown: Shown,
     made: Vec<Result<Made, Withheld>>,
 }
 
@@ -168,7 +168,9 @@ impl<'a> Call<'a> {
             Scope::Patient(id) => Some(days(&answer(id), most)),
             Scope::Shared => None,
         };
-        Self { project, entries, targets, shift, made: Vec::with_capacity(entries.len()) }
+        let old = entries.iter().any(|entry| entry.is_old_patient(project.release_year));
+        let shown = Shown { shift, old };
+        Self { project, entries, targets, shown, made: Vec::with_capacity(entries.len()) }
     }
 
     /// Makes every resource, and again those that refer to one that turned out not to go out.
@@ -210,7 +212,7 @@ impl<'a> Call<'a> {
             return Err(Withheld::Type);
         }
         let made = |mask_all| {
-            let pass = Pass::new(self.project, &self.targets, self.shift, mask_all);
+            let pass = Pass::new(self.project, &self.targets, self.shown, mask_all);
             let made = pass.whole(entry.resource, ty, entry.id.as_deref())?;
             match broken_rules(&made.resource).first() {
                 Some(rule) => Err(Withheld::Invalid(rule.key)),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use clisonix_fhir::json::Value;
 use clisonix_fhir::schema::{TypeId, resource_named};
 
+use crate::day::Moment;
 use crate::pseudonym::{Pseudonyms, Purpose, keyed, letters};
 
 /// How deeply Bundles may nest in Bundles.
@@ -71,6 +72,13 @@ impl<'a> Entry<'a> {
     fn pseudonym(&self, scope: &str, pseudonyms: &dyn Pseudonyms) -> Option<String> {
         let id = self.own_id().or(self.full_url)?;
         Some(letters(&keyed(pseudonyms, Purpose::Id, &[scope, self.ty?.name(), id])))
+    }
+
+    /// Whether it is a patient whose year of birth tells an age over 89.
+    pub(crate) fn is_old_patient(&self, release_year: i16) -> bool {
+        let born = self.resource.get("birthDate").and_then(Value::as_str).and_then(Moment::read);
+        self.ty.is_some_and(|ty| ty.name() == "Patient")
+            && born.is_some_and(|born| born.is_old(release_year))
     }
 
     fn own_id(&self) -> Option<&'a str> {

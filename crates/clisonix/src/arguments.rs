@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    backup, completions, conflicts, demo, history, import, quarantine, resolve, restore, show,
-    verify,
+    backup, completions, conflicts, demo, history, import, keys, quarantine, resolve, restore,
+    show, verify,
 };
 use crate::exit::TABLE;
 
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Restore(restore::Restore),
     /// Check the store and the chain of the access log
     Verify(verify::Verify),
+    /// Make, show, follow up and revoke the keys that sign and open
+    Keys(keys::Keys),
     /// Print a completion script for a shell
     Completions(completions::Completions),
 }

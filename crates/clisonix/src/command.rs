@@ -6,6 +6,7 @@ pub(crate) mod conflicts;
 pub(crate) mod demo;
 pub(crate) mod history;
 pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod quarantine;
 pub(crate) mod resolve;
 pub(crate) mod restore;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Backup(command) => command.run(&context),
         Command::Restore(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
+        Command::Keys(command) => command.run(&context),
         Command::Completions(command) => command.run(&context),
     }
 }

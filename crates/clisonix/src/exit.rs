@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clisonix_node::{AccessLogError, BackupError, EditError, NodeError, OpenError};
+use clisonix_pq::FormError;
 
 use crate::plain::Plain;
 
@@ -15,8 +16,9 @@ Exit codes:
   2  used wrongly: an unknown option, a missing author, a value that is no JSON
   3  done, but some inputs were rejected; they are kept, see `clisonix quarantine`
   4  not found: a path, a record, an entry, a conflict, a version; or a name that fits several
-  5  the data directory cannot be used: another process has it open, or its format is newer
-  6  damaged: the store, the access log or a backup is not as it was written";
+  5  the data directory or a key file cannot be used: another process has it open, its format is
+     newer, or others can read the secret
+  6  damaged: the store, the access log, a backup or a key file is not as it was written";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,10 @@ impl Fault {
         Self { exit: Exit::Usage, message: message.into() }
     }
 
+    pub(crate) fn unusable(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Unusable, message: message.into() }
+    }
+
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self { exit: Exit::NotFound, message: message.into() }
     }
@@ -68,7 +74,9 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
 pub(crate) fn code(error: &anyhow::Error) -> Exit {
     let known = error.chain().find_map(|cause| {
         let fault = cause.downcast_ref::<Fault>().map(|fault| fault.exit);
-        fault.or_else(|| cause.downcast_ref::<NodeError>().map(of_node))
+        fault
+            .or_else(|| cause.downcast_ref::<NodeError>().map(of_node))
+            .or_else(|| cause.downcast_ref::<FormError>().map(of_form))
     });
     known.unwrap_or(Exit::Failed)
 }
@@ -97,6 +105,14 @@ fn of_node(error: &NodeError) -> Exit {
             | AccessLogError::HeadDiffers { .. },
         ) => Exit::Damaged,
         _ => Exit::Failed,
+    }
+}
+
+fn of_form(error: &FormError) -> Exit {
+    match error {
+        FormError::PassPhrase => Exit::Failed,
+        FormError::Newer(_) | FormError::Cost => Exit::Unusable,
+        _ => Exit::Damaged,
     }
 }
 

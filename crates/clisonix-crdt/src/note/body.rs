@@ -77,12 +77,33 @@ impl Body {
 
     /// The cell's text with the text in it.
     pub(super) fn cell_text(&self) -> Box<str> {
-        let mut out =
-            String::with_capacity(self.before.len() + self.text.len() + self.after.len() + 16);
+        self.framed_chunks(self.text.len(), self.text.chunks())
+    }
+
+    /// The cell's text with another text in it.
+    pub(super) fn framed(&self, text: &str) -> Box<str> {
+        self.framed_chunks(text.len(), std::iter::once(text))
+    }
+
+    fn framed_chunks<'c>(&self, len: usize, chunks: impl Iterator<Item = &'c str>) -> Box<str> {
+        let mut out = String::with_capacity(self.before.len() + len + self.after.len() + 16);
         out.push_str(&self.before);
-        self.text.chunks().for_each(|chunk| canonical::write_escaped(chunk, &mut out));
+        chunks.for_each(|chunk| canonical::write_escaped(chunk, &mut out));
         out.push_str(&self.after);
         out.into()
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        self.text.to_string()
+    }
+
+    /// The text that the author of a change had before them: what the change typed, and what stands
+    /// in its past.
+    pub(super) fn left_by(&self, dot: (u32, u32), past: &Past) -> Result<String, TextError> {
+        let seen = self.chains.iter().filter_map(|(&actor, chain)| {
+            chain.last_seen(if actor == dot.0 { dot.1 } else { past.others.seq(actor) })
+        });
+        self.text.at(&self.text.joined(&seen.collect::<Vec<_>>())?)
     }
 
     /// Whether a change has typed here already.

@@ -16,10 +16,11 @@ use crate::tree::{Content, Node, Place, Thing};
 use crate::version::View;
 use crate::view;
 
+use super::additions::additions;
 use super::body::Authored;
 use super::spot::straight_to;
 use super::typing::remake;
-use super::{Note, OpName, Passage, place, words};
+use super::{Note, OpName, Passage, place};
 
 /// Where a pointer to a text leads.
 pub(super) enum Found {
@@ -50,6 +51,23 @@ impl View<'_> {
                 Ok(string.clone().into())
             }
         }
+    }
+
+    /// The number of characters of that text, which needs no reading of one that is typed in.
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub fn text_length(&self, id: &EntryId, pointer: &str) -> Result<usize, EditError> {
+        if let Found::Cell(address) = self.find_text(id, pointer)? {
+            let cell = self.entries.get(id).and_then(|entry| entry.cell(address.as_bytes()));
+            let siblings = cell.map(|cell| cell.siblings).unwrap_or_default();
+            if let [Sibling { write: Written::Text(_, Some(note)), .. }] = siblings.as_slice()
+                && let Some(chars) = note.chars()
+            {
+                return Ok(chars);
+            }
+        }
+        Ok(self.text(id, pointer)?.chars().count())
     }
 
     /// Which changes wrote the text of a sibling, by positions.
@@ -228,8 +246,7 @@ impl View<'_> {
         if !old.frames(&new) {
             return None;
         }
-        let edits =
-            words::difference(&old.text(), &new.text()).filter(|edits| !edits.is_empty())?;
+        let edits = additions(&old.text(), &new.text()).filter(|edits| !edits.is_empty())?;
         let root = self.root_showing(id, at, &cell, text)?;
         Some(Typed { root, edits: edits.encode().into() })
     }

@@ -1,4 +1,4 @@
-//! Where the string stands, and differences word by word.
+//! Where the string stands, and what plain clients add.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::ActorId;
 use crate::address::{Path, Step};
 use crate::text::{Text, TextEdits};
 
-use super::words::difference;
+use super::additions::additions;
 use super::{Passage, place};
 
 fn edited(old: &str, edits: &TextEdits) -> String {
@@ -21,40 +21,50 @@ fn edited(old: &str, edits: &TextEdits) -> String {
 
 proptest! {
     #[test]
-    fn a_difference_leads_from_the_one_text_to_the_other(
-        old in "[ab1. é]{0,24}",
-        new in "[ab1. é]{0,24}",
+    fn additions_lead_from_the_one_text_to_the_other(
+        old in "[ab1. é\n]{0,24}",
+        new in "[ab1. é\n]{0,24}",
     ) {
-        if let Some(edits) = difference(&old, &new) {
+        if let Some(edits) = additions(&old, &new) {
             prop_assert_eq!(edited(&old, &edits), new);
         }
     }
 
     #[test]
-    fn little_changes_are_always_edits(
-        old in "[abcd .]{8,80}",
-        at in any::<prop::sample::Index>(),
-        inserted in "[xyz ]{0,40}",
+    fn sentences_among_others_are_additions(
+        sentences in prop::collection::vec(("[a-d]{1,4}", any::<bool>()), 1..12),
     ) {
-        // A new word at a place between two words.
-        let at = at.index(old.len());
-        let at = old[at..].find(' ').map_or(old.len(), |more| at + more);
-        let new = format!("{} {inserted}{}", &old[..at], &old[at..]);
-        let edits = difference(&old, &new).expect("little was taken away");
-        prop_assert_eq!(edited(&old, &edits), new);
+        let text = |all: bool| {
+            let kept = sentences.iter().filter(|(_, old)| all || *old);
+            kept.map(|(words, _)| format!("{words}.")).collect::<Vec<_>>().join(" ")
+        };
+        let edits = additions(&text(false), &text(true));
+        prop_assert_eq!(edited(&text(false), &edits.expect("nothing was taken away")), text(true));
     }
 }
 
 #[test]
-fn numbers_are_replaced_whole_and_other_texts_are_no_edits() {
-    let edits = difference("give 2.5 mg at noon", "give 25 mg at noon").unwrap();
-    assert_eq!(edits.len(), "2.5".len() + "25".len());
-    assert!(difference("5 mg", "Fell out of bed").is_none());
-    assert!(difference("", "anything").is_some());
-    let long: String = (0..2000).map(|n: u32| n.to_string() + " ").collect();
-    let other: String = (0..2000).map(|n: u32| (n * 7 + 1).to_string() + " ").collect();
-    assert!(difference(&long, &other).is_none());
-    assert_eq!(edited(&long, &difference(&long, &format!("{long}.")).unwrap()), format!("{long}."));
+fn changed_words_are_another_text() {
+    for (old, new) in [
+        ("give 2.5 mg at noon", "give 25 mg at noon"),
+        ("give 5 mg", "give 5 mg daily"),
+        ("no pain", "no back pain"),
+        ("Slept well. Ate.", "Slept well."),
+        ("Slept well. Ate.", "Ate. Slept well."),
+        ("5 mg", "Fell out of bed"),
+    ] {
+        assert!(additions(old, new).is_none(), "{old} | {new}");
+    }
+    for (old, new) in [
+        ("", "anything"),
+        ("Give 2.5 mg.", "Give 2.5 mg. Then rest."),
+        ("Slept well", "Slept well\nAte"),
+        ("Slept well.", "Calm. Slept well."),
+        ("A. C.", "A. B. C. D."),
+    ] {
+        let edits = additions(old, new).unwrap_or_else(|| panic!("{old} | {new}"));
+        assert_eq!(edited(old, &edits), new);
+    }
 }
 
 #[test]

@@ -129,6 +129,13 @@ fn contradictory_keys_and_duplicate_rows_are_refused() {
     assert_eq!(refused(&["key | Patient.gender | id"]), E::NoList("Patient.gender".into()));
     assert_eq!(refused(&["key | Patient.link | other[0]"]), E::NoList("Patient.link.other".into()));
     assert_eq!(refused(&["keyless | Patient.gender | "]), E::NoList("Patient.gender".into()));
+    assert_eq!(refused(&["text | Patient.contact | "]), E::NoText("Patient.contact".into()));
+    assert_eq!(
+        refused(&["text | Patient.photo | title size x"]),
+        E::NoText("Patient.photo".into())
+    );
+    assert_eq!(refused(&["text | Patient.photo | "]), E::NoText("Patient.photo".into()));
+    assert_eq!(refused(&["text | Patient.nose | "]), E::Path("Patient.nose".into()));
     for row in [
         "whole | Consent.provision | ",
         "keyless | Patient.name | ",

@@ -108,15 +108,78 @@ fn a_loaded_record_reads_and_types() {
 }
 
 #[test]
-fn a_plain_client_s_edit_of_a_note_merges() {
+fn what_a_plain_client_adds_to_a_note_merges() {
     let (mut a, mut b) = two("Slept well. Pain 3 of 10 at noon.");
     let read = Base::Heads(b.record.view().heads());
     a.types(0, 0, "Calm. ");
     exchange(&mut a, &mut b);
-    b.put_at(&observation(&["Slept badly. Pain 3 of 10 at noon. Ate."]), &read).unwrap();
+    b.put_at(&observation(&["Slept well. Bad dreams. Pain 3 of 10 at noon. Ate."]), &read).unwrap();
     exchange(&mut a, &mut b);
-    assert_eq!(a.note(), "Calm. Slept badly. Pain 3 of 10 at noon. Ate.");
+    assert_eq!(a.note(), "Calm. Slept well. Bad dreams. Pain 3 of 10 at noon. Ate.");
     assert!(a.conflicts().is_empty());
+}
+
+#[test]
+fn words_that_plain_clients_change_are_never_mixed() {
+    let (mut a, mut b) = two("Pain 3 of 10.");
+    a.put(&observation(&["Pain 4 of 10."]));
+    b.put(&observation(&["Pain 5 of 10."]));
+    exchange(&mut a, &mut b);
+    assert_eq!(a.conflicts()[0].kind, ConflictKind::Value);
+    assert!(["Pain 4 of 10.", "Pain 5 of 10."].contains(&&*a.note()));
+}
+
+#[test]
+fn words_that_nobody_has_read_are_a_conflict() {
+    let (mut a, mut b) = two("Take 5 mg daily. Slept well.");
+    // Each corrects the dose, and b writes a sentence besides.
+    a.types(5, 1, "10");
+    b.types(5, 1, "50");
+    b.types(29, 0, " Ate.");
+    exchange(&mut a, &mut b);
+    let merged = a.note();
+    let conflicts = a.conflicts();
+    assert_eq!(conflicts, b.conflicts());
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!(
+        (conflicts[0].kind, &*conflicts[0].path),
+        (ConflictKind::Text, "Observation.note[0]")
+    );
+    assert!(conflicts[0].shown.as_ref().unwrap().to_text().contains(&merged));
+    let sides: Vec<String> =
+        conflicts[0].sides.iter().map(|side| side.value.as_ref().unwrap().to_text()).collect();
+    assert_eq!(sides.len(), 2);
+    assert!(sides.iter().any(|side| side.contains("\"Take 10 mg daily. Slept well.\"")));
+    assert!(sides.iter().any(|side| side.contains("\"Take 50 mg daily. Slept well. Ate.\"")));
+    // It stays after loading, and ends when somebody has read the merged text and writes on.
+    a.reload();
+    assert_eq!(a.conflicts(), conflicts);
+    a.types(5, 4, "10");
+    exchange(&mut a, &mut b);
+    assert_eq!(b.note(), "Take 10 mg daily. Slept well. Ate.");
+    assert!(a.conflicts().is_empty() && b.conflicts().is_empty());
+}
+
+#[test]
+fn one_author_s_number_with_another_s_unit_is_a_conflict() {
+    let (mut a, mut b) = two("Take 5 mg daily.");
+    a.types(5, 1, "10");
+    b.types(7, 2, "g");
+    exchange(&mut a, &mut b);
+    assert_eq!(a.note(), "Take 10 g daily.");
+    assert_eq!(a.conflicts()[0].kind, ConflictKind::Text);
+    // Settled with one side, whole.
+    let open = a.conflicts().remove(0);
+    let whole = open.sides.iter().find_map(|side| {
+        side.value.as_ref().filter(|value| value.to_text().contains("10 mg")).cloned()
+    });
+    let settled = a.with(None, |record, origin, actors| {
+        record.resolve(&open.entry, &open.address, whole.as_ref(), origin, actors)
+    });
+    assert!(settled.unwrap().is_some());
+    exchange(&mut a, &mut b);
+    assert_eq!(b.note(), "Take 10 mg daily.");
+    assert!(b.conflicts().is_empty());
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! All suites of vectors: none fails, and none is skipped without a written reason.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+
+use clisonix_fhir::json::{Object, Value};
 
 use crate::{suites, vectors};
 
-/// Classes of skipped vectors, each with its reason.
+/// Why an implementation skips vectors: classes, each with its reason.
 const SKIPPED: &str = include_str!("skipped.tsv");
 
 fn reasons() -> BTreeSet<&'static str> {
@@ -21,33 +22,43 @@ fn every_public_vector_is_judged_by_every_implementation_that_supports_it() {
     report(&suites);
     let failures: Vec<&String> = suites.iter().flat_map(|suite| &suite.failures).collect();
     assert!(failures.is_empty(), "{} failures:\n{failures:#?}", failures.len());
-    let classes = suites.iter().flat_map(|suite| suite.skipped.keys().copied());
+    let counts = suites.iter().flat_map(|suite| suite.by.values());
+    let classes = counts.flat_map(|count| count.skipped.keys().copied());
     let unexplained: BTreeSet<&str> = classes.filter(|class| !reasons().contains(class)).collect();
     assert!(unexplained.is_empty(), "skipped without a reason in skipped.tsv: {unexplained:?}");
     let judged: usize = suites.iter().map(suites::Suite::total).sum();
     assert!(judged > 0, "no vectors in {}", folder.display());
 }
 
-/// Writes a line a suite to the file that is asked for.
+/// Writes a JSON object a suite to the file that is asked for.
 fn report(suites: &[suites::Suite]) {
     let Some(path) = std::env::var_os("CLISONIX_PQ_REPORT").map(PathBuf::from) else { return };
-    let mut text = String::new();
-    for suite in suites {
-        let _ = write!(
-            text,
-            "{}\t{}\t{}\t{}",
-            suite.name,
-            suite.passed,
-            suite.failures.len(),
-            suite.skipped()
-        );
-        for (implementation, (passed, skipped)) in &suite.by {
-            let _ = write!(text, "\t{implementation}={passed}/{}", passed + skipped);
-        }
-        for (class, count) in &suite.skipped {
-            let _ = write!(text, "\t{class}={count}");
-        }
-        text.push('\n');
-    }
-    std::fs::write(path, text).expect("the report is written");
+    let lines = suites.iter().map(|suite| line(suite).to_text() + "\n");
+    std::fs::write(path, lines.collect::<String>()).expect("the report is written");
+}
+
+fn line(suite: &suites::Suite) -> Value {
+    let by = suite.by.iter().map(|(name, own)| {
+        let counts = [("passed", count(own.passed)), ("skipped", reasons_of(&own.skipped))];
+        (*name, Value::from(Object::from_iter(counts)))
+    });
+    let failures = suite.failures.iter().map(|words| Value::from(words.as_str()));
+    Value::from(Object::from_iter([
+        ("suite", suite.name.as_str().into()),
+        ("passed", count(suite.passed)),
+        ("failed", count(suite.failed)),
+        ("skipped", count(suite.skipped())),
+        ("by", by.collect::<Object>().into()),
+        ("reasons", reasons_of(&suite.skipped)),
+        ("failures", Value::Array(failures.collect())),
+    ]))
+}
+
+fn reasons_of(skipped: &BTreeMap<&'static str, usize>) -> Value {
+    let members = skipped.iter().map(|(class, number)| (*class, count(*number)));
+    members.collect::<Object>().into()
+}
+
+fn count(count: usize) -> Value {
+    Value::from(i64::try_from(count).expect("a small count"))
 }

@@ -5,6 +5,8 @@
 
 mod chance;
 mod conformance;
+mod files;
+mod key_vectors;
 mod keys;
 mod second;
 mod suites;

@@ -27,6 +27,15 @@ class Document:
     def patch(
         self, entry: str, patch: Any, base: list[str] | str | None, author: str
     ) -> list[str]: ...
+    def edit_text(
+        self,
+        entry: str,
+        path: str,
+        edits: list[tuple[int, int, str]],
+        base: list[str] | str | None,
+        author: str,
+    ) -> list[str]: ...
+    def text(self, entry: str, path: str, at: list[str] | str | None = None) -> str: ...
     def undo(self, change: str, author: str) -> list[str]: ...
     def erase(
         self,

@@ -119,9 +119,11 @@ class Change(TypedDict):
 
 
 class Blame(TypedDict):
-    """Who wrote one cell that is shown."""
+    """Who wrote one cell that is shown, or part of a text that several people write."""
 
     path: str
+    characters: NotRequired[list[int]]
+    """Of part of a text: its first position and the one after its last."""
     author: str
     time: str
     change: str
@@ -245,6 +247,39 @@ class DocumentMerge:
         InvalidResource, UnknownVersion, EditRefused.
         """
         return self._native.patch(entry, patch, _base(base), self._author(author))
+
+    def edit_text(
+        self,
+        entry: str,
+        path: str,
+        edits: Iterable[tuple[int, int, str]],
+        base: Base = None,
+        author: str | None = None,
+    ) -> list[str]:
+        """Edits a text letter by letter, as it was at ``base``, else as it is now.
+
+        ``path`` is a JSON Pointer into the entry (``'/note/0/text'``). Each edit is ``(position,
+        deleted, inserted)``: how many characters go at that position, and what comes in their place;
+        a position is that of the text which the edits before it have led to. What others type at the
+        same time merges and is no conflict.
+
+        Texts are the ``text`` rows of the policy table: the text of an ``Annotation`` and the
+        ``div`` of a section of a ``Composition``. Whoever overwrites one as a whole
+        (:meth:`apply_edit` with another text) is in conflict with who types in it.
+
+        Returns the ids of the changes; ``[]`` if there is nothing to do. Raises NotFound,
+        EditRefused if there is no such text or a position is beyond it, InvalidResource if the text
+        would be empty, UnknownVersion.
+        """
+        steps = [(position, deleted, inserted) for position, deleted, inserted in edits]
+        return self._native.edit_text(entry, path, steps, _base(base), self._author(author))
+
+    def text(self, entry: str, path: str, at: Base = None) -> str:
+        """A text that :meth:`edit_text` edits, as it is now, or was at heads or a version id.
+
+        Raises NotFound, EditRefused if the member is no such text, UnknownVersion.
+        """
+        return self._native.text(entry, path, _base(at))
 
     def undo(self, change: Change | str, author: str | None = None) -> list[str]:
         """Undoes a change that ``author`` made, as a new change; both stay in the history.

@@ -15,6 +15,10 @@ const OLD_YEARS: i64 = 90;
 /// The most digits of a whole number without a unit.
 const MAX_BARE_DIGITS: usize = 6;
 
+/// How many months are in a hundred years. Whole years and months may be an age, however few; of
+/// shorter times, those from ten years on.
+const MONTHS: i64 = 1_200;
+
 /// How many of a unit of time are in a hundred years.
 const TIMES: &[(&[&str], i64)] = &[
     (&["a", "year", "years", "yr", "yrs", "y", "a_j"], 100),
@@ -44,8 +48,10 @@ impl<'a> Pass<'a> {
         if number.is_some_and(|number| bare && is_long(number.as_str())) {
             return None;
         }
-        let capped = match number.map_or(Age::Young, |number| age(number, &unit)) {
-            Age::Young => None,
+        let capped = match number.map_or(Age::Young { tells: false }, |number| age(number, &unit)) {
+            // Beside the year of an event it would tell the year of birth.
+            Age::Young { tells } if tells && self.shown.old => return None,
+            Age::Young { .. } => None,
             Age::Old(most) => Some(most),
             Age::Unread => return None,
         };
@@ -146,8 +152,8 @@ fn is_long(number: &str) -> bool {
 
 /// What an amount says of an age.
 enum Age {
-    /// No age, or one that may be told.
-    Young,
+    /// No age, or one that may be told of most patients; `tells` if it may be an age.
+    Young { tells: bool },
     /// A time of ninety years or more: ninety years in its unit.
     Old(i64),
     /// A time whose number is not written plainly.
@@ -160,13 +166,14 @@ fn age(number: &Number, unit: &Unit<'_>) -> Age {
         unit.code == Some(name) || unit.text.is_some_and(|unit| unit.eq_ignore_ascii_case(name))
     };
     let time = TIMES.iter().find(|(names, _)| names.iter().any(|name| is_named(name)));
-    let Some((_, century)) = time else { return Age::Young };
+    let Some((_, century)) = time else { return Age::Young { tells: false } };
     let most = century * OLD_YEARS / 100;
+    let least = if *century > MONTHS { century / 10 } else { 0 };
     let text = number.as_str();
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
     match whole.parse::<i64>() {
         _ if text.contains(['e', 'E']) => Age::Unread,
-        Ok(whole) if whole < most => Age::Young,
+        Ok(whole) if whole < most => Age::Young { tells: whole >= least },
         _ => Age::Old(most),
     }
 }

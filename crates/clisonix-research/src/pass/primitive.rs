@@ -118,7 +118,7 @@ impl<'a> Pass<'a> {
     }
 
     fn shifted(&self, place: Place<'a>, text: &str) -> Fate {
-        let Some(days) = self.shift else { return self.year(place, text) };
+        let Some(days) = self.shown.shift else { return self.year(place, text) };
         let Some(moment) = Moment::read(text) else { return Fate::Withheld };
         if moment.is_old(self.project.release_year) {
             return old(place);

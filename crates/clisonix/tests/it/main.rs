@@ -8,5 +8,6 @@ mod demo;
 mod editing;
 mod faults;
 mod import;
+mod keys;
 mod reading;
 mod site;

@@ -1,0 +1,59 @@
+//! What post-quantum keys cost: operations a second of the two profiles beside the classical
+//! algorithms that they replace, all in one run and in CPU time of one thread.
+
+mod operations;
+#[path = "../../crdt/src/report.rs"]
+mod report;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use report::{Report, Row};
+
+fn main() -> Result<()> {
+    let (mut json, mut full) = (false, false);
+    for argument in std::env::args().skip(1) {
+        match &*argument {
+            "--json" => json = true,
+            "--full" => full = true,
+            other => bail!("unknown argument `{other}`; known: --json --full"),
+        }
+    }
+    let spell = Duration::from_millis(if full { 2_000 } else { 200 });
+    let about = serde_json::json!({
+        "time": "CPU time of the thread, best of 5 spells",
+        "spell_ms": spell.as_millis(),
+        "hybrid": "id-MLDSA65-Ed25519-SHA512, X-Wing",
+        "cnsa2": "ML-DSA-87, ML-KEM-1024",
+        "classical": "Ed25519, X25519",
+        "message_bytes": operations::MESSAGE_BYTES,
+    });
+    let heading = "Operations a second on one core, CPU time, best of 5 spells";
+    let mut report = Report::new("pq", json, rows(), about, heading);
+    operations::run(spell, &mut report)?;
+    report.close();
+    Ok(())
+}
+
+fn rows() -> Vec<Row> {
+    let rates = [
+        ("key_per_s", "new signing keys"),
+        ("sign_per_s", "sign"),
+        ("verify_per_s", "verify"),
+        ("recipient_per_s", "new recipient keys"),
+        ("encapsulate_per_s", "encapsulate"),
+        ("decapsulate_per_s", "decapsulate"),
+    ];
+    let sizes = [
+        ("public_bytes", "public signing key, B"),
+        ("signature_bytes", "signature, B"),
+        ("recipient_bytes", "public recipient key, B"),
+        ("encapsulated_bytes", "encapsulated key, B"),
+    ];
+    let rates = rates.map(|(name, title)| Row::new(name, title, "1/s", "higher"));
+    rates
+        .into_iter()
+        .chain(sizes.map(|(name, title)| Row::new(name, title, "B", "lower")))
+        .collect()
+}
