@@ -73,6 +73,9 @@ impl Clock {
     }
 
     pub(crate) fn raise(&mut self, actor: u32, seq: u32) {
+        if seq == 0 {
+            return;
+        }
         match self.0.binary_search_by_key(&actor, |&(a, _)| a) {
             Ok(at) => {
                 if let Some(slot) = self.0.get_mut(at) {

@@ -134,7 +134,7 @@ impl Record {
             Base::Current => (self.tables.clock(), None),
             Base::Heads(heads) => {
                 let numbers = self.numbers(heads)?;
-                (self.log.clock_of(&numbers), Some(self.replay(numbers)))
+                (self.log.clock_of(&numbers, &self.tables), Some(self.replay(numbers)))
             }
             Base::Assertion => return Err(EditError::UnknownVersion.into()),
         };

@@ -378,7 +378,7 @@ impl Record {
                 Arc::clone(&self.log.get(*only)?.past.others)
             }
             _ if self.heads.iter().all(|head| deps.contains(head)) => Arc::new(self.tables.clock()),
-            _ => Arc::new(self.log.clock_of(deps)),
+            _ => Arc::new(self.log.clock_of(deps, &self.tables)),
         };
         (others.seq(actor) <= previous).then_some(Past { actor, seq: previous, others })
     }
@@ -482,6 +482,7 @@ impl Record {
         self.tables.stamps.push(change, stamp);
         self.forget_overwritten(ops);
         self.latest = self.latest.max(HybridTime(stamp.time));
+        self.end_feed(change, &stamp, |other| row.past.covers(other.actor, other.seq));
         self.log_row(row);
         change
     }
@@ -510,7 +511,7 @@ impl Record {
 
     fn batch_since(&self, heads: &[ChangeId], form: Form) -> Vec<u8> {
         let known: Vec<ChangeNo> = heads.iter().filter_map(|head| self.number_of(head)).collect();
-        let seen = self.log.clock_of(&known);
+        let seen = self.log.clock_of(&known, &self.tables);
         let missing = self.log.rows().map(|(_, row)| row);
         let missing = missing.filter(|row| !seen.covers(row.stamp.actor, row.stamp.seq));
         batch::encode(&self.id, missing.map(|row| self.outgoing(row, form)))

@@ -40,6 +40,7 @@ mod policy;
 mod position;
 mod record;
 mod saved;
+mod segment;
 mod stamp;
 mod state;
 mod tables;
@@ -78,7 +79,8 @@ pub use policy::{
 };
 pub use record::{ChangeInfo, Record};
 pub use saved::{MAX_RECORD_BYTES, RECORD_VERSION};
+pub use segment::{LogSource, join_segments, segment_len};
 pub use state::EntryId;
 pub use time::HybridTime;
-pub use version::{Blame, Version, View};
+pub use version::{Blame, Version, View, bundle_text};
 pub use wire::DecodeError;

@@ -1,16 +1,17 @@
 //! The log of a record: every change with its place in the graph of dependencies.
 //!
-//! The older part of the log may stand packed in the bytes that the record was loaded from. It is
-//! unpacked when something asks for it: a concurrent merge, an old version, the history. Reading
-//! the record does not.
+//! The older part of the log may stand packed in the bytes that the record was loaded from, or apart
+//! from them. It is unpacked when something asks for it: a concurrent merge, an old version, the
+//! history. Reading the record does not.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use clisonix_fhir::schema::TypeId;
 use smallvec::SmallVec;
 
 use crate::actor::{Clock, Past};
-use crate::change::{ChangeId, Op, Write, decode_ops, encode_ops, op_count};
+use crate::change::{ChangeId, Op, Write, decode_ops, encode_ops, op_count, raw_ops};
 use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::note::{OpName, Typing};
 use crate::page::Spot;
@@ -176,7 +177,8 @@ impl Log {
     fn opened(&self) -> Option<&Opened> {
         let older = self.older.as_ref()?;
         Some(older.opened.get_or_init(|| {
-            // The bytes were checked against their digest when the record was loaded.
+            // Bytes that hold the log were checked against their digest when the record was loaded;
+            // a log that stands apart can fail to be read, which `is_lost` tells.
             let rows = older.packed.unpack().unwrap_or_default();
             let mut chains: BTreeMap<u32, Vec<ChangeNo>> = BTreeMap::new();
             for (row, number) in rows.iter().zip(0..) {
@@ -186,10 +188,17 @@ impl Log {
         }))
     }
 
-    /// Whether the part that was loaded has not been asked for.
-    #[cfg(test)]
-    pub(crate) fn is_packed(&self) -> bool {
-        self.older.as_ref().is_some_and(|older| older.opened.get().is_none())
+    /// Whether the part that was loaded packed has been asked for.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.older.as_ref().is_some_and(|older| older.opened.get().is_some())
+    }
+
+    /// Whether the part that was loaded packed has been asked for and could not be read.
+    pub(crate) fn is_lost(&self) -> bool {
+        let short =
+            |older: &Older, opened: &Opened| opened.rows.len() != older.packed.count as usize;
+        let older = self.older.as_ref();
+        older.is_some_and(|older| older.opened.get().is_some_and(|opened| short(older, opened)))
     }
 
     /// Whether a change came since the record was loaded.
@@ -283,15 +292,22 @@ impl Log {
     }
 
     /// The joint past of `changes`, themselves included.
-    pub(crate) fn clock_of(&self, changes: &[ChangeNo]) -> Clock {
-        let mut rows = changes.iter().filter_map(|&change| self.get(change));
-        let Some(first) = rows.next() else { return Clock::default() };
-        let mut clock = first.past.with(first.stamp.actor, first.stamp.seq);
-        for row in rows {
-            clock.join(&row.past.others);
-            clock.raise(row.stamp.actor, row.stamp.seq);
-        }
+    pub(crate) fn clock_of(&self, changes: &[ChangeNo], tables: &Tables) -> Clock {
+        let mut clocks = changes.iter().filter_map(|&change| self.clock(change, tables));
+        let mut clock = clocks.next().unwrap_or_default();
+        clocks.for_each(|other| clock.join(&other));
         clock
+    }
+
+    /// The past of a change, itself included.
+    fn clock(&self, change: ChangeNo, tables: &Tables) -> Option<Clock> {
+        if let (Some(past), Some(stamp)) = (self.pasts.get(&change), tables.stamps.get(change)) {
+            let mut clock = past.clone();
+            clock.raise(stamp.actor, stamp.seq);
+            return Some(clock);
+        }
+        let row = self.get(change)?;
+        Some(row.past.with(row.stamp.actor, row.stamp.seq))
     }
 
     /// The past of a change, itself not included.
@@ -327,10 +343,15 @@ impl Log {
     pub(crate) fn maximal(&self, changes: &mut Vec<ChangeNo>, tables: &Tables) {
         changes.sort_unstable();
         changes.dedup();
-        let all = changes.clone();
-        changes.retain(|&change| {
-            !all.iter().any(|&other| other != change && self.is_before(change, other, tables))
-        });
+        // What is not maximal is before something maximal, which has a greater number.
+        let mut found: Vec<ChangeNo> = Vec::new();
+        for &change in changes.iter().rev() {
+            if !found.iter().any(|&later| self.is_before(change, later, tables)) {
+                found.push(change);
+            }
+        }
+        found.reverse();
+        *changes = found;
     }
 
     fn known_id(&self, change: ChangeNo) -> Option<ChangeId> {
@@ -382,19 +403,25 @@ impl Log {
     }
 
     /// The state after exactly the changes that `wanted` accepts, which must hold their ancestors
-    /// too; of one entry only, if `entry` names it.
+    /// too; of some entries only, if `about` names them.
     pub(crate) fn replay(
         &self,
         tables: &Tables,
         wanted: impl Fn(ChangeNo, &Logged) -> bool,
-        entry: Option<&EntryId>,
+        about: Option<&[&EntryId]>,
     ) -> Replayed {
         let mut replayed = Replayed { entries: Entries::new(), tables: tables.without_stamps() };
+        let is_named = |entry: (TypeId, &str)| {
+            about.is_none_or(|about| about.iter().any(|id| (id.ty, &*id.id) == entry))
+        };
         for (change, row) in self.rows().filter(|(change, row)| wanted(*change, row)) {
-            let mut ops = decode_ops(&row.ops);
-            if let Some(entry) = entry {
-                ops.retain(|op| op.entry == *entry);
+            // Most changes of a long log speak of other entries; they are not worth decoding.
+            if about.is_some() && !raw_ops(&row.ops).any(|op| is_named(op.entry)) {
+                replayed.tables.stamps.push(change, row.stamp);
+                continue;
             }
+            let mut ops = decode_ops(&row.ops);
+            ops.retain(|op| is_named((op.entry.ty, &op.entry.id)));
             apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, self));
             replayed.tables.stamps.push(change, row.stamp);
         }

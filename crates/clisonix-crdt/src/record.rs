@@ -10,7 +10,7 @@ use crate::actor::keys::Keys;
 use crate::change::{ChangeId, MAX_NAME_BYTES, Source, decode_ops, raw_ops};
 use crate::edit::EditError;
 use crate::erasure::ErasureInfo;
-use crate::feed::Feed;
+use crate::feed::{Feed, FeedEnd};
 use crate::log::{Entries, Log, Replayed, apply};
 use crate::policy::Policy;
 use crate::state::{ChangeNo, EntryId};
@@ -27,6 +27,8 @@ pub struct Record {
     pub(crate) log: Log,
     pub(crate) entries: Entries,
     pub(crate) heads: Vec<ChangeNo>,
+    /// By feed number.
+    pub(crate) feed_ends: Vec<FeedEnd>,
     /// Changes that wait for others; more than one under a key only if they differ in spelling or
     /// if somebody forges.
     pub(crate) waiting: BTreeMap<(ActorId, u32), Vec<Incoming>>,
@@ -77,6 +79,7 @@ impl Record {
             log: Log::default(),
             entries: Entries::new(),
             heads: Vec::new(),
+            feed_ends: Vec::new(),
             waiting: BTreeMap::new(),
             waiting_for: BTreeMap::new(),
             withheld: BTreeSet::new(),
@@ -252,7 +255,7 @@ impl Record {
     }
 
     pub(crate) fn replay(&self, heads: Vec<ChangeNo>) -> Version {
-        let past = self.log.clock_of(&heads);
+        let past = self.log.clock_of(&heads, &self.tables);
         let state = self.log.replay(
             &self.tables,
             |_, row| past.covers(row.stamp.actor, row.stamp.seq),

@@ -12,16 +12,18 @@ use crate::actor::keys::Keys;
 use crate::actor::{ActorId, Clock};
 use crate::batch::MAX_BATCH_CHANGES;
 use crate::change::{ChangeId, MAX_ENTRY_ID_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES, is_fhir_id};
-use crate::deflate::{FHIR_TEXTS, deflate, inflate};
+use crate::deflate::{FHIR_TEXTS, deflate, deflate_fast, inflate};
 use crate::exchange::{Form, ReceiveError};
+use crate::feed::FeedEnd;
 use crate::log::{Entries, Log, Logged};
 use crate::page::Pages;
 use crate::record::Record;
+use crate::segment::{self, LogSource};
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, Entry, EntryId, Sibling, Sound};
 use crate::tables::{Actor, Names, Tables};
 use crate::time::HybridTime;
-use crate::travel::{Numbering, RunWriter, read_run};
+use crate::travel::{Incoming, Numbering, RunWriter, read_run};
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
 
 #[cfg(test)]
@@ -34,10 +36,12 @@ pub const MAX_RECORD_BYTES: usize = 1 << 30;
 
 const MAGIC: &[u8; 3] = b"CXR";
 
-/// The log in a record's saved bytes.
+/// The log in a record's saved bytes, or apart from them.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedLog {
     bytes: Arc<[u8]>,
+    /// Where it is if it is not in the bytes.
+    apart: Option<Arc<dyn LogSource>>,
     /// Number of changes in it.
     pub(crate) count: u32,
 }
@@ -62,6 +66,15 @@ impl<'a> Parts<'a> {
         let waiting = reader.bytes(MAX_RECORD_BYTES, "waiting changes")?;
         reader.end()?;
         Ok(Self { state, count, log_len, log, waiting })
+    }
+
+    /// Unpacks the log.
+    fn changes(&self, record: &str, tables: &Tables) -> Result<Vec<Incoming>, DecodeError> {
+        let log = inflate(self.log, self.log_len, &self.state)?;
+        let mut reader = Reader::new(&log);
+        let mut numbering = numbering(tables);
+        let run = read_run(&mut reader, &mut numbering, record, true, MAX_BATCH_CHANGES)?;
+        Ok(run.changes)
     }
 }
 
@@ -102,17 +115,17 @@ impl PackedLog {
         let parts = Parts::read(reader)?;
         let mut reader = Reader::new(&parts.state);
         let (record, tables) = read_tables(&mut reader)?;
-        let log = inflate(parts.log, parts.log_len, &parts.state)?;
-        let mut reader = Reader::new(&log);
-        let mut numbering = numbering(&tables);
-        let run = read_run(&mut reader, &mut numbering, record, true, MAX_BATCH_CHANGES)?;
+        let changes = match &self.apart {
+            Some(source) => segment::first_changes(&**source, record, self.count as usize)?,
+            None => parts.changes(record, &tables)?,
+        };
         // Replaying without a state: only the graph and the operations are made.
         let mut record = Record::new(record);
         record.tables = Tables { stamps: crate::stamp::Stamps::default(), ..tables };
         for actor in &mut record.tables.actors {
             actor.last = (0, 0);
         }
-        for change in run.changes {
+        for change in changes {
             record.relog(&change).ok_or(DecodeError::Meaningless { what: "log", at: 0 })?;
         }
         Ok(record.log.into_rows())
@@ -128,9 +141,7 @@ fn numbering(tables: &Tables) -> Numbering {
 impl Record {
     /// The whole record as bytes: what [`Self::load`] reads.
     pub fn save(&self) -> Vec<u8> {
-        let mut state = Vec::with_capacity(4096);
-        self.put_tables(&mut state);
-        self.put_state(&mut state);
+        let state = self.stored_state();
         let mut log = Vec::new();
         let mut numbering = numbering(&self.tables);
         let mut run = RunWriter::new(&mut numbering, &self.id, true);
@@ -138,13 +149,38 @@ impl Record {
             run.push(&self.outgoing(row, Form::Kept));
         }
         run.finish(&mut log);
-        let mut rest = Vec::with_capacity(state.len());
-        put_u64(&mut rest, state.len() as u64);
-        put_bytes(&mut rest, &deflate(&state, FHIR_TEXTS));
+        let packed = (deflate(&state, FHIR_TEXTS), deflate(&log, &state));
+        self.saved((state.len(), &packed.0), (log.len(), &packed.1), &self.waiting_batch())
+    }
+
+    /// The record without its log and without the changes that wait: what [`Self::load_state`]
+    /// reads. The log is kept as segments, see [`Self::segment`].
+    pub fn save_state(&self) -> Vec<u8> {
+        let state = self.stored_state();
+        self.saved((state.len(), &deflate_fast(&state, FHIR_TEXTS)), (0, &[]), &[])
+    }
+
+    fn stored_state(&self) -> Vec<u8> {
+        let mut state = Vec::with_capacity(4096);
+        self.put_tables(&mut state);
+        self.put_state(&mut state);
+        state
+    }
+
+    /// The parts of a saved record: state and log each with its length unpacked.
+    fn saved(
+        &self,
+        (state_len, state): (usize, &[u8]),
+        (log_len, log): (usize, &[u8]),
+        waiting: &[u8],
+    ) -> Vec<u8> {
+        let mut rest = Vec::with_capacity(state.len() + log.len() + waiting.len() + 32);
+        put_u64(&mut rest, state_len as u64);
+        put_bytes(&mut rest, state);
         put_u64(&mut rest, u64::from(self.log.len()));
-        put_u64(&mut rest, log.len() as u64);
-        put_bytes(&mut rest, &deflate(&log, &state));
-        put_bytes(&mut rest, &self.waiting_batch());
+        put_u64(&mut rest, log_len as u64);
+        put_bytes(&mut rest, log);
+        put_bytes(&mut rest, waiting);
         let mut out = MAGIC.to_vec();
         out.push(RECORD_VERSION);
         out.extend_from_slice(&crc(&rest));
@@ -191,7 +227,7 @@ impl Record {
         }
         put_u64(out, self.latest.0);
         put_numbers(&self.heads, out);
-        let ids = self.head_ids();
+        let ids = self.named_ids();
         put_u64(out, ids.len() as u64);
         for (change, id) in &ids {
             put_u64(out, u64::from(*change));
@@ -206,6 +242,12 @@ impl Record {
                 put_u64(out, u64::from(actor));
                 put_u64(out, u64::from(seq));
             }
+        }
+        put_u64(out, self.feed_ends.len() as u64);
+        for end in &self.feed_ends {
+            put_u64(out, end.place.0);
+            out.extend_from_slice(&end.place.1);
+            put_numbers(&end.heads, out);
         }
         put_u64(out, self.entries.len() as u64);
         for (id, entry) in &self.entries {
@@ -225,6 +267,7 @@ impl Record {
     /// The changes that the state names.
     fn live_changes(&self) -> Vec<ChangeNo> {
         let mut live: Vec<ChangeNo> = self.heads.clone();
+        live.extend(self.feed_ends.iter().flat_map(|end| &end.heads));
         for entry in self.entries.values() {
             live.extend(&entry.heads);
             for (_, cell) in entry.cells() {
@@ -236,20 +279,34 @@ impl Record {
         live
     }
 
-    /// The pasts of heads that stand beside others in their entry: what the guard compares by.
+    /// The pasts of heads that stand beside others in their entry, which the guard compares by, and
+    /// of the feeds' last changes, which their next ones depend on.
     fn concurrent_pasts(&self) -> BTreeMap<ChangeNo, Clock> {
         let entries = self.entries.values().filter(|entry| entry.heads.len() > 1);
         let heads = entries.flat_map(|entry| entry.heads.iter().copied());
+        let heads = heads.chain(self.feed_ends.iter().flat_map(|end| end.heads.iter().copied()));
         heads.filter_map(|head| Some((head, self.log.past_of(head)?))).collect()
     }
 
-    /// The ids of the record's and the entries' heads: what a reader's version is made of.
-    fn head_ids(&self) -> BTreeMap<ChangeNo, ChangeId> {
-        let entries = self.entries.values().flat_map(|entry| entry.heads.iter());
-        let heads = self.heads.iter().chain(entries).copied();
-        let actors = self.tables.actors.iter().map(|actor| actor.last.1);
-        let all = heads.chain(actors.filter(|_| self.log.len() > 0));
-        all.filter_map(|change| Some((change, self.id_of(change)?))).collect()
+    /// The ids of the record's, the entries' and the feeds' heads, of the actors' last changes, and of
+    /// writes that stand beside others: what versions, conflicts and the next changes name.
+    fn named_ids(&self) -> BTreeMap<ChangeNo, ChangeId> {
+        let mut named = self.heads.clone();
+        named.extend(self.feed_ends.iter().flat_map(|end| &end.heads));
+        if self.log.len() > 0 {
+            named.extend(self.tables.actors.iter().map(|actor| actor.last.1));
+        }
+        for entry in self.entries.values() {
+            named.extend(&entry.heads);
+            for (_, cell) in entry.cells() {
+                let mut changes = cell.siblings.iter().flat_map(Sibling::changes).peekable();
+                let first = changes.next();
+                if changes.peek().is_some() {
+                    named.extend(first.into_iter().chain(changes));
+                }
+            }
+        }
+        named.into_iter().filter_map(|change| Some((change, self.id_of(change)?))).collect()
     }
 
     /// Reads a saved record; it writes as actors of its own, so that two loads of one file never
@@ -267,11 +324,22 @@ impl Record {
     /// # Errors
     /// [`ReceiveError`] if the bytes are damaged.
     pub fn load_shared(bytes: &Arc<[u8]>) -> Result<Self, ReceiveError> {
+        Self::load_parts(bytes, None)
+    }
+
+    /// Reads a saved record whose log is in the bytes, or `apart`.
+    pub(crate) fn load_parts(
+        bytes: &Arc<[u8]>,
+        apart: Option<Arc<dyn LogSource>>,
+    ) -> Result<Self, ReceiveError> {
         let mut reader = Reader::new(bytes);
         if header(&mut reader)? != crc(reader.rest()) {
             return Err(DecodeError::Meaningless { what: "checksum", at: 4 }.into());
         }
         let parts = Parts::read(reader)?;
+        if parts.count > 0 && (parts.log_len == 0) != apart.is_some() {
+            return Err(DecodeError::Meaningless { what: "log", at: 0 }.into());
+        }
         let mut reader = Reader::new(&parts.state);
         let (name, tables) = read_tables(&mut reader)?;
         let mut record = Self::new(name);
@@ -279,7 +347,7 @@ impl Record {
         record.read_state(&mut reader, parts.count)?;
         reader.end()?;
         if parts.count > 0 {
-            let packed = PackedLog { bytes: Arc::clone(bytes), count: parts.count };
+            let packed = PackedLog { bytes: Arc::clone(bytes), apart, count: parts.count };
             record.log = Log::packed(packed, std::mem::take(&mut record.log));
         }
         if !parts.waiting.is_empty() {
@@ -327,6 +395,11 @@ impl Record {
             pasts.insert(change, past);
         }
         self.log.know(ids, pasts);
+        for _ in 0..reader.count("feeds")? {
+            let place = (reader.u64()?, reader.array()?);
+            let heads = read_numbers(reader, &self.tables)?;
+            self.feed_ends.push(FeedEnd { place, heads });
+        }
         self.entries = self.read_entries(reader)?;
         self.read_notes(reader)
     }

@@ -57,9 +57,9 @@ pub struct Blame {
 impl Versions for (View<'_>, &EntryId) {
     fn version(&self, change: ChangeNo) -> Option<Thing<'static>> {
         let (view, id) = *self;
-        let past = view.log.clock_of(&[change]);
+        let past = view.log.clock_of(&[change], view.tables);
         let within = |_, row: &Logged| past.covers(row.stamp.actor, row.stamp.seq);
-        let state = view.log.replay(view.tables, within, Some(id));
+        let state = view.log.replay(view.tables, within, Some(&[id]));
         let entry = state.entries.get(id)?;
         view::tree(entry, &state.tables, view.policy, false).map(Thing::into_owned)
     }
@@ -126,24 +126,7 @@ impl<'a> View<'a> {
             let shown = self.shown(id, entry)?;
             Some(self.stamped(id, entry, &shown.tree))
         });
-        self.bundle_of(texts)
-    }
-
-    /// [`Self::bundle_text`] from the texts of its resources, in order.
-    pub fn bundle_of<T: AsRef<str>>(&self, texts: impl Iterator<Item = T>) -> String {
-        let mut out = String::from("{\"resourceType\":\"Bundle\",\"meta\":{\"versionId\":\"");
-        out.push_str(&self.version_id());
-        out.push_str("\"},\"type\":\"collection\"");
-        let mut first = true;
-        for text in texts {
-            out.push_str(if first { ",\"entry\":[" } else { "," });
-            first = false;
-            out.push_str("{\"resource\":");
-            out.push_str(text.as_ref());
-            out.push('}');
-        }
-        out.push_str(if first { "}" } else { "]}" });
-        out
+        bundle_text(&self.version_id(), texts)
     }
 
     /// The open conflicts, by entry and place.
@@ -327,6 +310,24 @@ fn may_conflict(entry: &Entry) -> bool {
         || entry.cells().any(|(address, cell)| {
             cell.siblings.len() > 1 || (!cell.siblings.is_empty() && address::is_presence(address))
         })
+}
+
+/// The `Bundle` that shows a record: its version ([`View::version_id`]) and the texts of its
+/// resources, in order.
+pub fn bundle_text<T: AsRef<str>>(version: &str, texts: impl IntoIterator<Item = T>) -> String {
+    let mut out = String::from("{\"resourceType\":\"Bundle\",\"meta\":{\"versionId\":\"");
+    out.push_str(version);
+    out.push_str("\"},\"type\":\"collection\"");
+    let mut first = true;
+    for text in texts {
+        out.push_str(if first { ",\"entry\":[" } else { "," });
+        first = false;
+        out.push_str("{\"resource\":");
+        out.push_str(text.as_ref());
+        out.push('}');
+    }
+    out.push_str(if first { "}" } else { "]}" });
+    out
 }
 
 /// Most heads that a version id spells out; more are hashed.

@@ -14,8 +14,8 @@ use crate::change::{
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::erasure::order::Order;
-use crate::feed::{self, Feed};
-use crate::log::{Entries, Logged, Replayed};
+use crate::feed::{Feed, Own};
+use crate::log::{Logged, Replayed};
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
 use crate::tree::{Thing, decompose};
@@ -188,24 +188,21 @@ impl Record {
         let feed = Feed::named(self, &source.feed);
         let objects: Vec<&Object> = resources.iter().map(|(object, _)| *object).collect();
         let wanted = all_wanted(&objects)?;
-        let mut before = feed.map_or_else(Vec::new, |feed| feed.before(self, &source));
-        let only = if let [one] = wanted.as_slice() { Some(&one.id) } else { None };
-        let said = feed::stated(self, &before, only);
-        let later = feed.map_or_else(Entries::new, |feed| feed.later(self, &source, only));
+        let about: Vec<&EntryId> = wanted.iter().map(|wanted| &wanted.id).collect();
+        let own = feed.map_or_else(Own::default, |feed| feed.own(self, &source, &about));
         let mut ops = Vec::new();
         for (wanted, (_, coverage)) in wanted.iter().zip(resources) {
-            let state = self.view_of_parts(&said.entries, &[], &said.tables);
-            let mut own = self.entry_operations(state, wanted, *coverage)?;
-            if let Some(later) = later.get(&wanted.id) {
-                own.retain(|op| {
+            let state = self.view_of_parts(&own.said.entries, &[], &own.said.tables);
+            let mut stated = self.entry_operations(state, wanted, *coverage)?;
+            if let Some(later) = own.later.get(&wanted.id) {
+                stated.retain(|op| {
                     op.write != Write::Mark && !later.pages.contains(op.address.as_bytes())
                 });
             }
             ops.push(presence_op(&wanted.id, Write::Stated));
-            ops.extend(own);
+            ops.extend(stated);
         }
-        self.log.maximal(&mut before, &self.tables);
-        self.committed(Plan { deps: Some(before), ..Plan::now() }, &ops, origin, actors)
+        self.committed(Plan { deps: Some(own.heads), ..Plan::now() }, &ops, origin, actors)
     }
 
     /// Whether a feed's message has been taken in.
@@ -267,20 +264,29 @@ impl Record {
                 if self.heads.iter().all(|head| numbers.contains(head)) {
                     return Ok(Plan::now());
                 }
-                let past = self.log.clock_of(&numbers);
-                let seen = |change: &ChangeNo| {
-                    let stamp = self.tables.stamps.get(*change);
-                    stamp.is_some_and(|stamp| past.covers(stamp.actor, stamp.seq))
-                };
                 // The version of an entry is current if it has seen all changes to that entry.
-                let mut entries = entries.filter_map(|id| self.entries.get(id));
-                if !numbers.is_empty() && entries.all(|entry| entry.heads.iter().all(seen)) {
+                let entries = entries.filter_map(|id| self.entries.get(id));
+                let heads = entries.flat_map(|entry| entry.heads.iter().copied());
+                if !numbers.is_empty() && self.has_seen(&numbers, heads) {
                     return Ok(Plan::now());
                 }
                 let version = self.replay(numbers.clone());
                 Ok(Plan { deps: Some(numbers), version: Some(version), ..Plan::now() })
             }
         }
+    }
+
+    /// Whether a version has seen all of these changes; what it did is asked of the log only if they
+    /// are not its own heads.
+    fn has_seen(&self, version: &[ChangeNo], mut changes: impl Iterator<Item = ChangeNo>) -> bool {
+        let mut past = None;
+        changes.all(|change| {
+            version.contains(&change) || {
+                let past = past.get_or_insert_with(|| self.log.clock_of(version, &self.tables));
+                let stamp = self.tables.stamps.get(change);
+                stamp.is_some_and(|stamp| past.covers(stamp.actor, stamp.seq))
+            }
+        })
     }
 
     pub(crate) fn committed(
@@ -336,7 +342,11 @@ impl Record {
     /// sequence number it writes next.
     fn writer(&mut self, deps: &[ChangeNo], actors: &mut dyn ActorSource) -> (u32, u32) {
         let all = self.heads.iter().all(|head| deps.contains(head));
-        let past = if all || self.own.is_empty() { None } else { Some(self.log.clock_of(deps)) };
+        let past = if all || self.own.is_empty() {
+            None
+        } else {
+            Some(self.log.clock_of(deps, &self.tables))
+        };
         for &actor in self.own.iter().rev() {
             let last = self.tables.last_seq(actor);
             if past.as_ref().is_none_or(|past| past.covers(actor, last)) {

@@ -11,7 +11,7 @@ use crate::load::{base_of, edit_time, entry_id, put_identifiers};
 use crate::node::{By, Node, access};
 use crate::outside::Actors;
 use crate::reading::parse_entry;
-use crate::records::Records;
+use crate::records::{Records, seal};
 use crate::stored;
 
 /// What an edit did.
@@ -126,27 +126,34 @@ impl Node {
         }
         let record = inside.records.record(&self.store, name)?;
         let origin = Origin { author: by.author, time: edit_time(record, now), source: None };
-        let change = edit(record, &origin, &mut Actors(&mut *inside.outside))?;
-        let Some(change) = change else { return Ok(Edited { record: name.to_owned(), change }) };
-        let batch = change_batch(record, &change, access(by, action, now, Some(record))?);
-        self.make_durable(name, batch, &mut inside.records)?;
+        let change = edit(record, &origin, &mut Actors(&mut *inside.outside));
+        if record.has_lost_log() {
+            inside.records.forget(name);
+            return Err(NodeError::Damaged(name.to_owned()));
+        }
+        let Some(change) = change? else {
+            return Ok(Edited { record: name.to_owned(), change: None });
+        };
+        let mut batch = Batch::new();
+        batch.access(access(by, action, now, Some(record))?)?;
+        let indexed = index_entries(&mut batch, record, record.change_count() - 1);
+        self.make_durable(name, indexed.map(|()| batch), &mut inside.records)?;
         Ok(Edited { record: name.to_owned(), change: Some(change) })
     }
 }
 
 impl Node {
-    /// Adds the record's state to a batch of its changes and writes it. If that fails, what is in
-    /// memory must not be shown as if it were stored, so it is forgotten.
+    /// Adds a record's rows to a batch that tells of its changes and writes it. If that fails, what
+    /// is in memory must not be shown as if it were stored, so it is forgotten.
     pub(crate) fn make_durable(
         &self,
         record: &str,
         batch: Result<Batch, NodeError>,
         records: &mut Records,
     ) -> Result<(), NodeError> {
-        let state = records.state(record);
         let result = batch.and_then(|mut batch| {
-            if let Some(state) = state {
-                batch.state(record, state.encode())?;
+            if records.put(&self.store, record, &mut batch)? {
+                seal(&self.store, record, &mut batch)?;
             }
             Ok(self.store.write(batch)?)
         });
@@ -158,26 +165,13 @@ impl Node {
     }
 }
 
-fn change_batch(
-    record: &Record,
-    change: &ChangeId,
-    access: clisonix_store::Access,
-) -> Result<Batch, NodeError> {
-    let mut batch = Batch::new();
-    let bytes = record.change(change).ok_or_else(|| NodeError::Damaged(record.id().to_owned()))?;
-    batch.change(record.id(), bytes)?;
-    index_change(&mut batch, record, change)?;
-    batch.access(access)?;
-    Ok(batch)
-}
-
-/// Index rows for the entries that a change wrote.
-pub(crate) fn index_change(
+/// Index rows for the entries that the changes from number `first` on wrote.
+pub(crate) fn index_entries(
     batch: &mut Batch,
     record: &Record,
-    change: &ChangeId,
+    first: usize,
 ) -> Result<(), NodeError> {
-    for entry in record.entries_of(change) {
+    for entry in record.entries_since(first) {
         stored::put_entry(batch, &entry, record.id())?;
         if entry.ty.name() == "Patient"
             && let Some(Value::Object(patient)) = record.view().resource(&entry)

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use clisonix_crdt::ChangeId;
-use clisonix_store::{Action, Batch};
+use clisonix_crdt::{ChangeId, Received, Record};
+use clisonix_store::{Access, Action, Batch};
 use sha2::{Digest, Sha256};
 
-use crate::editing::index_change;
+use crate::editing::index_entries;
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::stored;
@@ -30,13 +30,39 @@ impl Node {
         heads: &[ChangeId],
         by: By<'_>,
     ) -> Result<(Vec<u8>, Vec<u8>), NodeError> {
+        self.export(record, by, |record| record.changes_since(heads))
+    }
+
+    /// As [`Self::changes_since`], in the form that a node takes which has erased what the changes
+    /// overwrite: it has refused them with
+    /// [`RefusalReason::Base`](clisonix_crdt::RefusalReason::Base).
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub fn whole_changes_since(
+        &self,
+        record: &str,
+        heads: &[ChangeId],
+        by: By<'_>,
+    ) -> Result<(Vec<u8>, Vec<u8>), NodeError> {
+        self.export(record, by, |record| record.whole_changes_since(heads))
+    }
+
+    fn export(
+        &self,
+        record: &str,
+        by: By<'_>,
+        changes: impl FnOnce(&Record) -> Vec<u8>,
+    ) -> Result<(Vec<u8>, Vec<u8>), NodeError> {
         let key = self.store.snapshot()?.record(record)?.ok_or(NodeError::NotFound("record"))?;
-        let changes = self.with_record(record, |record| Ok(record.changes_since(heads)))?;
+        let changes = self.with_record(record, |record| Ok(changes(record)))?;
         self.log_access(by, Action::Export, None)?;
         Ok((key, changes))
     }
 
-    /// Takes in another node's changes to a record, durably; returns how many were new.
+    /// Takes in another node's changes to a record, durably, and tells what became of them: those
+    /// that were refused are not here, and those that wait for others are lost with the process, so
+    /// that they must be sent again. An erasure among them makes the record's rows anew.
     ///
     /// # Errors
     /// [`NodeError::Receive`]; nothing is applied then.
@@ -46,7 +72,7 @@ impl Node {
         key: &[u8],
         changes: &[u8],
         by: By<'_>,
-    ) -> Result<usize, NodeError> {
+    ) -> Result<Received, NodeError> {
         let mut inside = self.inside();
         let inside = &mut *inside;
         let now = inside.outside.now_ms();
@@ -56,24 +82,19 @@ impl Node {
         }
         let record = inside.records.record(&self.store, name)?;
         let before = record.change_count();
-        record.receive(changes)?;
-        let fresh: Vec<ChangeId> =
-            record.history(None).into_iter().skip(before).map(|change| change.id).collect();
-        if fresh.is_empty() {
-            return Ok(0);
+        let received = record.receive(changes);
+        if record.has_lost_log() {
+            inside.records.forget(name);
+            return Err(NodeError::Damaged(name.to_owned()));
         }
-        let mut batch = Batch::new();
-        for change in &fresh {
-            let bytes = record.change(change).ok_or_else(|| NodeError::Damaged(name.to_owned()))?;
-            batch.change(name, bytes)?;
-            index_change(&mut batch, record, change)?;
+        let received = received?;
+        if received.applied == 0 {
+            return Ok(received);
         }
-        if stored::read_key(key).is_some() {
-            batch.record(name, key.to_vec())?;
-        }
-        batch.access(access(by, Action::Import, now, Some(record))?)?;
-        self.make_durable(name, Ok(batch), &mut inside.records)?;
-        Ok(fresh.len())
+        let batch = imported(record, before, key, access(by, Action::Import, now, Some(record)));
+        inside.records.note_erased(name, &received.erased);
+        self.make_durable(name, batch, &mut inside.records)?;
+        Ok(received)
     }
 
     /// SHA-256 over the canonical state of every record: equal nodes have equal digests.
@@ -92,4 +113,20 @@ impl Node {
             text
         }))
     }
+}
+
+/// What a batch holds of received changes beside the record's own rows.
+fn imported(
+    record: &Record,
+    before: usize,
+    key: &[u8],
+    access: Result<Access, NodeError>,
+) -> Result<Batch, NodeError> {
+    let mut batch = Batch::new();
+    index_entries(&mut batch, record, before)?;
+    if stored::read_key(key).is_some() {
+        batch.record(record.id(), key.to_vec())?;
+    }
+    batch.access(access?)?;
+    Ok(batch)
 }

@@ -5,6 +5,7 @@
 //! random source are handed in ([`Outside`]).
 
 mod editing;
+mod erasure;
 mod error;
 mod exchange;
 mod load;
@@ -14,9 +15,12 @@ mod quarantine;
 mod reading;
 mod records;
 mod stored;
+mod upgrade;
 
 /// What the operations give and take from the crates below.
-pub use clisonix_crdt::{ChangeId, ChangeInfo, EditError, HybridTime, ReceiveError};
+pub use clisonix_crdt::{
+    ChangeId, ChangeInfo, EditError, HybridTime, ReceiveError, Received, Refusal, RefusalReason,
+};
 pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, OpenError, ReadError, WriteError,
 };

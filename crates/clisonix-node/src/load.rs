@@ -3,6 +3,7 @@
 mod input;
 mod large;
 mod message;
+mod window;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ use clisonix_store::{Action, Batch, MessageId, RawInput, Table, Ticket};
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::quarantine;
+use crate::records::seal;
 use crate::stored;
 
 pub use input::{Input, Read, TakenIn};
@@ -25,7 +27,7 @@ use message::{Applied, MAX_MESSAGE_RECORDS};
 /// A load becomes durable when its batch holds this many bytes.
 pub(crate) const FLUSH_BYTES: usize = 12 << 20;
 /// A load becomes durable when its batch and the records it changed hold this many bytes together.
-const FLUSH_BYTES_WITH_STATES: usize = 24 << 20;
+const FLUSH_BYTES_WITH_RECORDS: usize = 32 << 20;
 /// A load becomes durable when its batch holds this many accesses to records.
 const FLUSH_ACCESSES: usize = 2048;
 
@@ -36,7 +38,7 @@ pub struct Load<'n> {
     batch: Batch,
     accesses: usize,
     dirty: BTreeSet<String>,
-    /// What the changes of the dirty records take, as a measure of their states.
+    /// What the dirty records take in memory, and what they will add to the batch, about.
     dirty_bytes: usize,
     in_flight: Option<(Ticket, BTreeSet<String>)>,
 }
@@ -125,12 +127,12 @@ impl Load<'_> {
     fn flush_if_full(&mut self) -> Result<(), NodeError> {
         let bytes = self.batch.size_bytes();
         let full = bytes >= FLUSH_BYTES
-            || bytes + self.dirty_bytes >= FLUSH_BYTES_WITH_STATES
+            || bytes + self.dirty_bytes >= FLUSH_BYTES_WITH_RECORDS
             || self.accesses >= FLUSH_ACCESSES;
         if full { self.flush() } else { Ok(()) }
     }
 
-    /// Writes the states of the records changed since the last flush and hands the batch to the
+    /// Adds the rows of the records changed since the last flush and hands the batch to the
     /// store; waits for the batch before it, so that one is written while the next is prepared.
     fn flush(&mut self) -> Result<(), NodeError> {
         let result = self.hand_over();
@@ -144,14 +146,17 @@ impl Load<'_> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        {
+        let mut packed: Vec<String> = Vec::new();
+        for id in &self.dirty {
             let mut inside = self.node.inside();
-            for id in &self.dirty {
-                let record = inside.records.record(&self.node.store, id)?;
-                stored::put_state(&mut self.batch, record)?;
+            if inside.records.put(&self.node.store, id, &mut self.batch)? {
+                packed.push(id.clone());
             }
         }
         self.settle()?;
+        for id in packed {
+            seal(&self.node.store, &id, &mut self.batch)?;
+        }
         let ticket = self.node.store.submit(std::mem::take(&mut self.batch))?;
         self.accesses = 0;
         self.dirty_bytes = 0;
@@ -262,4 +267,4 @@ pub(crate) fn edit_time(record: &clisonix_crdt::Record, now_ms: u64) -> HybridTi
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
 use crate::outside::Outside;
-use crate::records::Records;
+use crate::reading::text_of;
+use crate::records::{Records, replay};
+use crate::upgrade::upgrade;
 
 /// What the store may hold of its file in memory, in bytes; records have their own limit.
 const CACHE_BYTES: usize = 64 << 20;
@@ -25,8 +27,9 @@ pub struct By<'a> {
 
 /// One site: a data directory and the records in it.
 pub struct Node {
-    pub(crate) store: Store,
+    // Dropped first: the records in it read from the store.
     pub(crate) inside: Mutex<Inside>,
+    pub(crate) store: Store,
 }
 
 /// What is behind the node's lock.
@@ -50,13 +53,17 @@ impl Node {
             }
             other => other?,
         };
-        Ok(Self::over(store, outside))
+        Self::over(store, outside)
     }
 
     /// A node over a store that is open already, on whatever medium.
-    pub fn over(store: Store, outside: Box<dyn Outside>) -> Self {
+    ///
+    /// # Errors
+    /// [`NodeError::Damaged`] if a record of an older program's store cannot be read.
+    pub fn over(store: Store, outside: Box<dyn Outside>) -> Result<Self, NodeError> {
+        upgrade(&store)?;
         let inside = Inside { outside, records: Records::default() };
-        Self { store, inside: Mutex::new(inside) }
+        Ok(Self { store, inside: Mutex::new(inside) })
     }
 
     /// Writes a consistent copy of the store to one file, while running.
@@ -82,16 +89,36 @@ impl Node {
         Ok(Store::restore(from, directory, incarnation)?)
     }
 
-    /// Checks the store's structure and the chain of the access log; returns the log's length.
+    /// Checks the store's structure, the chain of the access log, and of every record that its log
+    /// makes its state and what is shown of it; returns the access log's length.
     ///
     /// # Errors
-    /// [`NodeError::AccessLog`] names the first broken link; [`NodeError::Unsound`].
+    /// [`NodeError::AccessLog`] names the first broken link; [`NodeError::Unsound`];
+    /// [`NodeError::Damaged`] names a record that cannot be read.
     pub fn verify(&self) -> Result<u64, NodeError> {
         let entries = self.store.snapshot()?.verify_access_log()?.entries;
         if !self.store.check()?.is_sound() {
             return Err(NodeError::Unsound);
         }
+        for id in self.record_ids()? {
+            self.verify_record(&id)?;
+        }
         Ok(entries)
+    }
+
+    /// Makes a record again from its whole log, and compares its state and what is shown of it.
+    fn verify_record(&self, id: &str) -> Result<(), NodeError> {
+        let mut inside = self.inside();
+        if inside.records.is_held(id) {
+            return Err(NodeError::Loading);
+        }
+        let snapshot = self.store.snapshot()?;
+        let whole = replay(&snapshot, id)?;
+        let shown = text_of(&snapshot, id)?;
+        let state = inside.records.record(&self.store, id)?.state_bytes();
+        inside.records.forget(id);
+        let is_sound = state == whole.state_bytes() && shown.bundle == whole.view().bundle_text();
+        if is_sound { Ok(()) } else { Err(NodeError::Unsound) }
     }
 
     pub(crate) fn inside(&self) -> MutexGuard<'_, Inside> {

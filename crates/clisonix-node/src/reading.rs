@@ -1,14 +1,14 @@
 //! Reading: patients, records, conflicts, history. Every reading of a record is logged.
 
-use clisonix_crdt::{ChangeId, ChangeInfo, EntryId, Record};
+use clisonix_crdt::{ChangeId, ChangeInfo, EntryId, Record, bundle_text};
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::resource_named;
 use clisonix_ingest::RecordKind;
-use clisonix_store::{Action, Span, Table};
+use clisonix_store::{Action, Snapshot, Span, Table};
 
 use crate::error::NodeError;
 use crate::node::{By, Node};
-use crate::stored::{self, State};
+use crate::stored;
 
 /// A patient's record, for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,13 +129,9 @@ impl Node {
     /// # Errors
     /// [`NodeError::NotFound`].
     pub fn record_text(&self, record: &str, by: By<'_>) -> Result<RecordText, NodeError> {
-        let state = self.state(record)?;
+        let text = text_of(&self.store.snapshot()?, record)?;
         self.log_reading(by, record)?;
-        Ok(RecordText {
-            record: record.to_owned(),
-            bundle: state.bundle,
-            conflicts: state.conflicts,
-        })
+        Ok(text)
     }
 
     /// All open conflicts of all records, or of one; each value has a member `record` beside the
@@ -150,8 +146,8 @@ impl Node {
         };
         let mut found = Vec::new();
         for record in records {
-            let state = self.state(&record)?;
-            let Ok(Value::Array(conflicts)) = json::parse(state.conflicts.as_bytes()) else {
+            let text = text_of(&self.store.snapshot()?, &record)?;
+            let Ok(Value::Array(conflicts)) = json::parse(text.conflicts.as_bytes()) else {
                 return Err(NodeError::Damaged(record));
             };
             for mut conflict in conflicts {
@@ -174,8 +170,10 @@ impl Node {
     /// [`NodeError::Read`].
     pub fn entry(&self, entry: &str, by: By<'_>) -> Result<Option<Value>, NodeError> {
         let Some(record) = self.record_of(entry)? else { return Ok(None) };
-        let Some(id) = parse_entry(entry) else { return Ok(None) };
-        let shown = self.with_record(&record, |record| Ok(record.view().resource(&id)))?;
+        let shown = stored::shown(&self.store.snapshot()?, &record, entry)?;
+        let damaged = |_| NodeError::Damaged(record.clone());
+        let shown = shown.map(|shown| json::parse(shown.resource.as_bytes()).map_err(damaged));
+        let shown = shown.transpose()?;
         self.log_reading(by, &record)?;
         Ok(shown)
     }
@@ -217,11 +215,6 @@ impl Node {
         Ok(bundle)
     }
 
-    fn state(&self, record: &str) -> Result<State, NodeError> {
-        let bytes = self.store.snapshot()?.state(record)?.ok_or(NodeError::NotFound("record"))?;
-        State::decode(&bytes).ok_or_else(|| NodeError::Damaged(record.to_owned()))
-    }
-
     /// Runs `read` on a record in memory.
     pub(crate) fn with_record<T>(
         &self,
@@ -232,10 +225,29 @@ impl Node {
             return Err(NodeError::NotFound("record"));
         }
         let mut inside = self.inside();
-        let result = read(inside.records.record(&self.store, record)?);
+        let held = inside.records.record(&self.store, record)?;
+        let result = read(held);
+        if held.has_lost_log() {
+            inside.records.forget(record);
+            return Err(NodeError::Damaged(record.to_owned()));
+        }
         inside.records.shrink();
         result
     }
+}
+
+/// A record as it is shown, read without its state and its log.
+pub(crate) fn text_of(snapshot: &Snapshot, record: &str) -> Result<RecordText, NodeError> {
+    let head = stored::head(snapshot, record)?.ok_or(NodeError::NotFound("record"))?;
+    let shown = stored::all_shown(snapshot, record)?;
+    // Each list is canonical: joined, they are the list of the whole.
+    let lists = shown.iter().filter_map(|shown| shown.conflicts.get(1..shown.conflicts.len() - 1));
+    let lists: Vec<&str> = lists.filter(|list| !list.is_empty()).collect();
+    Ok(RecordText {
+        record: record.to_owned(),
+        conflicts: format!("[{}]", lists.join(",")),
+        bundle: bundle_text(&head.version, shown.iter().map(|shown| &shown.resource)),
+    })
 }
 
 /// Reads `Type/id`.

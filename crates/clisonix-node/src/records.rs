@@ -1,15 +1,32 @@
 //! The records in memory: read from the store when first needed, let go when memory is short.
+//!
+//! The store keeps of each record its packed state, its log as rows of segments, and what is shown
+//! of each entry. A batch adds one row to the log and rewrites what is shown of the entries it
+//! touched; the state is packed again only when the log since has grown as large as it, so that
+//! what a batch costs follows from what it changes. A record is loaded from its state and the rows
+//! since; the rows before are read when something asks for the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
-use clisonix_crdt::Record;
-use clisonix_store::Store;
+use clisonix_crdt::{EntryId, LogSource, Record, join_segments};
+use clisonix_store::{Batch, ChangePlace, ReadError, Reader, Snapshot, Store, StoredChange};
 
+use crate::erasure::put_erased;
 use crate::error::NodeError;
-use crate::stored::{Faces, State};
+use crate::stored::{self, Tail};
 
 /// Records are let go when their changes together are larger than this, in bytes.
 pub(crate) const MAX_CACHED_BYTES: usize = 16 << 20;
+/// A state is not packed again before the log since holds this many bytes.
+const MIN_TAIL_BYTES: u32 = 8 << 10;
+/// Fewest rows of a log that are joined to one segment.
+const MIN_JOINED_ROWS: usize = 8;
+/// A row of a log of this size or less is joined with what follows it, whatever that is.
+const SMALL_ROW_BYTES: usize = 16 << 10;
+/// Largest segment that rows are joined to, in bytes; it is never written again.
+const MAX_SEGMENT_BYTES: usize = 4 << 20;
 
 #[derive(Default)]
 pub(crate) struct Records {
@@ -20,8 +37,14 @@ pub(crate) struct Records {
 
 struct Held {
     record: Record,
-    /// What was rendered of its entries before.
-    faces: Faces,
+    /// How many of its changes are in rows of the log.
+    logged: usize,
+    /// The rows since its state was packed.
+    tail: Tail,
+    /// Size of its packed state.
+    state_bytes: usize,
+    /// Entries that lost content to an erasure that the store does not know.
+    erased: BTreeSet<EntryId>,
     /// When it was used last.
     turn: u64,
 }
@@ -31,8 +54,7 @@ impl Records {
     pub(crate) fn record(&mut self, store: &Store, id: &str) -> Result<&mut Record, NodeError> {
         self.turn += 1;
         if !self.held.contains_key(id) {
-            let record = load(store, id)?;
-            self.held.insert(id.into(), Held { record, faces: Faces::default(), turn: 0 });
+            self.held.insert(id.into(), Held::load(store, id)?);
         }
         let turn = self.turn;
         match self.held.get_mut(id) {
@@ -44,10 +66,24 @@ impl Records {
         }
     }
 
-    /// The state of a record that is in memory; only what changed since the last time is rendered.
-    pub(crate) fn state(&mut self, id: &str) -> Option<State> {
-        let held = self.held.get_mut(id)?;
-        Some(State::with_faces(&held.record, &mut held.faces))
+    /// Adds to a batch what the changes make of the record's rows that came since the last time.
+    /// Returns whether its state was packed anew: then its log may be sealed, see [`seal`].
+    /// The store must have every batch of this record before, if it lost content to an erasure.
+    pub(crate) fn put(
+        &mut self,
+        store: &Store,
+        id: &str,
+        batch: &mut Batch,
+    ) -> Result<bool, NodeError> {
+        let Some(held) = self.held.get_mut(id) else { return Ok(false) };
+        held.put(store, batch)
+    }
+
+    /// Notes that entries of a record lost content, so that its rows are made anew without it.
+    pub(crate) fn note_erased(&mut self, id: &str, entries: &[EntryId]) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.erased.extend(entries.iter().cloned());
+        }
     }
 
     /// Forgets a record, so that it is read from the store again: after a write that did not
@@ -97,14 +133,134 @@ impl Records {
     }
 }
 
-/// Reads a record from its stored changes.
-pub(crate) fn load(store: &Store, id: &str) -> Result<Record, NodeError> {
-    let mut record = Record::new(id);
-    for change in store.snapshot()?.changes(id, 0)? {
-        let received = record.receive(&change?.bytes);
-        if !received.is_ok_and(|received| received.refused.is_empty()) {
-            return Err(NodeError::Damaged(id.to_owned()));
+impl Held {
+    /// Reads a record from its state and the rows of its log since.
+    fn load(store: &Store, id: &str) -> Result<Self, NodeError> {
+        let snapshot = store.snapshot()?;
+        let damaged = || NodeError::Damaged(id.to_owned());
+        let tail = stored::head(&snapshot, id)?.map(|head| head.tail).unwrap_or_default();
+        let state = snapshot.state(id)?;
+        let state_bytes = state.as_ref().map_or(0, Vec::len);
+        let mut record = match state {
+            Some(state) => {
+                let log = StoredLog { reader: store.reader(), record: id.into() };
+                Record::load_state(&state, Arc::new(log)).map_err(|_| damaged())?
+            }
+            None => Record::new(id),
+        };
+        let rows = snapshot.latest_changes(id)?.take(tail.rows as usize);
+        let rows: Vec<StoredChange> = rows.collect::<Result<_, ReadError>>()?;
+        apply(&mut record, rows.iter().rev().map(|row| &*row.bytes)).ok_or_else(damaged)?;
+        let logged = record.change_count();
+        Ok(Self { record, logged, tail, state_bytes, erased: BTreeSet::new(), turn: 0 })
+    }
+
+    fn put(&mut self, store: &Store, batch: &mut Batch) -> Result<bool, NodeError> {
+        let record = &self.record;
+        if record.has_lost_log() {
+            return Err(NodeError::Damaged(record.id().to_owned()));
+        }
+        if record.change_count() == self.logged {
+            return Ok(false);
+        }
+        let segment = record.segment(self.logged);
+        self.tail.rows += 1;
+        self.tail.bytes = self.tail.bytes.saturating_add(segment.len() as u32);
+        batch.change(record.id(), segment)?;
+        stored::put_shown(batch, record, self.logged)?;
+        let erases = !self.erased.is_empty();
+        if erases {
+            put_erased(batch, &store.snapshot()?, record, self.logged, &self.erased)?;
+        }
+        let is_packed = erases || self.tail.bytes >= MIN_TAIL_BYTES.max(self.state_bytes as u32);
+        if is_packed {
+            let state = record.save_state();
+            self.state_bytes = state.len();
+            self.tail = Tail::default();
+            batch.state(record.id(), state)?;
+        }
+        stored::put_head(batch, record, self.tail)?;
+        self.logged = record.change_count();
+        self.erased.clear();
+        // The rows in the store are older than those of this batch.
+        Ok(is_packed && !erases)
+    }
+}
+
+/// Applies rows of a log; `None` if they do not follow from what the record has.
+fn apply<'a>(record: &mut Record, rows: impl Iterator<Item = &'a [u8]>) -> Option<()> {
+    for row in rows {
+        let received = record.receive(row).ok()?;
+        if received.waiting > 0 || !received.refused.is_empty() {
+            return None;
         }
     }
+    Some(())
+}
+
+/// Reads a record from its whole log.
+pub(crate) fn replay(snapshot: &Snapshot, id: &str) -> Result<Record, NodeError> {
+    let rows: Vec<StoredChange> = snapshot.changes(id, 0)?.collect::<Result<_, ReadError>>()?;
+    let damaged = || NodeError::Damaged(id.to_owned());
+    let mut record = Record::new(id);
+    if apply(&mut record, rows.iter().map(|row| &*row.bytes)).is_some() {
+        return Ok(record);
+    }
+    // What was erased waits for the order to erase it, which may stand in a later row.
+    let segments: Vec<Vec<u8>> = rows.into_iter().map(|row| row.bytes).collect();
+    let whole = join_segments(&segments).map_err(|_| damaged())?;
+    let mut record = Record::new(id);
+    apply(&mut record, std::iter::once(&*whole)).ok_or_else(damaged)?;
     Ok(record)
 }
+
+/// Joins the latest rows of a record's log to one segment, if there are enough of them.
+///
+/// A row is joined only with at least half as much that came after it, so that the segments' sizes
+/// fall geometrically and each change is rewritten a few times only. The batch must hold a state
+/// that has seen all these rows, and the store must have every batch of this record before.
+pub(crate) fn seal(store: &Store, id: &str, batch: &mut Batch) -> Result<(), NodeError> {
+    let (mut places, mut segments): (Vec<ChangePlace>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
+    let mut bytes = 0;
+    for row in store.snapshot()?.latest_changes(id)? {
+        let row = row?;
+        let size = row.bytes.len();
+        if size > SMALL_ROW_BYTES.max(2 * bytes) || bytes + size > MAX_SEGMENT_BYTES {
+            break;
+        }
+        bytes += size;
+        places.push(row.place);
+        segments.push(row.bytes);
+    }
+    if places.len() < MIN_JOINED_ROWS {
+        return Ok(());
+    }
+    places.reverse();
+    segments.reverse();
+    let joined = join_segments(&segments).map_err(|_| NodeError::Damaged(id.to_owned()))?;
+    batch.seal(id, &places, joined)?;
+    Ok(())
+}
+
+/// The log of a record in the store.
+struct StoredLog {
+    reader: Reader,
+    record: Box<str>,
+}
+
+impl LogSource for StoredLog {
+    fn segments(&self) -> Option<Vec<Vec<u8>>> {
+        let snapshot = self.reader.snapshot().ok()?;
+        let rows = snapshot.changes(&self.record, 0).ok()?;
+        rows.map(|row| row.ok().map(|row| row.bytes)).collect()
+    }
+}
+
+impl fmt::Debug for StoredLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredLog").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

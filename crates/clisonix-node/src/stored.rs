@@ -2,91 +2,145 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | states | record | length of the conflicts' JSON (4 bytes, big-endian), that JSON, the Bundle's JSON |
+//! | states | record | its state as packed last, without its log |
+//! | changes | record | the changes of one batch, or of several, as a segment of the log |
 //! | records | record | JSON `{kind, system, value}` |
 //! | aliases | identifier value, `0`, system, `0`, record | empty |
 //! | index | `e`, `0`, `Type/id` | record |
+//! | index | `r`, `0`, record | rows of the log since the state was packed, their bytes, version |
+//! | index | `s`, `0`, record, `0`, `Type/id` | what is shown of an entry: conflicts and resource |
 //! | index | `m`, `0`, message id | the records it was taken into, each ended by a line feed |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clisonix_crdt::{Conflict, EntryId, Record};
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_ingest::{RecordKey, RecordKind};
-use clisonix_store::{Batch, MessageId, ReadError, Row, Snapshot, Table};
+use clisonix_store::{Batch, MessageId, ReadError, Row, Snapshot, Span, Table};
 
 use crate::error::NodeError;
 
-/// What is stored of a record beside its changes, so that reading needs no log.
-pub(crate) struct State {
+/// The rows of a record's log since its state was packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tail {
+    pub(crate) rows: u32,
+    /// Bytes in them.
+    pub(crate) bytes: u32,
+}
+
+/// What is stored of a record as a whole.
+pub(crate) struct Head {
+    pub(crate) tail: Tail,
+    /// The record's version id.
+    pub(crate) version: String,
+}
+
+/// What is shown of one entry.
+pub(crate) struct Shown {
+    /// The open conflicts, as a JSON list.
     pub(crate) conflicts: String,
-    pub(crate) bundle: String,
+    /// The resource, as JSON.
+    pub(crate) resource: String,
 }
 
-/// What was rendered of each entry, with the version it was rendered at.
-#[derive(Default)]
-pub(crate) struct Faces(BTreeMap<EntryId, Face>);
-
-struct Face {
-    version: String,
-    /// `None` for an entry that is gone.
-    shown: Option<(String, Vec<Value>)>,
-}
-
-impl State {
-    /// As [`Self::of`]; an entry whose version is the one in `faces` is not rendered again.
-    pub(crate) fn with_faces(record: &Record, faces: &mut Faces) -> Self {
-        let view = record.view();
-        for id in view.all_entries() {
-            let version = view.entry_version_id(id).unwrap_or_default();
-            let known = faces.0.get(id).is_some_and(|face| face.version == version);
-            if known && !view.is_marked(id) {
-                continue;
-            }
-            let shown = view.face(id).map(|(text, conflicts)| {
-                (text, conflicts.iter().map(Conflict::to_value).collect())
-            });
-            faces.0.insert(id.clone(), Face { version, shown });
-        }
-        let shown = || faces.0.values().filter_map(|face| face.shown.as_ref());
-        let conflicts: Value = shown().flat_map(|(_, conflicts)| conflicts).cloned().collect();
-        Self {
-            conflicts: conflicts.to_text(),
-            bundle: view.bundle_of(shown().map(|(text, _)| text)),
-        }
-    }
-
-    pub(crate) fn of(record: &Record) -> Self {
-        let view = record.view();
-        let (mut texts, mut conflicts) = (Vec::new(), Vec::new());
-        for (text, open) in view.all_entries().filter_map(|id| view.face(id)) {
-            texts.push(text);
-            conflicts.extend(open.iter().map(Conflict::to_value));
-        }
-        Self { conflicts: Value::Array(conflicts).to_text(), bundle: view.bundle_of(texts.iter()) }
-    }
-
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(4 + self.conflicts.len() + self.bundle.len());
+impl Shown {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(4 + self.conflicts.len() + self.resource.len());
         out.extend_from_slice(&(self.conflicts.len() as u32).to_be_bytes());
         out.extend_from_slice(self.conflicts.as_bytes());
-        out.extend_from_slice(self.bundle.as_bytes());
+        out.extend_from_slice(self.resource.as_bytes());
         out
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let (len, rest) = bytes.split_first_chunk::<4>()?;
-        let (conflicts, bundle) = rest.split_at_checked(u32::from_be_bytes(*len) as usize)?;
+        let (conflicts, resource) = rest.split_at_checked(u32::from_be_bytes(*len) as usize)?;
         Some(Self {
             conflicts: String::from_utf8(conflicts.to_vec()).ok()?,
-            bundle: String::from_utf8(bundle.to_vec()).ok()?,
+            resource: String::from_utf8(resource.to_vec()).ok()?,
         })
     }
 }
 
-pub(crate) fn put_state(batch: &mut Batch, record: &Record) -> Result<(), NodeError> {
-    batch.state(record.id(), State::of(record).encode())?;
+fn head_key(record: &str) -> Vec<u8> {
+    [b"r\0", record.as_bytes()].concat()
+}
+
+fn shown_prefix(record: &str) -> Vec<u8> {
+    [b"s\0", record.as_bytes(), b"\0"].concat()
+}
+
+fn shown_key(record: &str, entry: &str) -> Vec<u8> {
+    [shown_prefix(record).as_slice(), entry.as_bytes()].concat()
+}
+
+pub(crate) fn put_head(batch: &mut Batch, record: &Record, tail: Tail) -> Result<(), NodeError> {
+    let mut value = tail.rows.to_be_bytes().to_vec();
+    value.extend_from_slice(&tail.bytes.to_be_bytes());
+    value.extend_from_slice(record.view().version_id().as_bytes());
+    batch.put(Table::Index, &head_key(record.id()), value)?;
     Ok(())
+}
+
+/// The head of a record; `None` if it has none.
+pub(crate) fn head(snapshot: &Snapshot, record: &str) -> Result<Option<Head>, NodeError> {
+    let Some(value) = snapshot.value(Table::Index, &head_key(record))? else { return Ok(None) };
+    let read = || {
+        let (rows, rest) = value.split_first_chunk::<4>()?;
+        let (bytes, version) = rest.split_first_chunk::<4>()?;
+        let tail = Tail { rows: u32::from_be_bytes(*rows), bytes: u32::from_be_bytes(*bytes) };
+        Some(Head { tail, version: String::from_utf8(version.to_vec()).ok()? })
+    };
+    read().map(Some).ok_or_else(|| NodeError::Damaged(record.to_owned()))
+}
+
+/// Writes what is shown of the entries that the changes from number `first` on touched. What is
+/// shown of an entry depends on others only while its removal is not settled.
+pub(crate) fn put_shown(batch: &mut Batch, record: &Record, first: usize) -> Result<(), NodeError> {
+    let view = record.view();
+    let mut touched = record.entries_since(first);
+    touched.extend(view.all_entries().filter(|id| view.is_marked(id)).cloned());
+    put_shown_of(batch, record, &touched)
+}
+
+/// Writes what is shown of these entries.
+pub(crate) fn put_shown_of(
+    batch: &mut Batch,
+    record: &Record,
+    entries: &BTreeSet<EntryId>,
+) -> Result<(), NodeError> {
+    let view = record.view();
+    for id in entries {
+        let key = shown_key(record.id(), &id.to_string());
+        match view.face(id) {
+            Some((resource, conflicts)) => {
+                let conflicts: Value = conflicts.iter().map(Conflict::to_value).collect();
+                let shown = Shown { conflicts: conflicts.to_text(), resource };
+                batch.put(Table::Index, &key, shown.encode())?;
+            }
+            None => drop(batch.remove(Table::Index, &key)?),
+        }
+    }
+    Ok(())
+}
+
+/// What is shown of one entry; `None` if it is gone.
+pub(crate) fn shown(
+    snapshot: &Snapshot,
+    record: &str,
+    entry: &str,
+) -> Result<Option<Shown>, NodeError> {
+    let value = snapshot.value(Table::Index, &shown_key(record, entry))?;
+    let read =
+        |value: Vec<u8>| Shown::decode(&value).ok_or_else(|| NodeError::Damaged(record.to_owned()));
+    value.map(read).transpose()
+}
+
+/// What is shown of each entry of a record.
+pub(crate) fn all_shown(snapshot: &Snapshot, record: &str) -> Result<Vec<Shown>, NodeError> {
+    let rows = snapshot.rows(Table::Index, &Span::prefix(&shown_prefix(record)))?;
+    rows.map(|row| Shown::decode(&row?.value).ok_or_else(|| NodeError::Damaged(record.to_owned())))
+        .collect()
 }
 
 pub(crate) fn put_key(batch: &mut Batch, record: &str, key: &RecordKey) -> Result<(), NodeError> {
@@ -135,6 +189,44 @@ pub(crate) fn entry_key(entry: &str) -> Vec<u8> {
 
 pub(crate) fn put_entry(batch: &mut Batch, entry: &EntryId, record: &str) -> Result<(), NodeError> {
     batch.put(Table::Index, &entry_key(&entry.to_string()), record.as_bytes().to_vec())?;
+    Ok(())
+}
+
+/// Makes an entry unfindable that is not in the record any more.
+pub(crate) fn remove_entry(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    entry: &EntryId,
+    record: &str,
+) -> Result<(), NodeError> {
+    let key = entry_key(&entry.to_string());
+    let holder = snapshot.value(Table::Index, &key)?;
+    if holder.is_some_and(|holder| holder == record.as_bytes()) {
+        batch.remove(Table::Index, &key)?;
+    }
+    Ok(())
+}
+
+/// Makes a record unfindable by identifiers that are not its own key's and are written nowhere in it.
+pub(crate) fn remove_aliases(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    record: &str,
+    is_written: impl Fn(&str) -> bool,
+) -> Result<(), NodeError> {
+    let key = snapshot.record(record)?.and_then(|key| read_key(&key));
+    let own = key.map(|(_, system, value)| [&*value, &*system, record].join("\0"));
+    for row in snapshot.rows(Table::Aliases, &Span::all())? {
+        let row = row?;
+        let Ok(alias) = std::str::from_utf8(&row.key) else { continue };
+        let is_own = own.as_deref() == Some(alias);
+        if is_own || alias.rsplit('\0').next() != Some(record) {
+            continue;
+        }
+        if !is_written(alias.split('\0').next().unwrap_or_default()) {
+            batch.remove(Table::Aliases, &row.key)?;
+        }
+    }
     Ok(())
 }
 

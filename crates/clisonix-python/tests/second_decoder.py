@@ -532,7 +532,7 @@ class Saved:
     heads: list[int]
     ids: dict[int, bytes]
     pasts: dict[int, dict[bytes, int]]
-    """Of concurrent heads of entries: by actor, the last change that was seen."""
+    """Of concurrent heads of entries and heads of feeds: by actor, the last change that was seen."""
     stamps: dict[int, tuple[bytes, int, int, str]]
     """By change: actor, sequence number, time, author."""
     entries: dict[tuple[int, str], dict[bytes, list[Sibling]]]
@@ -584,6 +584,11 @@ def _read_state(reader: Reader, log: bytes, count: int, waiting: bytes, names: N
         reader.number(): {reader.number(): reader.number() for _ in range(reader.number())}
         for _ in range(reader.number())
     }
+    for _ in range(reader.number()):
+        reader.number()
+        reader.take(16)
+        if any(head not in stamps for head in reader.numbers()):
+            raise Malformed("last change of a feed")
     entries = {}
     for _ in range(reader.number()):
         entry = (reader.number(), reader.text() or replica.record)

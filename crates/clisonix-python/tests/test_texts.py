@@ -83,7 +83,7 @@ def test_words_that_nobody_has_read_are_a_conflict() -> None:
     exchange(a, b)
     (conflict,) = a.conflicts()
     assert conflict["kind"] == "text"
-    texts = {side["value"]["text"] for side in conflict["sides"]}
+    texts = {side["value"]["text"] for side in conflict["values"]}
     assert texts == {"Take 10 mg.", "Take 50 mg."}
     a.edit_text(O, NOTE, [(5, 4, "10")])
     exchange(a, b)

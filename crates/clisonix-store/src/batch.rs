@@ -2,7 +2,8 @@
 
 use crate::access::Access;
 use crate::content::{
-    MessageId, Quarantined, RawInput, change_key, encode_part, part_count, part_key, record_id,
+    ChangePlace, MessageId, Quarantined, RawInput, encode_part, part_count, part_key, placed_key,
+    record_id,
 };
 use crate::error::WriteError;
 use crate::key_value::{Operation, Table};
@@ -70,7 +71,7 @@ impl Batch {
         self.push(Table::Raw, part_key(message, number), Some(value))
     }
 
-    /// Adds an encoded change to a record. Takes the next arrival number.
+    /// Adds encoded changes to a record. Takes the next arrival number.
     pub fn change(&mut self, record: &str, bytes: Vec<u8>) -> Result<&mut Self, WriteError> {
         record_id(record)?;
         value_length(Table::Changes, bytes.len())?;
@@ -79,16 +80,34 @@ impl Batch {
         Ok(self)
     }
 
-    /// Replaces the bytes of a change that is there: how content is destroyed while the change's
-    /// place stays.
+    /// Replaces the bytes of a row of changes that is there: how content is destroyed while the
+    /// changes' place stays.
     pub fn replace_change(
         &mut self,
         record: &str,
-        arrival: u64,
+        place: ChangePlace,
         bytes: Vec<u8>,
     ) -> Result<&mut Self, WriteError> {
         record_id(record)?;
-        self.push(Table::Changes, change_key(record, arrival), Some(bytes))
+        self.push(Table::Changes, placed_key(record, place), Some(bytes))
+    }
+
+    /// Seals rows of changes: one row takes the place of several that follow one another, and
+    /// `bytes` holds what they held. Of fewer than two rows nothing becomes.
+    pub fn seal(
+        &mut self,
+        record: &str,
+        places: &[ChangePlace],
+        bytes: Vec<u8>,
+    ) -> Result<&mut Self, WriteError> {
+        record_id(record)?;
+        let [_, .., last] = places else { return Ok(self) };
+        for place in places {
+            self.push(Table::Changes, placed_key(record, *place), None)?;
+        }
+        let count = places.iter().fold(0_u32, |sum, place| sum.saturating_add(place.count));
+        let sealed = ChangePlace { arrival: last.arrival, count };
+        self.push(Table::Changes, placed_key(record, sealed), Some(bytes))
     }
 
     /// Destroys a raw input of this size with all its parts; its arrival number stays used.

@@ -1,9 +1,11 @@
 //! What a full check of a store found.
 
+use std::collections::BTreeMap;
+
 use crate::access::AccessHead;
 use crate::content::{
-    Arrival, MessageId, Quarantined, RawInput, change_arrival, decode_part, part_count,
-    read_part_key,
+    Arrival, MessageId, Quarantined, RawInput, change_key, decode_part, part_count,
+    read_change_key, read_part_key,
 };
 use crate::error::{AccessLogError, ReadError};
 use crate::key_value::{Row, Span, Table};
@@ -62,15 +64,17 @@ pub(crate) fn inspect(snapshot: &Snapshot, engine_sound: bool) -> Result<CheckRe
 
 /// Walks the arrivals; a forgotten raw input is no fault, a lost change is.
 fn broken_arrivals(snapshot: &Snapshot, next: u64) -> Result<u64, ReadError> {
-    let mut broken = 0;
+    let (mut broken, mut changes) = (0_u64, 0_u64);
     let mut expected = 1;
+    let mut sealed = Sealed::default();
     for row in snapshot.arrivals(0)? {
         match row {
             Ok((arrival, what)) => {
                 broken += arrival.saturating_sub(expected);
                 expected = arrival + 1;
                 if let Arrival::Change(record) = what {
-                    broken += u64::from(snapshot.change(&record, arrival)?.is_none());
+                    changes += 1;
+                    broken += u64::from(!sealed.holds(snapshot, &record, arrival)?);
                 }
             }
             Err(ReadError::Damaged { .. }) => {
@@ -80,7 +84,44 @@ fn broken_arrivals(snapshot: &Snapshot, next: u64) -> Result<u64, ReadError> {
             Err(error) => return Err(error),
         }
     }
+    // Every arrival has a row that may hold it; only as many as are held make each one held.
+    if broken == 0 {
+        broken = held_changes(snapshot)?.abs_diff(changes);
+    }
     Ok(broken + next.saturating_sub(expected))
+}
+
+/// By record: up to which arrival number its sealed rows reach, as far as that is known.
+#[derive(Default)]
+struct Sealed(BTreeMap<String, u64>);
+
+impl Sealed {
+    /// Whether a row may hold a change; sealed rows, which can be large, are read once each.
+    fn holds(
+        &mut self,
+        snapshot: &Snapshot,
+        record: &str,
+        arrival: u64,
+    ) -> Result<bool, ReadError> {
+        if self.0.get(record).is_some_and(|end| arrival <= *end)
+            || snapshot.contains(Table::Changes, &change_key(record, arrival))?
+        {
+            return Ok(true);
+        }
+        let Some(row) = snapshot.change(record, arrival)? else { return Ok(false) };
+        self.0.insert(record.to_owned(), row.place.arrival);
+        Ok(true)
+    }
+}
+
+/// How many arrivals the rows of changes hold.
+fn held_changes(snapshot: &Snapshot) -> Result<u64, ReadError> {
+    let mut held = 0;
+    for row in snapshot.rows(Table::Changes, &Span::all())? {
+        let row = row?;
+        held += read_change_key(&row.key).map_or(0, |(_, place)| u64::from(place.count));
+    }
+    Ok(held)
 }
 
 fn weigh_quarantine(snapshot: &Snapshot) -> Result<((u64, u64), u64), ReadError> {
@@ -104,7 +145,7 @@ fn unreadable_content(snapshot: &Snapshot) -> Result<u64, ReadError> {
     }
     unreadable += parts.end();
     for row in snapshot.rows(Table::Changes, &Span::all())? {
-        unreadable += u64::from(change_arrival(&row?.key).is_none());
+        unreadable += u64::from(read_change_key(&row?.key).is_none());
     }
     Ok(unreadable)
 }

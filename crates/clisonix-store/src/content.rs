@@ -193,9 +193,36 @@ pub(crate) fn change_key(record: &str, arrival: u64) -> Vec<u8> {
     key
 }
 
-/// The arrival number at the end of a change's key.
-pub(crate) fn change_arrival(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+/// Where a row of changes stands among those of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangePlace {
+    /// The arrival number of the last change in it.
+    pub arrival: u64,
+    /// How many arrivals it holds: 1, or more once it was sealed.
+    pub count: u32,
+}
+
+/// The key of a row of changes. A sealed one sorts where the last of its rows stood.
+pub(crate) fn placed_key(record: &str, place: ChangePlace) -> Vec<u8> {
+    let mut key = change_key(record, place.arrival);
+    if place.count != 1 {
+        key.extend_from_slice(&place.count.to_be_bytes());
+    }
+    key
+}
+
+/// The record and the place behind the key of a row of changes.
+pub(crate) fn read_change_key(key: &[u8]) -> Option<(&str, ChangePlace)> {
+    let (length, rest) = key.split_first()?;
+    let (record, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (arrival, count) = rest.split_first_chunk::<8>()?;
+    let count = match count {
+        [] => 1,
+        _ => u32::from_be_bytes(count.try_into().ok()?),
+    };
+    let sealed = rest.len() > 8;
+    let place = ChangePlace { arrival: u64::from_be_bytes(*arrival), count };
+    (sealed == (count > 1)).then_some((std::str::from_utf8(record).ok()?, place))
 }
 
 /// A record id is a text of 1 to [`MAX_RECORD_ID_BYTES`] bytes.

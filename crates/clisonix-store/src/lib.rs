@@ -34,7 +34,7 @@ pub use backup::BackupReport;
 pub use batch::Batch;
 pub use check::CheckReport;
 pub use committer::Ticket;
-pub use content::{Arrival, MessageId, Quarantined, RawInput};
+pub use content::{Arrival, ChangePlace, MessageId, Quarantined, RawInput};
 pub use error::{
     AccessLogError, BackupError, EngineFault, FaultKind, OpenError, ReadError, WriteError,
 };
@@ -46,4 +46,4 @@ pub use raw::RawReader;
 /// Where the embedded engine's bytes lie; what a [`Medium`] opens.
 pub use redb::StorageBackend;
 pub use snapshot::{Snapshot, StoredChange};
-pub use store::{Migration, Store, StoreOptions};
+pub use store::{Migration, Reader, Store, StoreOptions};

@@ -2,7 +2,8 @@
 
 use crate::access::{AccessEntry, AccessHead, verify};
 use crate::content::{
-    Arrival, MessageId, Quarantined, RawInput, change_arrival, change_key, change_prefix,
+    Arrival, ChangePlace, MessageId, Quarantined, RawInput, change_key, change_prefix,
+    read_change_key,
 };
 use crate::error::{AccessLogError, EngineFault, ReadError};
 use crate::key_value::{KeyValueView, Row, Rows, Span, Table};
@@ -16,12 +17,12 @@ pub struct Snapshot {
     view: Box<dyn KeyValueView>,
 }
 
-/// One change of a record.
+/// A row of changes of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredChange {
-    /// Its arrival number.
-    pub arrival: u64,
-    /// Its encoded bytes.
+    /// Which arrivals it holds.
+    pub place: ChangePlace,
+    /// The encoded bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -64,12 +65,14 @@ impl Snapshot {
         self.value(Table::Records, record.as_bytes())
     }
 
-    /// One change of a record.
-    pub fn change(&self, record: &str, arrival: u64) -> Result<Option<Vec<u8>>, ReadError> {
-        self.value(Table::Changes, &change_key(record, arrival))
+    /// What a record got under an arrival number: its row, or the sealed one that holds it.
+    pub fn change(&self, record: &str, arrival: u64) -> Result<Option<StoredChange>, ReadError> {
+        let Some(row) = self.changes(record, arrival)?.next().transpose()? else { return Ok(None) };
+        Ok(Some(row).filter(|row| row.place.arrival == arrival || row.place.count > 1))
     }
 
-    /// The changes of a record that arrived at `from` or later, in order of arrival.
+    /// The rows of changes of a record whose last change arrived at `from` or later, in order of
+    /// arrival.
     pub fn changes(
         &self,
         record: &str,
@@ -77,9 +80,25 @@ impl Snapshot {
     ) -> Result<impl Iterator<Item = Result<StoredChange, ReadError>> + '_, ReadError> {
         let mut span = Span::prefix(&change_prefix(record));
         span.start = Span::from(&change_key(record, from)).start;
-        Ok(self.rows(Table::Changes, &span)?.map(|row| {
+        self.stored_changes(&span)
+    }
+
+    /// The rows of changes of a record, the last one first.
+    pub fn latest_changes(
+        &self,
+        record: &str,
+    ) -> Result<impl Iterator<Item = Result<StoredChange, ReadError>> + '_, ReadError> {
+        self.stored_changes(&Span::prefix(&change_prefix(record)).backwards())
+    }
+
+    fn stored_changes<'s>(
+        &'s self,
+        span: &Span,
+    ) -> Result<impl Iterator<Item = Result<StoredChange, ReadError>> + use<'s>, ReadError> {
+        Ok(self.rows(Table::Changes, span)?.map(|row| {
             readable(row, Table::Changes, |row| {
-                Some(StoredChange { arrival: change_arrival(&row.key)?, bytes: row.value })
+                let (_, place) = read_change_key(&row.key)?;
+                Some(StoredChange { place, bytes: row.value })
             })
         }))
     }

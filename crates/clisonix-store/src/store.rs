@@ -136,6 +136,12 @@ impl Store {
         tickets.into_iter().map(|ticket| ticket.and_then(Ticket::wait)).collect()
     }
 
+    /// Something that reads this store, for whoever outlives a borrow of it. The file stays in use
+    /// until the last one is dropped.
+    pub fn reader(&self) -> Reader {
+        Reader { engine: Arc::clone(&self.engine) }
+    }
+
     /// Everything committed up to now, as one consistent view.
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
         Ok(Snapshot::new(self.engine.view()?))
@@ -152,6 +158,19 @@ impl Store {
     pub fn check(&self) -> Result<CheckReport, ReadError> {
         let engine_sound = self.engine.check()?;
         inspect(&self.snapshot()?, engine_sound)
+    }
+}
+
+/// Reads a store.
+#[derive(Clone)]
+pub struct Reader {
+    engine: Arc<dyn KeyValue>,
+}
+
+impl Reader {
+    /// As [`Store::snapshot`].
+    pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        Ok(Snapshot::new(self.engine.view()?))
     }
 }
 

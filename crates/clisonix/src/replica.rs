@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clisonix_demo::export::horizon;
 use clisonix_demo::site::{By as DemoBy, Imported, Outcome, Site};
 use clisonix_fhir::json::{self, Value};
@@ -84,7 +84,8 @@ impl Replica {
             return Ok(());
         }
         let (key, changes) = self.node.changes_since(record, &there, DEMO)?;
-        other.node.receive(record, &key, &changes, DEMO)?;
+        let refused = other.node.receive(record, &key, &changes, DEMO)?.refused;
+        ensure!(refused.is_empty(), "{} changes of a record were refused", refused.len());
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ fn reading_a_loaded_record_with_concurrent_heads_leaves_its_log_packed() {
     let loaded = Record::load(&a.save()).unwrap();
     assert_eq!(loaded.view().bundle_text(), a.view().bundle_text());
     assert_eq!(loaded.view().conflicts(), a.view().conflicts());
-    assert!(loaded.log.is_packed());
+    assert!(!loaded.log.is_opened());
     assert_eq!(loaded.history(None).len(), 4);
-    assert!(!loaded.log.is_packed());
+    assert!(loaded.log.is_opened());
 }

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::site::{Site, entry_id, exchange, object};
+use crate::site::{Site, entry_id, exchange, object, reload_apart, segments};
 
 const PATIENT: &str = "Patient/patient-123";
 
@@ -49,6 +49,9 @@ fn leavings(record: &Record) -> Vec<u8> {
     let mut all = record.state_bytes();
     all.extend(record.save());
     all.extend(unpacked(&record.save()));
+    for segment in segments(record) {
+        all.extend(unpacked_batch(&segment));
+    }
     for batch in [record.changes_since(&[]), record.whole_changes_since(&[])] {
         all.extend(unpacked_batch(&batch));
     }
@@ -163,7 +166,8 @@ fn a_value_is_gone_everywhere_and_the_chain_verifies() {
     let mut fresh = Record::new("patient-123");
     assert_eq!(fresh.receive(&a.record.changes_since(&[])).unwrap().refused, []);
     let loaded = Record::load(&a.record.save()).unwrap();
-    for record in [&a.record, &b.record, &fresh, &loaded] {
+    let apart = reload_apart(&a.record);
+    for record in [&a.record, &b.record, &fresh, &loaded, &apart] {
         assert_eq!(record.state_bytes(), a.record.state_bytes());
         assert_eq!(ids(record)[..before.len()], before, "the chain is the same");
         assert!(record.is_sound());
@@ -404,7 +408,9 @@ fn a_text_goes_with_all_that_was_typed_in_it() {
     let late = b.record.clone();
     b.pull(&a);
     pull(&mut a.record, &late);
+    a.record = reload_apart(&a.record);
     exchange(&mut a, &mut b);
+    a.record = reload_apart(&a.record);
     assert_eq!(a.member("Observation/o1", "note"), None);
     for record in [&a.record, &b.record] {
         assert!(record.is_sound());
@@ -434,7 +440,7 @@ enum Act {
     Remove { site: usize, entry: u8 },
     Erase { site: usize, entry: u8, what: u8, back: Option<u8> },
     Pull { to: usize, from: usize },
-    Reload { site: usize },
+    Reload { site: usize, apart: bool },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -451,7 +457,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (site.clone(), 0..2_u8, 0..8_u8, proptest::option::of(0..4_u8))
             .prop_map(|(site, entry, what, back)| Act::Erase { site, entry, what, back }),
         4 => (site.clone(), 0..3_usize).prop_map(|(to, from)| Act::Pull { to, from }),
-        1 => site.prop_map(|site| Act::Reload { site }),
+        2 => (site, any::<bool>()).prop_map(|(site, apart)| Act::Reload { site, apart }),
     ]
 }
 
@@ -511,10 +517,11 @@ fn run(sites: &mut [Site; 3], act: &Act) {
                 assert_eq!(site.record.change_count(), before);
             }
         }
-        Act::Reload { site } => {
+        Act::Reload { site, apart } => {
             let record = &mut sites[*site].record;
             let before = record.state_bytes();
-            *record = Record::load(&record.save()).unwrap();
+            *record =
+                if *apart { reload_apart(record) } else { Record::load(&record.save()).unwrap() };
             assert_eq!(record.state_bytes(), before);
         }
         Act::Pull { to, from } => {
@@ -572,9 +579,11 @@ proptest! {
             prop_assert_eq!(&site.record.view().bundle_text(), &shown);
             prop_assert_eq!(site.record.view().conflicts(), sites[0].record.view().conflicts());
             prop_assert!(site.record.is_sound());
-            let loaded = Record::load(&site.record.save()).unwrap();
-            prop_assert_eq!(&loaded.state_bytes(), &expected);
-            prop_assert!(loaded.is_sound());
+            for loaded in [Record::load(&site.record.save()).unwrap(), reload_apart(&site.record)] {
+                prop_assert_eq!(&loaded.state_bytes(), &expected);
+                prop_assert!(loaded.is_sound());
+                prop_assert_eq!(ids(&loaded), ids(&site.record));
+            }
         }
         let mut order = shuffle;
         for index in (1..singles.len()).rev() {

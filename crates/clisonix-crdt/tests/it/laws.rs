@@ -6,7 +6,7 @@ use clisonix_crdt::{Base, ChangeId, Record};
 use clisonix_fhir::json::Value;
 use proptest::prelude::*;
 
-use crate::site::{Site, object};
+use crate::site::{Site, object, reload_apart};
 
 /// One step of a random history over three sites.
 #[derive(Clone, Debug)]
@@ -51,6 +51,7 @@ enum Act {
     },
     Reload {
         site: usize,
+        apart: bool,
     },
     Type {
         site: usize,
@@ -87,7 +88,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (site.clone(), 0..2_u8, 0..5_u8, 0..3_u8, list())
             .prop_map(|(site, feed, message, gender, phones)| Act::Feed { site, feed, message, gender, phones }),
         1 => (site.clone(), any::<bool>()).prop_map(|(site, keep)| Act::Resolve { site, keep }),
-        1 => site.clone().prop_map(|site| Act::Reload { site }),
+        1 => (site.clone(), any::<bool>()).prop_map(|(site, apart)| Act::Reload { site, apart }),
         5 => (site.clone(), 0..2_u8, 0..2_u8, any::<u16>(), 0..6_u8, "[a-c \"\n😀]{0,5}", proptest::option::weighted(0.2, 0..6_u8))
             .prop_map(|(site, entry, note, at, deleted, inserted, back)|
                 Act::Type { site, entry, note, at, deleted, inserted, back }),
@@ -184,13 +185,13 @@ fn run(sites: &mut [Site; 3], act: &Act) {
             })
             .unwrap();
         }
-        Act::Reload { site } => {
+        Act::Reload { site, apart } => {
             let record = &mut sites[*site].record;
             // What is known from reading is saved too.
-            record.view().bundle_text();
-            let before = record.state_bytes();
-            *record = Record::load(&record.save()).unwrap();
-            assert_eq!(record.state_bytes(), before);
+            let before = (record.state_bytes(), record.view().bundle_text());
+            *record =
+                if *apart { reload_apart(record) } else { Record::load(&record.save()).unwrap() };
+            assert_eq!((record.state_bytes(), record.view().bundle_text()), before);
         }
         Act::Pull { to, from } => {
             if to != from {

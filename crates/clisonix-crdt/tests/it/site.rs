@@ -1,8 +1,10 @@
 //! A replica for tests: deterministic actors, a clock that ticks, resources as JSON text.
 
+use std::sync::Arc;
+
 use clisonix_crdt::{
-    ActorId, ActorSecret, Base, ChangeId, Conflict, EditError, EntryId, HybridTime, Origin, Record,
-    Source,
+    ActorId, ActorSecret, Base, ChangeId, Conflict, EditError, EntryId, HybridTime, LogSource,
+    Origin, Record, Source, join_segments,
 };
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_fhir::schema::resource_named;
@@ -148,4 +150,27 @@ pub(crate) fn without_version(mut resource: Value) -> Value {
         }
     }
     resource
+}
+
+#[derive(Debug)]
+struct Segments(Vec<Vec<u8>>);
+
+impl LogSource for Segments {
+    fn segments(&self) -> Option<Vec<Vec<u8>>> {
+        Some(self.0.clone())
+    }
+}
+
+/// The log in segments of one change, the first half of them joined.
+pub(crate) fn segments(record: &Record) -> Vec<Vec<u8>> {
+    let all: Vec<Vec<u8>> =
+        (0..record.change_count()).map(|number| record.segment_of(number..number + 1)).collect();
+    let (old, young) = all.split_at(all.len() / 2);
+    let old = if old.is_empty() { Vec::new() } else { vec![join_segments(old).unwrap()] };
+    [old, young.to_vec()].concat()
+}
+
+/// The record from its state and its log in segments.
+pub(crate) fn reload_apart(record: &Record) -> Record {
+    Record::load_state(&record.save_state(), Arc::new(Segments(segments(record)))).unwrap()
 }

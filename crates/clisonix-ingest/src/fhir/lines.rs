@@ -5,6 +5,7 @@
 //! resources, not on the size of the file.
 
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
 use clisonix_fhir::issue::{Issue, IssueCode, Location};
 use clisonix_fhir::json;
@@ -80,6 +81,11 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// The lines that have an outcome, in order, each with its number; none of one that is too long.
+    pub fn lines(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        filled(&self.bytes, self.first_line).map(|(number, _, line)| (number, line))
+    }
+
     /// The outcome of each line, in order.
     pub fn take_in(&self, known: &Known, hint: &Hint) -> Vec<Outcome> {
         if self.too_long {
@@ -90,6 +96,42 @@ impl Piece {
         let mut outcomes = Vec::new();
         each(&self.bytes, self.first_line, hint, known, &mut |outcome| outcomes.push(outcome));
         outcomes
+    }
+}
+
+/// Lines from anywhere in a source, each with its number.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    bytes: Vec<u8>,
+    places: Vec<(u32, Range<usize>)>,
+}
+
+impl Lines {
+    /// Adds a line.
+    pub fn push(&mut self, number: u32, line: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(line);
+        self.places.push((number, start..self.bytes.len()));
+        self.bytes.push(b'\n');
+    }
+
+    /// The lines as they stand, each ended by a line feed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// As [`Self::bytes`], given away.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The outcome of each line, in order.
+    pub fn take_in(&self, known: &Known, hint: &Hint) -> Vec<Outcome> {
+        let outcome = |(number, range): &(u32, Range<usize>)| {
+            let line = self.bytes.get(range.clone()).unwrap_or_default();
+            document(line, range.clone(), *number, hint, known)
+        };
+        self.places.iter().map(outcome).collect()
     }
 }
 

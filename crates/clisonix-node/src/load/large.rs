@@ -15,6 +15,7 @@ use clisonix_store::limit::{MAX_INPUT_BYTES, RAW_PART_BYTES};
 use clisonix_store::{Action, Batch, MessageId, ReadError, Store, Table};
 
 use super::input::InputHasher;
+use super::window::{Group, Window};
 use super::{FLUSH_BYTES, Input, Load, Read, TakenIn, raw_input};
 use crate::error::NodeError;
 use crate::node::access;
@@ -195,7 +196,8 @@ fn with_text<T>(
     result.map_err(|_| ReadError::Damaged { table: Table::Raw }.into())
 }
 
-/// Hands on each piece; ends early when nobody takes them any more.
+/// Hands on the lines, those of one record together as far as a window reaches; ends early when
+/// nobody takes them any more.
 fn read_pieces(
     store: &Store,
     message: MessageId,
@@ -204,15 +206,26 @@ fn read_pieces(
     sender: &SyncSender<Result<Read, NodeError>>,
 ) {
     let hint = hint(input);
+    let mut send = |group: Group| {
+        sender.send(Ok(Read::piece(input, message, group.bytes, group.outcomes))).is_ok()
+    };
     let end = with_text(store, message, &mut |text| {
         let mut pieces = Pieces::new(text);
+        let mut window = Window::default();
         while let Some(piece) = pieces.next_piece()? {
-            let outcomes = piece.take_in(known, &hint);
-            let read = Read::piece(input, message, piece.bytes, outcomes);
-            if sender.send(Ok(read)).is_err() {
-                break;
+            // A line that is too long has no bytes to keep its place in a window by.
+            if (window.is_full() || piece.too_long)
+                && !std::mem::take(&mut window).drain(known, &hint, &mut send)
+            {
+                return Ok(());
+            }
+            if let Some(group) = window.put(piece, known, &hint)
+                && !send(group)
+            {
+                return Ok(());
             }
         }
+        window.drain(known, &hint, &mut send);
         Ok(())
     });
     if let Err(error) = end {

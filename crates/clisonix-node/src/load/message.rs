@@ -123,18 +123,21 @@ impl Load<'_> {
         let objects: Vec<(&Object, Coverage)> = objects.map(|object| (object, coverage)).collect();
         let ids: Vec<EntryId> = objects.iter().filter_map(|(object, _)| entry_id(object)).collect();
         let fresh: Vec<&EntryId> = ids.iter().filter(|id| !record.knows(id)).collect();
-        let change = record.state(&objects, &origin, &mut Actors(&mut *inside.outside))?;
-        let Some(change) = change else { return Ok(false) };
-        let (size, bytes, access) = (
-            record.size_bytes(),
-            record.change(&change),
-            access(self.by, Action::Import, now, Some(record)),
-        );
+        let change = record.state(&objects, &origin, &mut Actors(&mut *inside.outside));
+        if record.has_lost_log() {
+            inside.records.forget(id);
+            return Err(NodeError::Damaged(id.to_owned()));
+        }
+        if change?.is_none() {
+            return Ok(false);
+        }
+        let access = access(self.by, Action::Import, now, Some(record));
+        // Its operations stand in the record, in the log and as what is shown.
+        self.dirty_bytes += 3 * record.size_since(record.change_count() - 1);
         if self.dirty.insert(id.to_owned()) {
-            self.dirty_bytes += size;
+            self.dirty_bytes += record.size_bytes();
             inside.records.hold(id);
         }
-        self.batch.change(id, bytes.ok_or_else(|| NodeError::Damaged(id.to_owned()))?)?;
         if is_new {
             stored::put_key(&mut self.batch, id, &statement.record)?;
         }

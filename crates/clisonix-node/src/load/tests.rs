@@ -5,35 +5,38 @@ use std::path::Path;
 use super::{Input, Read};
 use crate::{By, Node, Outside};
 
-const BY: By<'static> = By { author: "tester", purpose: "test" };
+pub(crate) const BY: By<'static> = By { author: "tester", purpose: "test" };
 
 /// A clock that ticks and random bytes that never repeat.
-struct Counting(u64);
+struct Counting {
+    now: u64,
+    seed: u64,
+}
 
 impl Outside for Counting {
     fn now_ms(&mut self) -> u64 {
-        self.0 += 1;
-        1_700_000_000_000 + self.0
+        self.now += 1;
+        self.now
     }
 
     fn random(&mut self, bytes: &mut [u8]) {
         for byte in bytes {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            *byte = (self.0 >> 56) as u8;
+            self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            *byte = (self.seed >> 56) as u8;
         }
     }
 }
 
-fn node(directory: &Path, seed: u64) -> Node {
-    Node::open(directory, Box::new(Counting(seed))).unwrap()
+pub(crate) fn node(directory: &Path, seed: u64) -> Node {
+    Node::open(directory, Box::new(Counting { now: 1_700_000_000_000, seed })).unwrap()
 }
 
-fn read(name: &str, text: &str) -> Read {
+pub(crate) fn read(name: &str, text: &str) -> Read {
     Read::new(Input { name: name.into(), feed: None, bytes: text.as_bytes().to_vec() })
 }
 
 /// One message that speaks of `count` patients.
-fn bundle(count: usize) -> String {
+pub(crate) fn bundle(count: usize) -> String {
     let entries = (0..count).map(|number| {
         format!(
             r#"{{"resource":{{"resourceType":"Patient","identifier":[{{"system":"urn:test:mrn","value":"N-{number}"}}]}}}}"#

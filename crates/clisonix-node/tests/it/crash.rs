@@ -14,7 +14,7 @@ const SEEDS: u64 = 24;
 fn open(disk: &Disk, seed: u64) -> Node {
     let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::default() };
     let store = Store::on_medium(Box::new(disk.clone()), [1; 16], &options).expect("opens");
-    Node::over(store, Box::new(Counting { now: 1_700_000_000_000, seed }))
+    Node::over(store, Box::new(Counting { now: 1_700_000_000_000, seed })).expect("opens")
 }
 
 /// A message about patients whom no other message speaks of.

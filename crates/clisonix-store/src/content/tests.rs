@@ -1,6 +1,9 @@
 //! Round trips of the rows, and their refusal when cut short.
 
-use super::{Arrival, Quarantined, RawInput, change_arrival, change_key, change_prefix};
+use super::{
+    Arrival, ChangePlace, Quarantined, RawInput, change_key, change_prefix, placed_key,
+    read_change_key,
+};
 
 fn raw() -> RawInput {
     RawInput {
@@ -48,5 +51,11 @@ fn a_row_cut_short_is_refused() {
 fn changes_of_one_record_are_together_and_in_order() {
     assert!(change_key("p-1", 255) < change_key("p-1", 256));
     assert!(!change_key("p-12", 1).starts_with(&change_prefix("p-1")));
-    assert_eq!(change_arrival(&change_key("p-1", 77)), Some(77));
+    for (arrival, count) in [(77, 1), (77, 2), (78, 1)] {
+        let place = ChangePlace { arrival, count };
+        assert_eq!(read_change_key(&placed_key("p-1", place)), Some(("p-1", place)));
+    }
+    let sealed = placed_key("p-1", ChangePlace { arrival: 77, count: 9 });
+    assert!(change_key("p-1", 77) < sealed && sealed < change_key("p-1", 78));
+    assert_eq!(read_change_key(&sealed[..sealed.len() - 1]), None);
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::Read as _;
 
 use clisonix_store::{
-    Access, AccessLogError, Action, Arrival, BackupError, Batch, FaultKind, OpenError, Quarantined,
-    RawInput, Store, StoreOptions, Table, WriteError, limit::RAW_PART_BYTES,
+    Access, AccessLogError, Action, Arrival, BackupError, Batch, ChangePlace, FaultKind, OpenError,
+    Quarantined, RawInput, Store, StoreOptions, StoredChange, Table, WriteError,
+    limit::RAW_PART_BYTES,
 };
 use sha2::Digest as _;
 
@@ -78,11 +79,11 @@ fn another_format_is_refused_or_migrated() {
     drop(Store::create(&path, [3; 16], &options()).unwrap());
     tamper(&path, "meta", b"\0format", Some(&9_u32.to_be_bytes()));
     let error = Store::open(&path, &options()).err().unwrap();
-    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 2 }));
-    assert!(error.to_string().contains("format 9") && error.to_string().contains("format 2"));
+    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 3 }));
+    assert!(error.to_string().contains("format 9") && error.to_string().contains("format 3"));
     tamper(&path, "meta", b"\0format", Some(&0_u32.to_be_bytes()));
     let error = Store::open(&path, &options()).err().unwrap();
-    assert!(matches!(error, OpenError::OlderFormat { found: 0, supported: 2 }));
+    assert!(matches!(error, OpenError::OlderFormat { found: 0, supported: 3 }));
     let migration = StoreOptions {
         migration: Some(|found, _| {
             let mut batch = Batch::new();
@@ -111,21 +112,21 @@ fn a_store_and_a_backup_of_format_1_are_taken_as_they_are() {
         value
     };
     tamper(&at("data"), "meta", b"\0format", Some(&1_u32.to_be_bytes()));
-    assert_eq!(format(), Some(vec![0, 0, 0, 2]));
+    assert_eq!(format(), Some(vec![0, 0, 0, 3]));
 
     // The same backup as the program of format 1 wrote it: two numbers and the digest differ.
     let mut bytes = fs::read(at("backup")).unwrap();
     let length = bytes.len() - 32;
     bytes[11] = 1;
     let row = bytes.windows(7).position(|window| window == b"\0format").unwrap();
-    assert_eq!(bytes[row + 10], 2);
+    assert_eq!(bytes[row + 10], 3);
     bytes[row + 10] = 1;
     let digest = sha2::Sha256::digest(&bytes[..length]);
     bytes[length..].copy_from_slice(&digest);
     fs::write(at("old"), &bytes).unwrap();
     fs::remove_dir_all(at("data")).unwrap();
     assert_eq!(Store::restore(&at("old"), &at("data"), [4; 16]).unwrap().format, 1);
-    assert_eq!(format(), Some(vec![0, 0, 0, 2]));
+    assert_eq!(format(), Some(vec![0, 0, 0, 3]));
 }
 
 /// Keeps an input in parts, and its row if it is to be whole.
@@ -235,6 +236,46 @@ fn arrivals_tell_what_came_in_which_order() {
     assert_eq!(snapshot.raw([8; 16]).unwrap(), Some((1, input)));
     assert_eq!(snapshot.changes("p-1", 0).unwrap().count(), 1);
     assert_eq!(snapshot.changes("p-1", 3).unwrap().count(), 0);
+}
+
+#[test]
+fn sealed_rows_hold_what_their_rows_held() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::create(&root.path().join("data"), [1; 16], &options()).unwrap();
+    for number in 0..6 {
+        let mut batch = Batch::new();
+        batch.change("p-1", vec![number]).unwrap().change("p-2", vec![number]).unwrap();
+        store.write(batch).unwrap();
+    }
+    let places = |latest: bool| -> Vec<(u64, u32)> {
+        let snapshot = store.snapshot().unwrap();
+        let place =
+            |row: Result<StoredChange, _>| row.map(|row| (row.place.arrival, row.place.count));
+        if latest {
+            snapshot.latest_changes("p-1").unwrap().map(place).map(Result::unwrap).collect()
+        } else {
+            snapshot.changes("p-1", 0).unwrap().map(place).map(Result::unwrap).collect()
+        }
+    };
+    let seal = |rows: &[(u64, u32)], bytes: &[u8]| {
+        let place = |&(arrival, count): &(u64, u32)| ChangePlace { arrival, count };
+        let rows: Vec<ChangePlace> = rows.iter().map(place).collect();
+        let mut batch = Batch::new();
+        batch.seal("p-1", &rows, bytes.to_vec()).unwrap();
+        store.write(batch).unwrap();
+    };
+    seal(&[(1, 1)], b"one row is nothing to seal");
+    assert_eq!(places(false).len(), 6);
+    seal(&[(1, 1), (3, 1), (5, 1)], &[0, 1, 2]);
+    seal(&[(5, 3), (7, 1)], &[0, 1, 2, 3]);
+    assert_eq!((places(false), places(true)[2]), (vec![(7, 4), (9, 1), (11, 1)], (7, 4)));
+    assert_eq!(store.snapshot().unwrap().count(Table::Changes).unwrap(), 9);
+    let held = |arrival| store.snapshot().unwrap().change("p-1", arrival).unwrap();
+    assert_eq!(held(3).unwrap().bytes, [0, 1, 2, 3]);
+    assert_eq!((held(9).unwrap().bytes, held(8), held(12)), (vec![4], None, None));
+    assert!(store.check().unwrap().is_sound());
+    seal(&[(9, 1), (11, 1), (12, 1)], b"a row that was not there");
+    assert_eq!(store.check().unwrap().broken_arrivals, 1);
 }
 
 fn junk(id: u8, size: usize) -> Quarantined {

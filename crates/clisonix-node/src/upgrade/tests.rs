@@ -1,0 +1,40 @@
+//! A store as an older program left it.
+
+use clisonix_store::{Batch, Span, Store, StoreOptions, Table};
+
+use super::LAYOUT_KEY;
+use crate::load::tests::{BY, bundle, node, read};
+
+#[test]
+fn records_of_the_older_layout_are_made_anew_from_their_logs() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("data");
+    let first = node(&directory, 1);
+    let mut load = first.load(BY);
+    load.take(&read("one.json", &bundle(5))).unwrap();
+    load.finish().unwrap();
+    let ids = first.record_ids().unwrap();
+    let texts = |node: &crate::Node| -> Vec<_> {
+        ids.iter().map(|id| node.record_text(id, BY).unwrap()).collect()
+    };
+    let (digest, shown) = (first.digest().unwrap(), texts(&first));
+    drop(first);
+
+    let store = Store::open(&directory, &StoreOptions::default()).unwrap();
+    let mut batch = Batch::new();
+    for prefix in [b"r\0", b"s\0"] {
+        for row in store.snapshot().unwrap().rows(Table::Index, &Span::prefix(prefix)).unwrap() {
+            batch.remove(Table::Index, &row.unwrap().key).unwrap();
+        }
+    }
+    for id in &ids {
+        batch.state(id, b"rendered by an older program".to_vec()).unwrap();
+    }
+    batch.remove(Table::Meta, LAYOUT_KEY).unwrap();
+    store.write(batch).unwrap();
+    drop(store);
+
+    let again = node(&directory, 2);
+    assert_eq!((again.digest().unwrap(), texts(&again)), (digest, shown));
+    again.verify().unwrap();
+}
