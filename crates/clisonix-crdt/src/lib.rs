@@ -51,7 +51,7 @@ mod tree;
 mod undo;
 mod version;
 mod view;
-mod wire;
+pub mod wire;
 mod writing;
 
 pub use actor::keys::MAX_KEYS;

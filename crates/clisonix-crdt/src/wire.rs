@@ -1,4 +1,6 @@
-//! Reading and writing of the primitive shapes of the change format: LEB128 numbers, lengths, bytes.
+//! Reading and writing of the primitive shapes of the formats: LEB128 numbers, lengths, bytes.
+//!
+//! Normative: `docs/formats/change.md`.
 
 use thiserror::Error;
 
@@ -41,7 +43,7 @@ pub enum DecodeError {
 
 /// Appends `value` as unsigned LEB128 (1 to 10 bytes).
 #[inline]
-pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_u64(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value as u8) | 0x80);
         value >>= 7;
@@ -50,55 +52,61 @@ pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends `value` zigzag-coded, so that small negative numbers stay short.
-pub(crate) fn put_i64(out: &mut Vec<u8>, value: i64) {
+pub fn put_i64(out: &mut Vec<u8>, value: i64) {
     put_u64(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
 /// Appends a length and the bytes.
 #[inline]
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_u64(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// A cursor over received bytes; every read is checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Starts at the first byte.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    pub(crate) fn at(&self) -> usize {
+    /// Offset of the next byte.
+    pub fn at(&self) -> usize {
         self.at
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether all bytes have been read.
+    pub fn is_empty(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
     /// What has not been read yet.
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    pub(crate) fn remaining(&self) -> usize {
+    /// How many bytes have not been read yet.
+    pub fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
 
+    /// One byte.
     #[inline]
-    pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
+    pub fn byte(&mut self) -> Result<u8, DecodeError> {
         let byte = *self.bytes.get(self.at).ok_or(DecodeError::Truncated(self.at))?;
         self.at += 1;
         Ok(byte)
     }
 
+    /// The next `len` bytes.
     #[inline]
-    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at.checked_add(len).ok_or(DecodeError::Truncated(self.at))?;
         let slice = self.bytes.get(self.at..end).ok_or(DecodeError::Truncated(self.at))?;
         self.at = end;
@@ -106,19 +114,21 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader of the next `len` bytes, whose offsets go on counting.
-    pub(crate) fn within(&mut self, len: usize) -> Result<Self, DecodeError> {
+    pub fn within(&mut self, len: usize) -> Result<Self, DecodeError> {
         let start = self.at;
         self.take(len)?;
         Ok(Self { bytes: self.bytes.get(..self.at).unwrap_or_default(), at: start })
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+    /// The next `N` bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let at = self.at;
         self.take(N)?.try_into().map_err(|_| DecodeError::Truncated(at))
     }
 
+    /// A number in its shortest form.
     #[inline]
-    pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
+    pub fn u64(&mut self) -> Result<u64, DecodeError> {
         match self.bytes.get(self.at) {
             // Most numbers are small.
             Some(&byte) if byte < 0x80 => {
@@ -150,20 +160,22 @@ impl<'a> Reader<'a> {
         Err(DecodeError::Meaningless { what: "number", at: start })
     }
 
-    pub(crate) fn i64(&mut self) -> Result<i64, DecodeError> {
+    /// A signed number, zigzag.
+    pub fn i64(&mut self) -> Result<i64, DecodeError> {
         let value = self.u64()?;
         Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
     }
 
+    /// A number that fits 32 bits; `what` names it in the error.
     #[inline]
-    pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
+    pub fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
         let at = self.at;
         u32::try_from(self.u64()?).map_err(|_| DecodeError::Limit { what, at })
     }
 
     /// A count of things that each take at least one of the remaining bytes, so that a hostile
     /// count cannot make the reader reserve memory.
-    pub(crate) fn count(&mut self, what: &'static str) -> Result<usize, DecodeError> {
+    pub fn count(&mut self, what: &'static str) -> Result<usize, DecodeError> {
         let at = self.at;
         let count = usize::try_from(self.u64()?).map_err(|_| DecodeError::Limit { what, at })?;
         if count > self.remaining() {
@@ -172,12 +184,9 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
+    /// A length of at most `limit`, and that many bytes.
     #[inline]
-    pub(crate) fn bytes(
-        &mut self,
-        limit: usize,
-        what: &'static str,
-    ) -> Result<&'a [u8], DecodeError> {
+    pub fn bytes(&mut self, limit: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let at = self.at;
         let len = usize::try_from(self.u64()?).map_err(|_| DecodeError::Limit { what, at })?;
         if len > limit {
@@ -186,13 +195,15 @@ impl<'a> Reader<'a> {
         self.take(len)
     }
 
-    pub(crate) fn str(&mut self, limit: usize, what: &'static str) -> Result<&'a str, DecodeError> {
+    /// As [`Self::bytes`], and the bytes are UTF-8.
+    pub fn str(&mut self, limit: usize, what: &'static str) -> Result<&'a str, DecodeError> {
         let at = self.at;
         std::str::from_utf8(self.bytes(limit, what)?)
             .map_err(|_| DecodeError::Meaningless { what, at })
     }
 
-    pub(crate) fn end(&self) -> Result<(), DecodeError> {
+    /// Nothing remains.
+    pub fn end(&self) -> Result<(), DecodeError> {
         if self.is_empty() { Ok(()) } else { Err(DecodeError::Trailing(self.at)) }
     }
 }

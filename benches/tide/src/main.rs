@@ -1,0 +1,102 @@
+//! Finding the difference: two sites hold `n` records, `d` of which were changed at one of them.
+//! What it costs until one site knows which ones, in bytes, round trips and CPU time.
+
+mod bloom;
+mod negentropy;
+mod own;
+#[path = "../../crdt/src/report.rs"]
+mod report;
+mod sites;
+
+use anyhow::{Result, bail};
+use report::{Report, Row};
+use sites::Sites;
+
+/// What one reconciliation cost.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    bytes: usize,
+    round_trips: usize,
+    /// CPU time of both sites, in milliseconds, of what one session needs.
+    session_ms: f64,
+    /// CPU time of one site before the first session, in milliseconds.
+    prepare_ms: f64,
+}
+
+const RECORDS: [usize; 3] = [10_000, 100_000, 1_000_000];
+const CHANGED: [usize; 4] = [0, 1, 100, 10_000];
+
+fn main() -> Result<()> {
+    let (mut json, mut full) = (false, false);
+    for argument in std::env::args().skip(1) {
+        match &*argument {
+            "--json" => json = true,
+            "--full" => full = true,
+            other => bail!("unknown argument `{other}`; known: --json --full"),
+        }
+    }
+    let seeds = if full { 10_000 } else { 1000 };
+    let mut report = report(json, seeds);
+    for records in RECORDS {
+        for changed in CHANGED {
+            let sites = Sites::new(records, changed);
+            let mut tell = |subject, cost: Cost| {
+                let mut value = |what: &str, value| {
+                    report.value(subject, &format!("{what}_{records}_{changed}"), value);
+                };
+                value("bytes", cost.bytes as f64);
+                value("round_trips", cost.round_trips as f64);
+                value("session_ms", cost.session_ms);
+                value("prepare_ms", cost.prepare_ms);
+            };
+            tell("clisonix", own::reconcile(&sites)?);
+            tell("negentropy", negentropy::reconcile(&sites)?);
+            tell("bloom", bloom::reconcile(&sites));
+        }
+        report.value("clisonix", &format!("upkeep_ns_{records}"), own::upkeep_ns(records));
+    }
+    for (changed, row) in [(1, "p99_bytes_1"), (100, "p99_bytes_100")] {
+        report.value("clisonix", row, own::p99_bytes(changed, seeds)?);
+    }
+    report.close();
+    Ok(())
+}
+
+fn report(json: bool, seeds: usize) -> Report {
+    let mut rows = Vec::new();
+    let mut row = |name: String, title: String, unit| {
+        rows.push(Row::new(&name, &title, unit, "lower"));
+    };
+    for (what, title, unit) in [
+        ("bytes", "bytes", "B"),
+        ("round_trips", "round trips", "count"),
+        ("session_ms", "CPU of a session, both sites, ms", "ms"),
+        ("prepare_ms", "CPU to prepare, one site, ms", "ms"),
+    ] {
+        for records in RECORDS {
+            for changed in CHANGED {
+                let title = format!("n {records} d {changed}: {title}");
+                row(format!("{what}_{records}_{changed}"), title, unit);
+            }
+        }
+    }
+    for records in RECORDS {
+        let title = format!("n {records}: upkeep, ns/change and peer");
+        row(format!("upkeep_ns_{records}"), title, "ns");
+    }
+    for changed in [1, 100] {
+        let title = format!("d {changed}: bytes, p99 of {seeds} seeds");
+        row(format!("p99_bytes_{changed}"), title, "B");
+    }
+    let about = serde_json::json!({
+        "records": RECORDS, "changed": CHANGED, "seeds": seeds, "time": "CPU time of the thread",
+    });
+    Report::new("tide", json, rows, about, "d of n records differ at two sites; CPU time")
+}
+
+/// Runs and measures, in milliseconds of CPU time.
+fn timed<T>(run: impl FnOnce() -> T) -> (T, f64) {
+    let start = cpu_time::ThreadTime::now();
+    let result = run();
+    (result, start.elapsed().as_secs_f64() * 1000.0)
+}
