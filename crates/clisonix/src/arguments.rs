@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    backup, completions, conflicts, demo, history, import, keys, quarantine, resolve, restore,
-    show, verify,
+    backup, completions, conflicts, demo, history, import, keys, open, quarantine, resolve,
+    restore, seal, shares, show, verify,
 };
 use crate::exit::TABLE;
 
@@ -73,10 +73,16 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     /// Fill an empty data directory from a backup
     Restore(restore::Restore),
-    /// Check the store and the chain of the access log
+    /// Check the store and the chain of the access log, or a share without opening it
     Verify(verify::Verify),
     /// Make, show, follow up and revoke the keys that sign and open
     Keys(keys::Keys),
+    /// Seal a file for named recipients and a purpose, signed
+    Seal(seal::Seal),
+    /// Open a share, after everything about it was verified
+    Open(open::Open),
+    /// The ledger of shares given and received
+    Shares(shares::Shares),
     /// Print a completion script for a shell
     Completions(completions::Completions),
 }

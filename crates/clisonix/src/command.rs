@@ -7,9 +7,12 @@ pub(crate) mod demo;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod keys;
+pub(crate) mod open;
 pub(crate) mod quarantine;
 pub(crate) mod resolve;
 pub(crate) mod restore;
+pub(crate) mod seal;
+pub(crate) mod shares;
 pub(crate) mod show;
 pub(crate) mod verify;
 
@@ -32,6 +35,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Restore(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
         Command::Keys(command) => command.run(&context),
+        Command::Seal(command) => command.run(&context),
+        Command::Open(command) => command.run(&context),
+        Command::Shares(command) => command.run(&context),
         Command::Completions(command) => command.run(&context),
     }
 }

@@ -48,6 +48,11 @@ impl Context {
         By { author, purpose: &self.everywhere.purpose }
     }
 
+    /// What for, without spaces around it.
+    pub(crate) fn purpose(&self) -> &str {
+        self.everywhere.purpose.trim()
+    }
+
     /// The data directory.
     pub(crate) fn directory(&self) -> Result<PathBuf> {
         if let Some(directory) = &self.everywhere.data {

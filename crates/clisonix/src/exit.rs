@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clisonix_node::{AccessLogError, BackupError, EditError, NodeError, OpenError};
 use clisonix_pq::FormError;
+use clisonix_pq::share::ShareError;
+use clisonix_pq::share::ledger::LedgerError;
 
 use crate::plain::Plain;
 
@@ -18,7 +20,9 @@ Exit codes:
   4  not found: a path, a record, an entry, a conflict, a version; or a name that fits several
   5  the data directory or a key file cannot be used: another process has it open, its format is
      newer, or others can read the secret
-  6  damaged: the store, the access log, a backup or a key file is not as it was written";
+  6  damaged: the store, the access log, a backup, a key file, a share or the ledger of
+     shares is not as it was written
+  7  a share was refused: not signed, not trusted, revoked, expired, withdrawn, or not for this key";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,7 @@ pub(crate) enum Exit {
     NotFound = 4,
     Unusable = 5,
     Damaged = 6,
+    Refused = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -77,6 +82,8 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
         fault
             .or_else(|| cause.downcast_ref::<NodeError>().map(of_node))
             .or_else(|| cause.downcast_ref::<FormError>().map(of_form))
+            .or_else(|| cause.downcast_ref::<ShareError>().map(of_share))
+            .or_else(|| cause.downcast_ref::<LedgerError>().map(of_ledger))
     });
     known.unwrap_or(Exit::Failed)
 }
@@ -113,6 +120,42 @@ fn of_form(error: &FormError) -> Exit {
         FormError::PassPhrase => Exit::Failed,
         FormError::Newer(_) | FormError::Cost => Exit::Unusable,
         _ => Exit::Damaged,
+    }
+}
+
+fn of_share(error: &ShareError) -> Exit {
+    match error {
+        ShareError::NotSigned
+        | ShareError::UntrustedIssuer { .. }
+        | ShareError::RevokedIssuer
+        | ShareError::Withdrawn { .. }
+        | ShareError::Expired { .. }
+        | ShareError::WrongRecipient
+        | ShareError::Resigned
+        | ShareError::Readdressed => Exit::Refused,
+        ShareError::NotAShare
+        | ShareError::Manifest(_)
+        | ShareError::Signature
+        | ShareError::Payload(_)
+        | ShareError::Truncated { .. }
+        | ShareError::Altered { .. }
+        | ShareError::Leaves
+        | ShareError::Container { .. }
+        | ShareError::Trailing
+        | ShareError::About(_)
+        | ShareError::Ledger(_) => Exit::Damaged,
+        ShareError::TooLarge { .. }
+        | ShareError::Words { .. }
+        | ShareError::Recipients
+        | ShareError::Profile(_) => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_ledger(error: &LedgerError) -> Exit {
+    match error {
+        LedgerError::Damaged { .. } => Exit::Damaged,
+        _ => Exit::Failed,
     }
 }
 

@@ -225,6 +225,12 @@ pub(crate) fn public_file(path: &Path) -> Result<PublicKeys> {
     PublicKeys::from_text(&text).with_context(|| path.display().to_string())
 }
 
+/// The text of a form in a file that somebody handed over.
+pub(crate) fn form(path: &Path) -> Result<Vec<u8>> {
+    let named = || path.display().to_string();
+    read(File::open(path).with_context(named)?).with_context(named)
+}
+
 /// Refuses a file with a secret in it that anybody but its owner can read. Pipes belong to who made
 /// them.
 pub(crate) fn refuse_if_shared(file: &File, path: &Path) -> Result<()> {

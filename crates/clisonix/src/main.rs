@@ -15,6 +15,7 @@ mod progress;
 mod replica;
 mod results;
 mod scratch;
+mod sharing;
 mod tally;
 
 use std::process::ExitCode;

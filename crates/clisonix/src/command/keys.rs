@@ -115,7 +115,7 @@ impl Keys {
 }
 
 /// Where the own keys are.
-fn folder(given: Option<PathBuf>) -> Result<PathBuf> {
+pub(crate) fn folder(given: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(folder) = given {
         return Ok(folder);
     }

@@ -10,4 +10,5 @@ mod faults;
 mod import;
 mod keys;
 mod reading;
+mod shares;
 mod site;

@@ -1,0 +1,257 @@
+//! What sealing, opening and verifying shares have in common: own keys, trusted issuers, the ledger
+//! of shares, and files that appear whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use clisonix_fhir::json::Object;
+use clisonix_node::Outside;
+use clisonix_pq::share::ledger::{self, Entry, Ledger, Way};
+use clisonix_pq::share::{Manifest, Moment, ShareError, Trust};
+use clisonix_pq::{Fingerprint, Keys, PublicKeys, Revocation};
+
+use crate::command::keys;
+use crate::context::Context;
+use crate::exit::Fault;
+use crate::keyring::{self, Keyring};
+use crate::outside::System;
+use crate::pass_phrase::Source;
+use crate::plain::Plain;
+use crate::results::Results;
+use crate::scratch;
+
+/// Most files of trusted issuers.
+const MAX_TRUSTED_FILES: usize = 10_000;
+
+/// Whose keys sign or open.
+#[derive(Debug, Args)]
+pub(crate) struct OwnKeys {
+    /// The name of the own keys, see `clisonix keys`
+    #[arg(long = "as", value_name = "NAME")]
+    name: String,
+    /// The folder of the own keys (else `clisonix/keys` in `$XDG_CONFIG_HOME` or `~/.config`)
+    #[arg(long, env = "CLISONIX_KEYS", value_name = "DIR", hide_env_values = true)]
+    keys: Option<PathBuf>,
+    #[command(flatten)]
+    pass_phrase: Source,
+}
+
+impl OwnKeys {
+    /// The newest keys, to sign with.
+    pub(crate) fn newest(&self) -> Result<Keys> {
+        let entry = Keyring::new(keys::folder(self.keys.clone())?).entry(&self.name)?;
+        let number = entry.current()?.number;
+        entry.unlock(number, &self.pass_phrase.present(&self.name)?)
+    }
+
+    /// The keys that a share is sealed for, of whichever generation.
+    pub(crate) fn named_by(&self, manifest: &Manifest) -> Result<Keys> {
+        let entry = Keyring::new(keys::folder(self.keys.clone())?).entry(&self.name)?;
+        let mut generations = entry.generations.iter().rev();
+        let named = generations.find(|generation| {
+            let salted = manifest.salted(generation.public.recipient());
+            manifest.recipients.contains(&salted)
+        });
+        let number = named.ok_or(ShareError::WrongRecipient)?.number;
+        entry.unlock(number, &self.pass_phrase.present(&self.name)?)
+    }
+}
+
+/// Whose shares are taken.
+#[derive(Debug, Args)]
+pub(crate) struct Trusted {
+    /// A trusted issuer's public file, a revocation, or a folder of `.pub` and `.revocation` files;
+    /// may stand several times
+    #[arg(long = "from", env = "CLISONIX_TRUST", value_name = "PATH", hide_env_values = true)]
+    paths: Vec<PathBuf>,
+}
+
+impl Trusted {
+    pub(crate) fn load(&self) -> Result<Trust> {
+        let mut issuers = Vec::new();
+        let mut revocations = Vec::new();
+        for path in self.files()? {
+            let text = keyring::form(&path)?;
+            if text.starts_with(b"clisonix revocation ") {
+                revocations.push((path, text));
+            } else {
+                let issuer = PublicKeys::from_text(&text);
+                issuers.push(issuer.with_context(|| path.display().to_string())?);
+            }
+        }
+        let mut trust = Trust::nobody();
+        for issuer in &issuers {
+            trust.accept(issuer.identity().clone());
+        }
+        for (path, text) in revocations {
+            let stated =
+                |issuer: &&PublicKeys| Revocation::from_text(&text, issuer.identity()).is_ok();
+            let of = issuers.iter().find(stated).ok_or_else(|| {
+                Fault::usage(format!("{}: a revocation of no trusted key", path.display()))
+            })?;
+            trust.revoke(of.identity().clone());
+        }
+        Ok(trust)
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        if self.paths.is_empty() {
+            let message = "whose shares are trusted? give --from or set CLISONIX_TRUST";
+            return Err(Fault::usage(message).into());
+        }
+        let mut files = Vec::new();
+        for path in &self.paths {
+            if !path.is_dir() {
+                files.push(path.clone());
+                continue;
+            }
+            let entries = fs::read_dir(path).with_context(|| path.display().to_string())?;
+            for entry in entries {
+                let path = entry?.path();
+                let ending = path.extension().and_then(|ending| ending.to_str());
+                if matches!(ending, Some("pub" | "revocation")) {
+                    files.push(path);
+                }
+            }
+        }
+        if files.is_empty() || files.len() > MAX_TRUSTED_FILES {
+            let message = format!("between 1 and {MAX_TRUSTED_FILES} trusted files are needed");
+            return Err(Fault::usage(message).into());
+        }
+        Ok(files)
+    }
+}
+
+/// The ledger of shares of a data directory, held by this process.
+pub(crate) struct LedgerFile {
+    file: File,
+    ledger: Ledger,
+}
+
+impl LedgerFile {
+    /// Opens the ledger, and finds the last manifest that `issuer` gave.
+    pub(crate) fn open(context: &Context, issuer: Fingerprint) -> Result<(Self, Option<[u8; 32]>)> {
+        let directory = context.directory()?;
+        scratch::make_private(&directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        let path = path(&directory);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path).with_context(|| path.display().to_string())?;
+        file.lock().with_context(|| path.display().to_string())?;
+        let (ledger, previous) = ledger::previous(BufReader::new(&file), issuer)?;
+        Ok((Self { file, ledger }, previous))
+    }
+
+    /// Appends a share; it is on disk when this returns.
+    pub(crate) fn append(mut self, way: Way, manifest: &Manifest) -> Result<()> {
+        let line = self.ledger.line(&Entry { way, at: now()?, manifest: manifest.clone() });
+        // What follows the last whole line was never finished.
+        self.file.set_len(self.ledger.bytes)?;
+        self.file.seek(io::SeekFrom::Start(self.ledger.bytes))?;
+        self.file.write_all(line.as_bytes())?;
+        Ok(self.file.sync_all()?)
+    }
+}
+
+/// All shares that were given and received; none where there is no ledger.
+pub(crate) fn ledger(context: &Context) -> Result<Vec<Entry>> {
+    let file = match File::open(path(&context.directory()?)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?,
+    };
+    let mut entries = Vec::new();
+    Ledger::read(BufReader::new(file), |entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+fn path(directory: &Path) -> PathBuf {
+    directory.join("shares.ledger")
+}
+
+/// A file that only its owner can read until it is whole; dropped without [`NewFile::keep`] it goes
+/// away.
+pub(crate) struct NewFile {
+    path: PathBuf,
+    beside: PathBuf,
+    pub(crate) file: File,
+    kept: bool,
+}
+
+impl NewFile {
+    /// Refuses a file that is there.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let name = path.file_name().ok_or_else(|| Fault::usage("a file name is needed"))?;
+        if path.symlink_metadata().is_ok() {
+            return Err(Fault::usage(format!("{} is there already", path.display())).into());
+        }
+        let beside = path.with_file_name(format!(".{}.new", name.to_string_lossy()));
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(&beside).with_context(|| beside.display().to_string())?;
+        Ok(Self { path: path.to_owned(), beside, file, kept: false })
+    }
+
+    /// Puts the file, whole and on disk, in its place.
+    pub(crate) fn keep(mut self) -> Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.beside, &self.path)
+            .with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.kept = true;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok(File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What is left is seen by its name.
+            let _ = fs::remove_file(&self.beside);
+        }
+    }
+}
+
+/// The present second.
+pub(crate) fn now() -> Result<Moment> {
+    let seconds = i64::try_from(System.now_ms() / 1000).ok();
+    let now = seconds.and_then(Moment::from_seconds);
+    now.ok_or_else(|| Fault::usage("the clock of this machine is wrong").into())
+}
+
+/// What a manifest states, as JSON.
+pub(crate) fn object(manifest: &Manifest) -> Object {
+    let terms = &manifest.terms;
+    let mut object = Object::new();
+    object.insert("share", manifest.share.to_string());
+    object.insert("issuer", manifest.issuer.hexadecimal());
+    object.insert("created", terms.created.to_string());
+    if let Some(until) = terms.until {
+        object.insert("until", until.to_string());
+    }
+    object.insert("purpose", &*terms.purpose);
+    object.insert("basis", &*terms.basis);
+    object.insert("content", &*terms.content);
+    object.insert("recipients", manifest.recipients.len() as u64);
+    object.insert("payload_bytes", manifest.payload_bytes);
+    object
+}
+
+/// What a manifest states, for people.
+pub(crate) fn print(manifest: &Manifest, results: &mut Results) -> io::Result<()> {
+    let terms = &manifest.terms;
+    let until = terms.until.map_or_else(|| "no end".to_owned(), |until| until.to_string());
+    results.line(format_args!("share {}", manifest.share))?;
+    results.line(format_args!("  issuer        {}", manifest.issuer))?;
+    results.line(format_args!("  created       {}", terms.created))?;
+    results.line(format_args!("  until         {until}"))?;
+    results.line(format_args!("  purpose       {}", Plain(&terms.purpose)))?;
+    results.line(format_args!("  basis         {}", Plain(&terms.basis)))?;
+    results.line(format_args!("  content       {}", Plain(&terms.content)))?;
+    results.line(format_args!("  recipients    {}", manifest.recipients.len()))?;
+    results.line(format_args!("  payload       {} bytes", manifest.payload_bytes))
+}
