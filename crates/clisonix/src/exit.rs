@@ -22,7 +22,7 @@ Exit codes:
      newer, or others can read the secret
   6  damaged: the store, the access log, a backup, a key file, a share or the ledger of
      shares is not as it was written
-  7  a share was refused: not signed, not trusted, revoked, expired, withdrawn, or not for this key";
+  7  a share was refused: not signed, not trusted, revoked, expired, or not for this key";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
