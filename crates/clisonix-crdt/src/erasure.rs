@@ -201,8 +201,7 @@ impl Record {
         let Some(Written::Edits(bytes)) = op.write else { return false };
         let root = Typed::read(bytes).ok().map(|typed| typed.root);
         let begun = root.and_then(|root| {
-            let actor = self.tables.actor_number(root.actor)?;
-            let change = self.log.of_actor(actor, root.seq, &self.tables)?;
+            let change = self.known((root.actor, root.seq))?;
             Some(chosen.get(&change)?.contains(&root.op))
         });
         begun.unwrap_or_default()
@@ -233,11 +232,8 @@ impl Record {
     pub(crate) fn can_erase(&self, order: &Order, past: &Past) -> bool {
         let Erased::Runs(runs) = &order.what else { return true };
         runs.iter().all(|run| {
-            let row = self.tables.actor_number(run.actor).and_then(|actor| {
-                let change = self.log.of_actor(actor, run.seq, &self.tables)?;
-                self.log.get(change).filter(|_| past.covers(actor, run.seq))
-            });
-            row.is_some_and(|row| run.first + run.count <= row.op_count())
+            let named = self.seen((run.actor, run.seq), past);
+            named.is_some_and(|(_, row)| run.first + run.count <= row.op_count())
         })
     }
 
@@ -277,11 +273,7 @@ impl Record {
                 rows.map(|(change, _)| change).collect()
             }
             Erased::Runs(runs) => {
-                let changes = runs.iter().filter_map(|run| {
-                    let actor = self.tables.actor_number(run.actor)?;
-                    self.log.of_actor(actor, run.seq, &self.tables)
-                });
-                changes.collect()
+                runs.iter().filter_map(|run| self.known((run.actor, run.seq))).collect()
             }
         }
     }

@@ -206,8 +206,19 @@ impl Record {
     }
 
     /// The number of a change that is here.
-    fn known(&self, (actor, seq): (ActorId, u32)) -> Option<ChangeNo> {
+    pub(crate) fn known(&self, (actor, seq): (ActorId, u32)) -> Option<ChangeNo> {
         self.log.of_actor(self.tables.actor_number(actor)?, seq, &self.tables)
+    }
+
+    /// A change that is in a past.
+    pub(crate) fn seen(
+        &self,
+        (actor, seq): (ActorId, u32),
+        past: &Past,
+    ) -> Option<(ChangeNo, &Logged)> {
+        let number = self.tables.actor_number(actor).filter(|&number| past.covers(number, seq))?;
+        let change = self.log.of_actor(number, seq, &self.tables)?;
+        Some((change, self.log.get(change)?))
     }
 
     fn is_here(&self, (actor, seq): (ActorId, u32)) -> bool {
@@ -420,12 +431,7 @@ impl Record {
                 Ok((Op { entry: entry.clone(), address: address.clone(), write }, None))
             }
             OpPlace::Base { actor, seq, op: index } => {
-                let number = self.tables.actor_number(*actor).ok_or(wrong)?;
-                if !past.covers(number, *seq) {
-                    return Err(wrong);
-                }
-                let base = self.log.of_actor(number, *seq, &self.tables).ok_or(wrong)?;
-                let row = self.log.get(base).ok_or(wrong)?;
+                let (base, row) = self.seen((*actor, *seq), past).ok_or(wrong)?;
                 let there = row.place_of(*index).and_then(|place| op_at(&row.ops, place));
                 let there = there.ok_or(RefusalReason::Base)?;
                 let Some(Written::Set(text)) = there.write else {
@@ -456,12 +462,7 @@ impl Record {
     ) -> Result<Op, RefusalReason> {
         let wrong = RefusalReason::Operation;
         let root = &typed.root;
-        let actor = self.tables.actor_number(root.actor).ok_or(wrong)?;
-        if !past.covers(actor, root.seq) {
-            return Err(wrong);
-        }
-        let row = self.log.of_actor(actor, root.seq, &self.tables);
-        let row = row.and_then(|change| self.log.get(change)).ok_or(wrong)?;
+        let (_, row) = self.seen((root.actor, root.seq), past).ok_or(wrong)?;
         let op = if row.is_erased(root.op) {
             let write = Write::Edits(typed.clone());
             let fits = belongs(entry, address) && fits(address.as_bytes(), &write);

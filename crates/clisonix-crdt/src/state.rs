@@ -85,6 +85,14 @@ impl Sibling<'_> {
     pub(crate) fn changes(&self) -> impl Iterator<Item = ChangeNo> + '_ {
         std::iter::once(self.change).chain(self.same.iter().copied())
     }
+
+    /// The operation that the text begins with in which this sibling typed.
+    pub(crate) fn text_root(&self) -> Option<Root> {
+        match self.write {
+            Written::Text(root, _) => Some(root),
+            _ => None,
+        }
+    }
 }
 
 /// The greatest statement that a feed made in a cell, kept after it was superseded.

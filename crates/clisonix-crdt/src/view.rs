@@ -460,9 +460,8 @@ fn equals_a_branch(
             };
             match shown_sibling(&cell, leader, tables, policy) {
                 // What is shown of a text is what all who typed in it have typed.
-                Some(Sibling { write: Written::Text(root, _), .. }) => {
-                    let of_text =
-                        |s: &&Sibling<'_>| matches!(s.write, Written::Text(of, _) if of == *root);
+                Some(sibling) if sibling.text_root().is_some() => {
+                    let of_text = |s: &&Sibling<'_>| s.text_root() == sibling.text_root();
                     cell.siblings.iter().filter(of_text).all(seen)
                 }
                 Some(sibling) => seen(sibling),

@@ -69,12 +69,8 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
-        let wanted = all_wanted(resources)?;
-        let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
-        let mut ops = self.operations(plan.state(self), &wanted)?;
-        if origin.source.is_none() {
-            plan.state(self).type_what_changed(&mut ops);
-        }
+        let (plan, mut ops) = self.planned(resources, base)?;
+        plan.state(self).type_what_changed(&mut ops, origin);
         self.commit(plan, &ops, origin, actors)
     }
 
@@ -86,10 +82,16 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
+        let (plan, ops) = self.planned(resources, base)?;
+        self.commit(plan, &ops, origin, actors)
+    }
+
+    /// The operations that make entries what `resources` say.
+    fn planned(&self, resources: &[&Object], base: &Base) -> Result<(Plan, Vec<Op>), EditError> {
         let wanted = all_wanted(resources)?;
         let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let ops = self.operations(plan.state(self), &wanted)?;
-        self.commit(plan, &ops, origin, actors)
+        Ok((plan, ops))
     }
 
     /// Makes the whole record what `resources` say: entries that the version has and `resources`
@@ -112,9 +114,7 @@ impl Record {
                 ops.push(presence_op(id, Write::Mark));
             }
         }
-        if origin.source.is_none() {
-            plan.state(self).type_what_changed(&mut ops);
-        }
+        plan.state(self).type_what_changed(&mut ops, origin);
         self.committed(plan, &ops, origin, actors)
     }
 

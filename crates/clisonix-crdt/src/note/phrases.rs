@@ -11,8 +11,6 @@ use crate::page::Cell;
 use crate::state::{ChangeNo, EntryId, Sibling, Written};
 use crate::version::View;
 
-use super::typing::remake;
-
 /// The text that a change left, in the text of its cell.
 pub(crate) struct Left {
     pub(crate) change: ChangeNo,
@@ -27,31 +25,14 @@ impl View<'_> {
     }
 
     fn unread_in(&self, id: &EntryId, address: &[u8], cell: &Cell<'_>) -> Option<Vec<Left>> {
-        let typed = |sibling: &Sibling<'_>| match sibling.write {
-            Written::Text(root, _) => Some(root),
-            _ => None,
-        };
-        let root = typed(cell.siblings.first()?)?;
-        let changes: Vec<ChangeNo> = cell
-            .siblings
-            .iter()
-            .filter(|sibling| typed(sibling) == Some(root))
-            .flat_map(Sibling::changes)
-            .collect();
+        let root = cell.siblings.first()?.text_root()?;
+        let typed = cell.siblings.iter().filter(|sibling| sibling.text_root() == Some(root));
+        let changes: Vec<ChangeNo> = typed.flat_map(Sibling::changes).collect();
+        let Written::Text(_, Some(note)) = cell.siblings.first()?.write else { return None };
         if changes.len() < 2 {
             return None;
         }
-        let note = cell.siblings.iter().find_map(|sibling| match sibling.write {
-            Written::Text(of, note) if of == root => note,
-            _ => None,
-        })?;
-        let remade;
-        let body = if let Some(body) = &note.body {
-            body
-        } else {
-            remade = remake(self.log, self.tables, id, address, root).ok()?;
-            &remade
-        };
+        let body = self.body_of(id, address, note).ok()?;
         let mut read = BTreeSet::new();
         let mut left = Vec::new();
         for change in changes {

@@ -1,5 +1,7 @@
 //! Reading texts: where a pointer leads, what is shown there, and how an edit of it is spelled.
 
+use std::borrow::Cow;
+
 use clisonix_fhir::json::Value;
 use clisonix_fhir::patch::{target_mut, tokens};
 use clisonix_fhir::schema::Scope;
@@ -7,7 +9,7 @@ use clisonix_fhir::schema::Scope;
 use crate::actor::ActorId;
 use crate::address::{Address, Path, Step};
 use crate::change::{Op, Typed, Write, find_op};
-use crate::edit::EditError;
+use crate::edit::{EditError, Origin};
 use crate::layout::thing_scope;
 use crate::page::Cell;
 use crate::state::{ChangeNo, EntryId, Sibling, Written};
@@ -17,7 +19,7 @@ use crate::version::View;
 use crate::view;
 
 use super::additions::additions;
-use super::body::Authored;
+use super::body::{Authored, Body};
 use super::spot::straight_to;
 use super::typing::remake;
 use super::{Note, OpName, Passage, place};
@@ -77,10 +79,7 @@ impl View<'_> {
         address: &[u8],
         note: &Note,
     ) -> Result<Vec<Authored>, TextError> {
-        match &note.body {
-            Some(body) => body.authors(),
-            None => remake(self.log, self.tables, id, address, note.root)?.authors(),
-        }
+        self.body_of(id, address, note)?.authors()
     }
 
     /// Edits that take back what a change typed.
@@ -91,9 +90,19 @@ impl View<'_> {
         note: &Note,
         change: (u32, u32),
     ) -> Result<TextEdits, TextError> {
+        self.body_of(id, address, note)?.undone(change)
+    }
+
+    /// A text with its history, which is made from the log if it is not there.
+    pub(super) fn body_of<'n>(
+        &self,
+        id: &EntryId,
+        address: &[u8],
+        note: &'n Note,
+    ) -> Result<Cow<'n, Body>, TextError> {
         match &note.body {
-            Some(body) => body.undone(change),
-            None => remake(self.log, self.tables, id, address, note.root)?.undone(change),
+            Some(body) => Ok(Cow::Borrowed(body)),
+            None => remake(self.log, self.tables, id, address, note.root).map(Cow::Owned),
         }
     }
 
@@ -200,10 +209,7 @@ impl View<'_> {
         text: &str,
     ) -> Option<OpName> {
         let showing = || cell.siblings.iter().filter(|sibling| view::text_of(sibling) == text);
-        let typed = showing().filter_map(|sibling| match sibling.write {
-            Written::Text(root, _) => Some(root.name(self.tables)),
-            _ => None,
-        });
+        let typed = showing().filter_map(Sibling::text_root).map(|root| root.name(self.tables));
         let least = |name: &OpName| (name.actor, name.seq);
         typed.min_by_key(least).or_else(|| {
             let set = showing().flat_map(Sibling::changes);
@@ -224,8 +230,12 @@ impl View<'_> {
         })
     }
 
-    /// Makes edits inside a text of operations that only change the text of a text cell.
-    pub(crate) fn type_what_changed(&self, ops: &mut [Op]) {
+    /// Makes edits inside a text of operations that only add to the text of a text cell; not of a
+    /// feed's, which states and never types.
+    pub(crate) fn type_what_changed(&self, ops: &mut [Op], origin: &Origin<'_>) {
+        if origin.source.is_some() {
+            return;
+        }
         for op in ops {
             if let Write::Set(text) = &op.write
                 && let Some(typed) = self.typed_instead(&op.entry, &op.address, text)

@@ -265,10 +265,7 @@ impl Record {
             }
             let address = op.address.as_bytes();
             let cell = entry.pages.cell(address).unwrap_or_default();
-            let is_wanted = |root: Root| {
-                let mut siblings = cell.siblings.iter();
-                siblings.any(|s| matches!(s.write, Written::Text(of, _) if of == root))
-            };
+            let is_wanted = |root: Root| cell.siblings.iter().any(|s| s.text_root() == Some(root));
             entry.notes.retain(address, is_wanted);
         }
     }

@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::laws::cases;
 use crate::site::{Site, entry_id, exchange, object, reload_apart, segments};
 
 const PATIENT: &str = "Patient/patient-123";
@@ -540,10 +541,6 @@ fn pull(to: &mut Record, from: &Record) {
     let received = to.receive(&from.whole_changes_since(&to.view().heads())).unwrap();
     assert_eq!(received.refused, []);
     assert_eq!(received.waiting, 0);
-}
-
-fn cases() -> u32 {
-    std::env::var("CLISONIX_LAW_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
 }
 
 proptest! {

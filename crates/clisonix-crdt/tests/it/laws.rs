@@ -261,7 +261,7 @@ fn put_notes(site: &mut Site, entry: u8, keep: u8, tail: &str, back: Option<u8>)
     site.put_at(&resource, &base).unwrap();
 }
 
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     std::env::var("CLISONIX_LAW_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
 }
 
