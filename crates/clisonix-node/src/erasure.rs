@@ -11,16 +11,24 @@ use clisonix_store::{Batch, Snapshot};
 use crate::error::NodeError;
 use crate::stored;
 
-/// Adds to a batch what the rows become of a record that lost content in `erased`; `logged` of its
-/// changes are in rows of the log.
+/// Which rows of a record's log are written anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rewritten {
+    /// How many changes are in rows.
+    pub(crate) logged: usize,
+    /// All of them, or those that differ.
+    pub(crate) all: bool,
+}
+
+/// Adds to a batch what the rows become of a record that lost content in `erased`.
 pub(crate) fn put_erased(
     batch: &mut Batch,
     snapshot: &Snapshot,
     record: &Record,
-    logged: usize,
+    rows: Rewritten,
     erased: &BTreeSet<EntryId>,
 ) -> Result<(), NodeError> {
-    put_log(batch, snapshot, record, logged)?;
+    put_log(batch, snapshot, record, rows)?;
     let mut entries: BTreeSet<EntryId> = record.view().all_entries().cloned().collect();
     for gone in erased.difference(&entries) {
         stored::remove_entry(batch, snapshot, gone, record.id())?;
@@ -34,12 +42,12 @@ pub(crate) fn put_erased(
     Ok(())
 }
 
-/// The rows of the log that would now be written in another way.
+/// The rows of the log, or those that would now be written in another way.
 fn put_log(
     batch: &mut Batch,
     snapshot: &Snapshot,
     record: &Record,
-    logged: usize,
+    rows: Rewritten,
 ) -> Result<(), NodeError> {
     let damaged = || NodeError::Damaged(record.id().to_owned());
     let mut first = 0;
@@ -47,12 +55,12 @@ fn put_log(
         let row = row?;
         let next = first + segment_len(&row.bytes).map_err(|_| damaged())?;
         let bytes = record.segment_of(first..next);
-        if bytes != row.bytes {
+        if rows.all || bytes != row.bytes {
             batch.replace_change(record.id(), row.place, bytes)?;
         }
         first = next;
     }
-    if first == logged { Ok(()) } else { Err(damaged()) }
+    if first == rows.logged { Ok(()) } else { Err(damaged()) }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Why an operation of the node failed.
 
-use clisonix_crdt::{EditError, ReceiveError};
+use clisonix_crdt::{EditError, EraseError, ReceiveError};
 use clisonix_fhir::issue::Issue;
 use clisonix_store::{AccessLogError, BackupError, OpenError, ReadError, WriteError};
 use thiserror::Error;
+
+use crate::vault::VaultFault;
 
 /// Why an operation failed; nothing of it was applied.
 #[derive(Debug, Error)]
@@ -33,6 +35,12 @@ pub enum NodeError {
     /// Another node's changes were refused.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// The erasure was refused; nothing was erased.
+    #[error(transparent)]
+    Erase(#[from] EraseError),
+    /// The vault of keys cannot be used.
+    #[error(transparent)]
+    Vault(#[from] VaultFault),
     /// An input cannot be read from where it comes from.
     #[error("the input cannot be read")]
     Input(#[from] std::io::Error),

@@ -62,7 +62,8 @@ impl Node {
 
     /// Takes in another node's changes to a record, durably, and tells what became of them: those
     /// that were refused are not here, and those that wait for others are lost with the process, so
-    /// that they must be sent again. An erasure among them makes the record's rows anew.
+    /// that they must be sent again. An erasure among them makes the record's rows anew, and destroys the
+    /// key that the rows before were under.
     ///
     /// # Errors
     /// [`NodeError::Receive`]; nothing is applied then.
@@ -92,8 +93,12 @@ impl Node {
             return Ok(received);
         }
         let batch = imported(record, before, key, access(by, Action::Import, now, Some(record)));
-        inside.records.note_erased(name, &received.erased);
-        self.make_durable(name, batch, &mut inside.records)?;
+        if received.erased.is_empty() {
+            self.make_durable(name, batch, &mut inside.records)?;
+        } else {
+            inside.records.note_erased(name, &received.erased);
+            self.make_received_durable(name, batch, &mut inside.records)?;
+        }
         Ok(received)
     }
 

@@ -5,6 +5,7 @@
 //! random source are handed in ([`Outside`]).
 
 mod editing;
+mod erasing;
 mod erasure;
 mod error;
 mod exchange;
@@ -14,20 +15,26 @@ mod outside;
 mod quarantine;
 mod reading;
 mod records;
+mod rotating;
+mod row_keys;
 mod stored;
 mod upgrade;
+mod vault;
 
 /// What the operations give and take from the crates below.
 pub use clisonix_crdt::{
-    ChangeId, ChangeInfo, EditError, HybridTime, ReceiveError, Received, Refusal, RefusalReason,
+    ChangeId, ChangeInfo, EditError, EraseError, HybridTime, ReceiveError, Received, Refusal, RefusalReason,
 };
 pub use clisonix_store::{
-    AccessLogError, BackupError, BackupReport, OpenError, ReadError, WriteError,
+    AccessLogError, BackupError, BackupReport, EngineFault, FaultKind, OpenError, ReadError,
+    StoreForm, WriteError,
 };
 pub use editing::{Edited, ReadVersion};
+pub use erasing::{Aim, Erased};
 pub use error::NodeError;
 pub use load::{Input, Load, MAX_WHOLE_BYTES, Read, TakenIn, is_large};
-pub use node::{By, Node};
+pub use node::{By, Keys, Node};
 pub use outside::Outside;
 pub use quarantine::Quarantined;
 pub use reading::{Patient, RecordText};
+pub use vault::VaultFault;

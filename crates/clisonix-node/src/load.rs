@@ -5,7 +5,7 @@ mod large;
 mod message;
 mod window;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clisonix_crdt::{Base, EntryId, HybridTime};
 use clisonix_fhir::issue::{Issue, IssueCode};
@@ -18,7 +18,7 @@ use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::quarantine;
 use crate::records::seal;
-use crate::stored;
+use crate::stored::{self, Settled};
 
 pub use input::{Input, Read, TakenIn};
 pub use large::{MAX_WHOLE_BYTES, is_large};
@@ -41,6 +41,9 @@ pub struct Load<'n> {
     /// What the dirty records take in memory, and what they will add to the batch, about.
     dirty_bytes: usize,
     in_flight: Option<(Ticket, BTreeSet<String>)>,
+    /// What the batch, and the one in flight, say of messages.
+    noted: BTreeMap<MessageId, Settled>,
+    noted_before: BTreeMap<MessageId, Settled>,
 }
 
 impl Node {
@@ -54,6 +57,8 @@ impl Node {
             dirty: BTreeSet::new(),
             dirty_bytes: 0,
             in_flight: None,
+            noted: BTreeMap::new(),
+            noted_before: BTreeMap::new(),
         }
     }
 }
@@ -100,7 +105,7 @@ impl Load<'_> {
         for outcome in read.outcomes() {
             match outcome {
                 Outcome::Taken(intake) => {
-                    if self.apply_message(intake, &mut taken)? == Applied::TooLarge {
+                    if self.apply_message(intake, read.message(), &mut taken)? == Applied::TooLarge {
                         // Of a message that was read only its input tells where it stands.
                         let issues = vec![message_too_large()];
                         self.reject(read, &Rejected { raw: 0..usize::MAX, issues }, &mut taken)?;
@@ -158,6 +163,7 @@ impl Load<'_> {
             seal(&self.node.store, &id, &mut self.batch)?;
         }
         let ticket = self.node.store.submit(std::mem::take(&mut self.batch))?;
+        self.noted_before = std::mem::take(&mut self.noted);
         self.accesses = 0;
         self.dirty_bytes = 0;
         self.in_flight = Some((ticket, std::mem::take(&mut self.dirty)));
@@ -169,6 +175,7 @@ impl Load<'_> {
     fn settle(&mut self) -> Result<(), NodeError> {
         let Some((ticket, records)) = self.in_flight.take() else { return Ok(()) };
         let result = ticket.wait();
+        self.noted_before.clear();
         let mut inside = self.node.inside();
         if result.is_err() {
             for id in &records {
@@ -191,6 +198,7 @@ impl Load<'_> {
             inside.records.forget(&id);
         }
         self.batch = Batch::new();
+        self.noted.clear();
         self.accesses = 0;
         self.dirty_bytes = 0;
     }

@@ -1,17 +1,25 @@
 //! The node: its store, its records in memory, and who asks.
 
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clisonix_crdt::Record;
-use clisonix_store::{Access, Action, BackupReport, Batch, Hash, Incarnation, Store, StoreOptions};
+use clisonix_pq::at_rest::{StoreId, StoreKey, Vault, VaultError};
+use clisonix_store::{
+    Access, Action, BackupReport, Batch, Hash, Incarnation, Protection, Store, StoreForm,
+    StoreOptions,
+};
 use sha2::{Digest, Sha256};
 
+use crate::erasing::{finish_pending, seen_generation};
 use crate::error::NodeError;
 use crate::outside::Outside;
 use crate::reading::text_of;
 use crate::records::{Records, replay};
+use crate::row_keys::RowKeys;
+use crate::stored;
 use crate::upgrade::upgrade;
+use crate::vault::{VaultFault, VaultFolder};
 
 /// What the store may hold of its file in memory, in bytes; records have their own limit.
 const CACHE_BYTES: usize = 64 << 20;
@@ -30,6 +38,21 @@ pub struct Node {
     // Dropped first: the records in it read from the store.
     pub(crate) inside: Mutex<Inside>,
     pub(crate) store: Store,
+    /// The keys of the records' rows, where the store is encrypted.
+    pub(crate) rows: Option<Arc<RowKeys>>,
+}
+
+/// What an encrypted store is opened with.
+pub struct Keys {
+    /// Which store it is; of a new one 16 random bytes.
+    pub store: StoreId,
+    /// The key that the store and its vault are under.
+    pub key: StoreKey,
+    /// The folder of the vault, made where it is missing. It must not lie in the data directory, nor
+    /// be part of its backups: whoever has an old copy of it has keys that were destroyed.
+    pub vault: PathBuf,
+    /// Fills bytes from a cryptographically secure source.
+    pub random: fn(&mut [u8]),
 }
 
 /// What is behind the node's lock.
@@ -56,6 +79,43 @@ impl Node {
         Self::over(store, outside)
     }
 
+    /// Opens the data directory of an encrypted store, and makes it if it is not there. A store that
+    /// is there and not encrypted is opened as it is.
+    ///
+    /// # Errors
+    /// [`NodeError::Open`] as [`Self::open`], and for a key that the store is not under;
+    /// [`NodeError::Vault`] if the vault is not there, under another key, damaged or an old copy.
+    pub fn open_encrypted(
+        directory: &Path,
+        keys: Keys,
+        mut outside: Box<dyn Outside>,
+    ) -> Result<Self, NodeError> {
+        let form = Store::form(directory)?;
+        if form == StoreForm::Plain {
+            return Self::open(directory, outside);
+        }
+        let (protection, rows) = keys.unlock(form == StoreForm::Absent)?;
+        let options = StoreOptions {
+            cache_bytes: CACHE_BYTES,
+            protection: Some(protection),
+            ..StoreOptions::default()
+        };
+        let store = if form == StoreForm::Absent {
+            let mut incarnation: Incarnation = [0; 16];
+            outside.random(&mut incarnation);
+            Store::create(directory, incarnation, &options)?
+        } else {
+            Store::open(directory, &options)?
+        };
+        let (found, seen) = (rows.generation(), seen_generation(&store.snapshot()?)?);
+        if found < seen {
+            return Err(VaultFault::Old { found, seen }.into());
+        }
+        finish_pending(&store, &rows)?;
+        let node = Self::over(store, outside)?;
+        Ok(Self { rows: Some(rows), ..node })
+    }
+
     /// A node over a store that is open already, on whatever medium.
     ///
     /// # Errors
@@ -63,7 +123,7 @@ impl Node {
     pub fn over(store: Store, outside: Box<dyn Outside>) -> Result<Self, NodeError> {
         upgrade(&store)?;
         let inside = Inside { outside, records: Records::default() };
-        Ok(Self { store, inside: Mutex::new(inside) })
+        Ok(Self { store, inside: Mutex::new(inside), rows: None })
     }
 
     /// Writes a consistent copy of the store to one file, while running.
@@ -75,18 +135,29 @@ impl Node {
         Ok(self.store.backup(to)?)
     }
 
-    /// Makes a new data directory from a backup.
+    /// Makes a new data directory from a backup, encrypted where there are keys; a sealed backup
+    /// needs those of its store. What a key that was destroyed meanwhile was over is not in it.
     ///
     /// # Errors
-    /// [`NodeError::Backup`]: the backup is damaged, or the directory is not empty.
+    /// [`NodeError::Backup`]: the backup is damaged or of another store, or the directory is not
+    /// empty. [`NodeError::Vault`] as [`Self::open_encrypted`].
     pub fn restore(
         from: &Path,
         directory: &Path,
+        keys: Option<Keys>,
         outside: &mut dyn Outside,
     ) -> Result<BackupReport, NodeError> {
         let mut incarnation: Incarnation = [0; 16];
         outside.random(&mut incarnation);
-        Ok(Store::restore(from, directory, incarnation)?)
+        let Some(keys) = keys else {
+            return Ok(Store::restore(from, directory, incarnation, None)?);
+        };
+        let is_new = Store::backup_of(from)?.is_none();
+        let (protection, _) = keys.unlock(is_new)?;
+        let report = Store::restore(from, directory, incarnation, Some(&protection))?;
+        let options = StoreOptions { protection: Some(protection), ..StoreOptions::default() };
+        forget_lost(&Store::open(directory, &options)?)?;
+        Ok(report)
     }
 
     /// Checks the store's structure, the chain of the access log, and of every record that its log
@@ -153,6 +224,41 @@ impl Node {
         self.store.write(batch)?;
         Ok(())
     }
+}
+
+impl Keys {
+    /// Opens the vault; makes one for a new store.
+    pub(crate) fn unlock(self, is_new: bool) -> Result<(Arc<Protection>, Arc<RowKeys>), VaultFault> {
+        let random = self.random;
+        let folder = VaultFolder::new(self.vault);
+        let vault = match folder.load(self.store, &self.key)? {
+            Some(vault) => vault,
+            None if is_new => {
+                let vault = Vault::new(self.store, &mut { random });
+                folder.keep(&vault, &self.key, &mut { random })?;
+                vault
+            }
+            None => return Err(VaultFault::Missing { path: folder.path().to_owned() }),
+        };
+        if vault.store() != self.store {
+            return Err(VaultError::Other.into());
+        }
+        folder.destroy_others(vault.generation())?;
+        let rows = Arc::new(RowKeys::new(vault, folder, Box::new(random)));
+        let seal: Arc<dyn clisonix_store::RowSeal> = rows.clone();
+        let protection = Protection::new(self.store, self.key, Box::new(random), Some(seal));
+        Ok((Arc::new(protection), rows))
+    }
+}
+
+/// Removes what finds records whose key was destroyed after a backup was made.
+fn forget_lost(store: &Store) -> Result<(), NodeError> {
+    let lost = store.lost(clisonix_store::Table::Records)?;
+    let records = lost.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
+    let mut batch = Batch::new();
+    stored::remove_records(&mut batch, &store.snapshot()?, &records)?;
+    store.write(batch)?;
+    Ok(())
 }
 
 /// An entry for the access log.

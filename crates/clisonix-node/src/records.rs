@@ -13,7 +13,7 @@ use std::sync::Arc;
 use clisonix_crdt::{EntryId, LogSource, Record, join_segments};
 use clisonix_store::{Batch, ChangePlace, ReadError, Reader, Snapshot, Store, StoredChange};
 
-use crate::erasure::put_erased;
+use crate::erasure::{Rewritten, put_erased};
 use crate::error::NodeError;
 use crate::stored::{self, Tail};
 
@@ -45,6 +45,8 @@ struct Held {
     state_bytes: usize,
     /// Entries that lost content to an erasure that the store does not know.
     erased: BTreeSet<EntryId>,
+    /// Whether all its rows are to be written anew, because they get another key.
+    is_resealed: bool,
     /// When it was used last.
     turn: u64,
 }
@@ -83,6 +85,13 @@ impl Records {
     pub(crate) fn note_erased(&mut self, id: &str, entries: &[EntryId]) {
         if let Some(held) = self.held.get_mut(id) {
             held.erased.extend(entries.iter().cloned());
+        }
+    }
+
+    /// Notes that all rows of a record are to be written anew.
+    pub(crate) fn note_resealed(&mut self, id: &str) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.is_resealed = true;
         }
     }
 
@@ -152,7 +161,8 @@ impl Held {
         let rows: Vec<StoredChange> = rows.collect::<Result<_, ReadError>>()?;
         apply(&mut record, rows.iter().rev().map(|row| &*row.bytes)).ok_or_else(damaged)?;
         let logged = record.change_count();
-        Ok(Self { record, logged, tail, state_bytes, erased: BTreeSet::new(), turn: 0 })
+        let (erased, is_resealed) = (BTreeSet::new(), false);
+        Ok(Self { record, logged, tail, state_bytes, erased, is_resealed, turn: 0 })
     }
 
     fn put(&mut self, store: &Store, batch: &mut Batch) -> Result<bool, NodeError> {
@@ -168,9 +178,10 @@ impl Held {
         self.tail.bytes = self.tail.bytes.saturating_add(segment.len() as u32);
         batch.change(record.id(), segment)?;
         stored::put_shown(batch, record, self.logged)?;
-        let erases = !self.erased.is_empty();
+        let erases = self.is_resealed || !self.erased.is_empty();
         if erases {
-            put_erased(batch, &store.snapshot()?, record, self.logged, &self.erased)?;
+            let rows = Rewritten { logged: self.logged, all: self.is_resealed };
+            put_erased(batch, &store.snapshot()?, record, rows, &self.erased)?;
         }
         let is_packed = erases || self.tail.bytes >= MIN_TAIL_BYTES.max(self.state_bytes as u32);
         if is_packed {
@@ -182,6 +193,7 @@ impl Held {
         stored::put_head(batch, record, self.tail)?;
         self.logged = record.change_count();
         self.erased.clear();
+        self.is_resealed = false;
         // The rows in the store are older than those of this batch.
         Ok(is_packed && !erases)
     }

@@ -9,7 +9,9 @@
 //! | index | `e`, `0`, `Type/id` | record |
 //! | index | `r`, `0`, record | rows of the log since the state was packed, their bytes, version |
 //! | index | `s`, `0`, record, `0`, `Type/id` | what is shown of an entry: conflicts and resource |
-//! | index | `m`, `0`, message id | the records it was taken into, each ended by a line feed |
+//! | index | `m`, `0`, message id | the records it was taken into, each ended by a line feed; `0`, the ids of the inputs it came in |
+//! | meta | `erasing`, `0`, record | the keys that are to be destroyed, see `erasing.rs` |
+//! | meta | `vault` | the newest generation of the vault that the store has seen |
 
 use std::collections::BTreeSet;
 
@@ -68,6 +70,11 @@ fn head_key(record: &str) -> Vec<u8> {
 
 fn shown_prefix(record: &str) -> Vec<u8> {
     [b"s\0", record.as_bytes(), b"\0"].concat()
+}
+
+/// The record behind the key of a row that shows an entry; `None` for any other key.
+pub(crate) fn record_of_shown(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(b"s\0")?.split(|byte| *byte == 0).next()
 }
 
 fn shown_key(record: &str, entry: &str) -> Vec<u8> {
@@ -207,6 +214,36 @@ pub(crate) fn remove_entry(
     Ok(())
 }
 
+/// Removes every row that finds one of these records or is derived from it.
+pub(crate) fn remove_records(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    records: &BTreeSet<String>,
+) -> Result<(), NodeError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let is_of = |name: &[u8]| str::from_utf8(name).is_ok_and(|name| records.contains(name));
+    for row in snapshot.rows(Table::Aliases, &Span::all())? {
+        let row = row?;
+        if row.key.rsplit(|byte| *byte == 0).next().is_some_and(is_of) {
+            batch.remove(Table::Aliases, &row.key)?;
+        }
+    }
+    for row in snapshot.rows(Table::Index, &Span::prefix(b"e\0"))? {
+        let row = row?;
+        if is_of(&row.value) {
+            batch.remove(Table::Index, &row.key)?;
+        }
+    }
+    for record in records {
+        batch.remove(Table::Index, &head_key(record))?;
+        batch.remove(Table::States, record.as_bytes())?;
+        batch.remove(Table::Records, record.as_bytes())?;
+    }
+    Ok(())
+}
+
 /// Makes a record unfindable by identifiers that are not its own key's and are written nowhere in it.
 pub(crate) fn remove_aliases(
     batch: &mut Batch,
@@ -230,30 +267,77 @@ pub(crate) fn remove_aliases(
     Ok(())
 }
 
+const SETTLED_PREFIX: &[u8] = b"m\0";
+
 fn settled_key(message: &MessageId) -> Vec<u8> {
-    [b"m\0", message.as_slice()].concat()
+    [SETTLED_PREFIX, message.as_slice()].concat()
 }
 
-/// Notes the records that a message was taken into, so that its repetition loads none of them.
+/// What is known of a message that was taken in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// The records it was taken into: its repetition loads none of them.
+    pub(crate) records: BTreeSet<String>,
+    /// The inputs it came in; none that an older program took in.
+    pub(crate) inputs: BTreeSet<MessageId>,
+}
+
+impl Settled {
+    fn encode(&self) -> Vec<u8> {
+        let mut value: Vec<u8> = Vec::new();
+        for record in &self.records {
+            value.extend_from_slice(record.as_bytes());
+            value.push(b'\n');
+        }
+        if !self.inputs.is_empty() {
+            value.push(0);
+        }
+        value.extend(self.inputs.iter().flatten());
+        value
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+        let (records, inputs) = value.split_at_checked(end)?;
+        let records = std::str::from_utf8(records).ok()?.lines().map(str::to_owned).collect();
+        let (inputs, rest) = inputs.get(1..).unwrap_or_default().as_chunks();
+        rest.is_empty().then(|| Self { records, inputs: inputs.iter().copied().collect() })
+    }
+}
+
+/// Notes what became of a message.
 pub(crate) fn put_settled(
     batch: &mut Batch,
     message: &MessageId,
-    records: &BTreeSet<String>,
+    settled: &Settled,
 ) -> Result<(), NodeError> {
-    let value = records.iter().fold(String::new(), |text, record| text + record + "\n");
-    batch.put(Table::Index, &settled_key(message), value.into_bytes())?;
+    batch.put(Table::Index, &settled_key(message), settled.encode())?;
     Ok(())
 }
 
-/// The records that a message is known to have been taken into.
-pub(crate) fn settled(
-    snapshot: &Snapshot,
-    message: &MessageId,
-) -> Result<BTreeSet<String>, NodeError> {
+/// What is known of a message.
+pub(crate) fn settled(snapshot: &Snapshot, message: &MessageId) -> Result<Settled, NodeError> {
     let value = snapshot.value(Table::Index, &settled_key(message))?.unwrap_or_default();
-    let text = String::from_utf8(value);
-    let text = text.map_err(|_| ReadError::Damaged { table: Table::Index })?;
-    Ok(text.lines().map(str::to_owned).collect())
+    let damaged = ReadError::Damaged { table: Table::Index };
+    Ok(Settled::decode(&value).ok_or(damaged)?)
+}
+
+/// The inputs that carried messages into a record, and how many of its messages came in inputs that
+/// are not known. Reads what is known of every message.
+pub(crate) fn inputs_of(
+    snapshot: &Snapshot,
+    record: &str,
+) -> Result<(BTreeSet<MessageId>, u64), NodeError> {
+    let (mut inputs, mut unknown) = (BTreeSet::new(), 0);
+    for row in snapshot.rows(Table::Index, &Span::prefix(SETTLED_PREFIX))? {
+        let damaged = ReadError::Damaged { table: Table::Index };
+        let settled = Settled::decode(&row?.value).ok_or(damaged)?;
+        if settled.records.contains(record) {
+            unknown += u64::from(settled.inputs.is_empty());
+            inputs.extend(settled.inputs);
+        }
+    }
+    Ok((inputs, unknown))
 }
 
 /// Kind, system and value of a record.

@@ -12,6 +12,9 @@
 //! - [`Keys`] are an identity and a recipient key under one name; [`key_file`] wraps them under a
 //!   pass-phrase, [`PublicKeys`] is what others get, [`Succession`] and [`Revocation`] say what
 //!   became of them.
+//! - [`at_rest`] has what a store on disk is sealed with: pages, data keys that can be destroyed,
+//!   backups.
+//! - [`erasure`] orders that content be erased, and confirms that it was.
 //! - [`hpke`] seals small secrets to a recipient, [`aead`] seals data under a key.
 //!
 //! Secret types have no `Debug` and no `Clone`, and wipe their memory when dropped. Randomness is
@@ -19,9 +22,11 @@
 
 pub mod aead;
 pub mod age;
+pub mod at_rest;
 pub mod composite;
 pub mod digest;
 pub mod ed25519;
+pub mod erasure;
 mod error;
 mod fingerprint;
 mod form;

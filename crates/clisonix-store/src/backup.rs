@@ -8,18 +8,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clisonix_pq::at_rest::{StoreId, StoreKey};
+
 use crate::access::AccessHead;
 use crate::backup::archive::{ArchiveReader, ArchiveWriter, Manifest};
-use crate::directory::{parent, sync_directory};
+use crate::directory::{Directory, parent, sync_directory};
 use crate::engine::Redb;
-use crate::error::{BackupError, OpenError};
+use crate::error::{BackupError, ReadError};
 use crate::key_value::{KeyValue, Operation, Span, Table};
 use crate::ledger::{
     FORMAT_KEY, FORMAT_VERSION, INCARNATION_KEY, Incarnation, RESTORED_FROM_KEY, format_row,
     own_row,
 };
 use crate::medium::private_mode;
-use crate::store::{Store, StoreOptions};
+use crate::protection::Protection;
+use crate::row_seal::seal_all;
+use crate::snapshot::Snapshot;
+use crate::store::{Base, Store, StoreOptions, data_medium};
 
 pub(crate) mod archive;
 
@@ -68,9 +73,12 @@ impl Store {
         options.write(true).create(true).truncate(true);
         private_mode(&mut options);
         let file = options.open(path).map_err(at(path))?;
-        let snapshot = self.snapshot()?;
+        // Rows that are sealed by themselves stay so in the backup.
+        let snapshot = Snapshot::new(self.base.stored.view().map_err(ReadError::from)?);
         let access = snapshot.access_head()?;
-        let mut writer = ArchiveWriter::start(file, self.incarnation()).map_err(at(path))?;
+        let protection = self.base.protection.as_deref();
+        let started = ArchiveWriter::start(file, self.incarnation(), protection);
+        let mut writer = started.map_err(at(path))?;
         for table in Table::ALL {
             for row in snapshot.rows(table, &Span::all())? {
                 writer.row(table, &row?).map_err(at(path))?;
@@ -81,26 +89,43 @@ impl Store {
     }
 
     /// Reads a whole backup and checks its digest and counts, without restoring it.
-    pub fn verify_backup(path: &Path) -> Result<BackupReport, BackupError> {
-        let mut reader = ArchiveReader::open(path)?;
+    /// A sealed one needs the store key that it was made under.
+    pub fn verify_backup(
+        path: &Path,
+        key: Option<&StoreKey>,
+    ) -> Result<BackupReport, BackupError> {
+        let mut reader = ArchiveReader::open(path, key)?;
         while reader.row()?.is_some() {}
         let (format, incarnation) = (reader.format(), reader.incarnation());
         let (manifest, digest, size_bytes) = reader.finish()?;
         Ok(report(format, incarnation, &manifest, digest, size_bytes))
     }
 
-    /// Makes a new store from a backup, with a new incarnation. `directory` has to be absent or
-    /// empty, and stays so unless the backup's digest, its counts and its access log are right.
+    /// The store that a sealed backup is of; `None` of a backup that is not sealed.
+    pub fn backup_of(path: &Path) -> Result<Option<StoreId>, BackupError> {
+        archive::label(path)
+    }
+
+    /// Makes a new store from a backup, with a new incarnation, encrypted where there is a
+    /// protection; a sealed backup needs that of its store. `directory` has to be absent or empty,
+    /// and stays so unless the backup's digest, its counts and its access log are right. What a
+    /// destroyed key was over is not there after it.
     pub fn restore(
         path: &Path,
         directory: &Path,
         incarnation: Incarnation,
+        protection: Option<&Arc<Protection>>,
     ) -> Result<BackupReport, BackupError> {
         refuse_occupied(directory)?;
-        let reader = ArchiveReader::open(path)?;
+        let key = protection.map(|protection| protection.key());
+        let reader = ArchiveReader::open(path, key.as_deref())?;
+        let is_ours = |store| protection.is_some_and(|protection| protection.store == store);
+        if reader.sealed_of().is_some_and(|store| !is_ours(store)) {
+            return Err(BackupError::Key { path: path.to_owned() });
+        }
         let partial = beside(directory, "partial");
         refuse_occupied(&partial)?;
-        let outcome = fill(reader, &partial, incarnation);
+        let outcome = fill(reader, &partial, incarnation, protection);
         let report = remove_on_failure(outcome, || fs::remove_dir_all(&partial))?;
         // Renaming a directory replaces an empty one and fails on any other (POSIX rename).
         let renamed = fs::rename(&partial, directory).map_err(at(directory));
@@ -114,9 +139,19 @@ fn fill(
     mut reader: ArchiveReader,
     directory: &Path,
     incarnation: Incarnation,
+    protection: Option<&Arc<Protection>>,
 ) -> Result<BackupReport, BackupError> {
     let (format, previous) = (reader.format(), reader.incarnation());
-    let (held, engine) = Redb::in_directory(directory, StoreOptions::default().cache_bytes)?;
+    let options = StoreOptions { protection: protection.cloned(), ..StoreOptions::default() };
+    let held = Directory::make(directory)?;
+    let engine = Redb::open(data_medium(&held, protection), options.cache_bytes)?;
+    // A backup that is not sealed holds its rows as they were given.
+    let seal = protection.and_then(|protection| protection.rows.as_deref());
+    let seal = seal.filter(|_| reader.sealed_of().is_none());
+    let stored = |rows| match seal {
+        Some(seal) => seal_all(seal, rows),
+        None => Ok(rows),
+    };
     let mut step = Vec::new();
     let mut step_bytes = 0;
     while let Some(operation) = reader.row()? {
@@ -127,16 +162,15 @@ fn fill(
         step_bytes += operation.size_bytes();
         step.push(operation);
         if step_bytes >= RESTORE_STEP_BYTES {
-            engine.commit(&step)?;
-            step.clear();
+            engine.commit(stored(std::mem::take(&mut step))?)?;
             step_bytes = 0;
         }
     }
-    engine.commit(&step)?;
+    engine.commit(stored(step)?)?;
     let (manifest, digest, size_bytes) = reader.finish()?;
-    engine.commit(&rebirth(incarnation, previous))?;
+    engine.commit(rebirth(incarnation, previous))?;
     held.sync()?;
-    let store = Store::start(Arc::new(engine), Some(held), &StoreOptions::default())?;
+    let store = Store::start(Base::new(engine, Some(held), protection.cloned()), &options)?;
     let access = store.snapshot()?.verify_access_log()?;
     if access != manifest.access {
         return Err(BackupError::ManifestDiffers);
@@ -145,8 +179,8 @@ fn fill(
 }
 
 /// What makes the restored rows a store of its own.
-fn rebirth(incarnation: Incarnation, previous: Incarnation) -> [Operation; 3] {
-    [
+fn rebirth(incarnation: Incarnation, previous: Incarnation) -> Vec<Operation> {
+    vec![
         format_row(),
         own_row(INCARNATION_KEY, incarnation.to_vec()),
         own_row(RESTORED_FROM_KEY, previous.to_vec()),
@@ -197,17 +231,4 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
     move |source| BackupError::File { path, source }
-}
-
-impl Redb {
-    /// A locked directory and the engine on the file in it.
-    fn in_directory(
-        path: &Path,
-        cache_bytes: usize,
-    ) -> Result<(crate::directory::Directory, Self), OpenError> {
-        let held = crate::directory::Directory::make(path)?;
-        let medium = crate::medium::FileMedium::new(held.data_file());
-        let engine = Self::open(Box::new(medium), cache_bytes)?;
-        Ok((held, engine))
-    }
 }

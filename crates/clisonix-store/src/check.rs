@@ -41,7 +41,13 @@ impl CheckReport {
     }
 }
 
-pub(crate) fn inspect(snapshot: &Snapshot, engine_sound: bool) -> Result<CheckReport, ReadError> {
+/// Checks rows as they were given, and the places of changes as they are stored: a change whose key
+/// was destroyed is in its place.
+pub(crate) fn inspect(
+    snapshot: &Snapshot,
+    stored: &Snapshot,
+    engine_sound: bool,
+) -> Result<CheckReport, ReadError> {
     let ledger = Ledger::load(snapshot.view())?;
     let mut rows = Vec::new();
     for table in Table::ALL {
@@ -55,7 +61,7 @@ pub(crate) fn inspect(snapshot: &Snapshot, engine_sound: bool) -> Result<CheckRe
     Ok(CheckReport {
         engine_sound,
         rows,
-        broken_arrivals: broken_arrivals(snapshot, ledger.next_arrival)?,
+        broken_arrivals: broken_arrivals(stored, ledger.next_arrival)?,
         unreadable: unreadable_quarantine + unreadable_content(snapshot)?,
         quarantine_agrees: quarantine == (ledger.quarantine_count, ledger.quarantine_bytes),
         access_log,

@@ -124,7 +124,7 @@ impl Worker {
         let next = group.ledger.clone();
         // Until the commit has returned, a panic or an error leaves the engine in doubt.
         self.astray = true;
-        match self.engine.commit(&group.into_rows()) {
+        match self.engine.commit(group.into_rows()) {
             Ok(()) => {
                 self.astray = false;
                 self.ledger = next;
@@ -144,7 +144,7 @@ impl Worker {
         }
         // It is there, but perhaps not synced yet: one more commit syncs everything before it.
         self.astray = true;
-        self.engine.commit(&[next.row()]).map_err(WriteError::Unknown)?;
+        self.engine.commit(vec![next.row()]).map_err(WriteError::Unknown)?;
         self.astray = false;
         Ok(())
     }

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::error::OpenError;
 use crate::medium::open_private;
+use crate::sealed::prefix;
+use crate::store::StoreForm;
 
 const LOCK_FILE: &str = "lock";
 const DATA_FILE: &str = "store.redb";
+/// The file that is to take the place of the data file.
+const NEXT_FILE: &str = "store.next";
 
 /// A data directory held by this process until dropped.
 #[derive(Debug)]
@@ -40,7 +44,11 @@ impl Directory {
         let lock_path = path.join(LOCK_FILE);
         let lock = open_private(&lock_path).map_err(|source| at(&lock_path, source))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
+            Ok(()) => {
+                let held = Self { path: path.to_owned(), lock };
+                held.remove_next().map_err(|source| at(path, source))?;
+                Ok(held)
+            }
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(at(&lock_path, source)),
         }
@@ -52,6 +60,41 @@ impl Directory {
 
     pub(crate) fn data_file(&self) -> PathBuf {
         self.path.join(DATA_FILE)
+    }
+
+    /// Where the file that is to take the data file's place is made.
+    pub(crate) fn next_file(&self) -> PathBuf {
+        self.path.join(NEXT_FILE)
+    }
+
+    /// Removes what is left of a file that did not come to take the data file's place.
+    pub(crate) fn remove_next(&self) -> io::Result<()> {
+        match fs::remove_file(self.next_file()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the next file, which is whole and durable, in the data file's place.
+    pub(crate) fn take_next(&self) -> io::Result<()> {
+        fs::rename(self.next_file(), self.data_file())?;
+        sync_directory(&self.path)
+    }
+
+    /// What the data file is.
+    pub(crate) fn form(&self) -> Result<StoreForm, OpenError> {
+        Self::form_in(&self.path)
+    }
+
+    /// As [`Self::form`], of a directory that is not held.
+    pub(crate) fn form_in(path: &Path) -> Result<StoreForm, OpenError> {
+        let file = path.join(DATA_FILE);
+        match prefix::label(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoreForm::Absent),
+            Err(source) => Err(at(&file, source)),
+            Ok(None) => Ok(StoreForm::Plain),
+            Ok(Some((store, key))) => Ok(StoreForm::Encrypted { store, key }),
+        }
     }
 
     /// Makes the names in the directory, and its own name, durable.

@@ -1,8 +1,11 @@
 //! The embedded engine: redb, always committed in two phases.
 
+use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 use redb::{
     CommitError, CompactionError, Database, DatabaseError, ReadOnlyTable, ReadTransaction,
@@ -16,31 +19,132 @@ use crate::medium::{Medium, Watched};
 
 type Bytes = &'static [u8];
 
+/// Bytes of rows that are copied to another medium at a time.
+const COPY_STEP_BYTES: usize = 16 << 20;
+/// Bytes of pages that are held while rows are copied to another medium.
+const COPY_CACHE_BYTES: usize = 32 << 20;
+/// Most bytes of rows that are written meanwhile; more, and the copying gives up.
+const MAX_MEANWHILE_BYTES: usize = 256 << 20;
+
 /// redb behind the seam.
 pub(crate) struct Redb {
-    medium: Box<dyn Medium>,
     cache_bytes: usize,
     sync_failed: Arc<AtomicBool>,
+    open: RwLock<Open>,
+    /// What is committed while the rows are copied elsewhere.
+    meanwhile: Mutex<Option<Meanwhile>>,
+    /// Engines on media that were left, for the views that still read from them.
+    left: Mutex<Vec<(Database, Arc<()>)>>,
+}
+
+struct Open {
+    medium: Box<dyn Medium>,
     /// Empty while a fault has closed it and reopening has not worked yet.
-    database: RwLock<Option<Database>>,
+    database: Option<Database>,
+    /// Held by each view of this medium.
+    token: Arc<()>,
+}
+
+#[derive(Default)]
+struct Meanwhile {
+    operations: Vec<Operation>,
+    bytes: usize,
 }
 
 impl Redb {
     /// Opens the medium, or starts an empty engine on an empty medium.
     pub(crate) fn open(medium: Box<dyn Medium>, cache_bytes: usize) -> Result<Self, EngineFault> {
         let engine = Self {
-            medium,
             cache_bytes,
             sync_failed: Arc::new(AtomicBool::new(false)),
-            database: RwLock::new(None),
+            open: RwLock::new(Open { medium, database: None, token: Arc::new(()) }),
+            meanwhile: Mutex::new(None),
+            left: Mutex::new(Vec::new()),
         };
-        let database = engine.load()?;
-        *engine.exclusive() = Some(database);
+        engine.reopen(&mut engine.exclusive())?;
         Ok(engine)
     }
 
-    fn load(&self) -> Result<Database, EngineFault> {
-        let backend = Watched::new(self.medium.open()?, Arc::clone(&self.sync_failed));
+    /// Copies every row to an empty medium while this one is used, and then goes on there. `settle`
+    /// is called once nothing of the old medium is needed any more and all is durable on the new
+    /// one; it returns the medium to go on with.
+    pub(crate) fn move_to(
+        &self,
+        medium: Box<dyn Medium>,
+        settle: impl FnOnce() -> io::Result<Box<dyn Medium>>,
+    ) -> Result<(), EngineFault> {
+        let view = {
+            let open = self.exclusive();
+            *self.meanwhile() = Some(Meanwhile::default());
+            let transaction = open.database.as_ref().ok_or_else(closed)?.begin_read();
+            transaction.map(|transaction| RedbView { transaction, _token: Arc::clone(&open.token) })
+        };
+        let copied = view.map_err(EngineFault::from).and_then(|view| {
+            let target = Self::open(medium, COPY_CACHE_BYTES)?;
+            copy_rows(&view, &target, &mut |rows| Ok(rows))?;
+            // Most of what was written meanwhile is caught up with before writers have to wait.
+            self.catch_up(&target, Some(Meanwhile::default()))?;
+            Ok(target)
+        });
+        let mut open = self.exclusive();
+        let settled = copied.and_then(|target| {
+            self.catch_up(&target, None)?;
+            drop(target);
+            Ok(settle()?)
+        });
+        *self.meanwhile() = None;
+        open.medium = settled?;
+        let token = std::mem::take(&mut open.token);
+        if let Some(database) = open.database.take() {
+            self.left().push((database, token));
+        }
+        self.close_left();
+        self.reopen(&mut open)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<(Database, Arc<()>)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the engines on media that were left and that nobody reads from any more.
+    fn close_left(&self) {
+        self.left().retain(|(_, token)| Arc::strong_count(token) > 1);
+    }
+
+    /// Writes what was committed meanwhile to the copy.
+    fn catch_up(&self, target: &Self, next: Option<Meanwhile>) -> Result<(), EngineFault> {
+        let meanwhile = std::mem::replace(&mut *self.meanwhile(), next);
+        let Meanwhile { operations, bytes } = meanwhile.unwrap_or_default();
+        if bytes > MAX_MEANWHILE_BYTES {
+            return Err(EngineFault::new(FaultKind::Busy, "too much was written meanwhile"));
+        }
+        if operations.is_empty() { Ok(()) } else { target.commit(last_of_each(operations)) }
+    }
+
+    fn note(&self, operations: Vec<Operation>) {
+        if let Some(meanwhile) = &mut *self.meanwhile() {
+            meanwhile.bytes += operations.iter().map(Operation::size_bytes).sum::<usize>();
+            // Beyond the limit only the sum counts.
+            if meanwhile.bytes <= MAX_MEANWHILE_BYTES {
+                meanwhile.operations.extend(operations);
+            }
+        }
+    }
+
+    fn give_up_copying(&self) {
+        if let Some(meanwhile) = &mut *self.meanwhile() {
+            meanwhile.bytes = usize::MAX / 2;
+        }
+    }
+
+    fn reopen(&self, open: &mut Open) -> Result<(), EngineFault> {
+        open.database = None;
+        open.database = Some(self.load(&*open.medium)?);
+        Ok(())
+    }
+
+    fn load(&self, medium: &dyn Medium) -> Result<Database, EngineFault> {
+        let backend = Watched::new(medium.open()?, Arc::clone(&self.sync_failed));
         let mut builder = Database::builder();
         builder.set_cache_size(self.cache_bytes);
         Ok(builder.create_with_backend(backend)?)
@@ -48,25 +152,59 @@ impl Redb {
 
     // A poisoned lock only tells that a thread panicked while holding it; redb keeps its own state
     // consistent, so the guard is still good.
-    fn shared(&self) -> RwLockReadGuard<'_, Option<Database>> {
-        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    fn shared(&self) -> RwLockReadGuard<'_, Open> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn exclusive(&self) -> RwLockWriteGuard<'_, Option<Database>> {
-        self.database.write().unwrap_or_else(PoisonError::into_inner)
+    fn exclusive(&self) -> RwLockWriteGuard<'_, Open> {
+        self.open.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn meanwhile(&self) -> MutexGuard<'_, Option<Meanwhile>> {
+        self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Copies every row of a view to an engine, in steps; `prepare` turns rows into what is stored.
+pub(crate) fn copy_rows(
+    from: &dyn KeyValueView,
+    to: &dyn KeyValue,
+    prepare: &mut dyn FnMut(Vec<Operation>) -> Result<Vec<Operation>, EngineFault>,
+) -> Result<(), EngineFault> {
+    let (mut step, mut bytes) = (Vec::new(), 0);
+    for table in Table::ALL {
+        for row in from.rows(table, &Span::all())? {
+            let Row { key, value } = row?;
+            let operation = Operation { table, key, value: Some(value) };
+            bytes += operation.size_bytes();
+            step.push(operation);
+            if bytes >= COPY_STEP_BYTES {
+                to.commit(prepare(std::mem::take(&mut step))?)?;
+                bytes = 0;
+            }
+        }
+    }
+    to.commit(prepare(step)?)
+}
+
+/// Of several operations on one key the last.
+fn last_of_each(mut operations: Vec<Operation>) -> Vec<Operation> {
+    operations.reverse();
+    operations.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
+    operations.dedup_by(|later, kept| later.table == kept.table && later.key == kept.key);
+    operations
 }
 
 impl KeyValue for Redb {
     fn view(&self) -> Result<Box<dyn KeyValueView>, EngineFault> {
-        let guard = self.shared();
-        let transaction = guard.as_ref().ok_or_else(closed)?.begin_read()?;
-        Ok(Box::new(RedbView { transaction }))
+        let open = self.shared();
+        let transaction = open.database.as_ref().ok_or_else(closed)?.begin_read()?;
+        Ok(Box::new(RedbView { transaction, _token: Arc::clone(&open.token) }))
     }
 
-    fn commit(&self, operations: &[Operation]) -> Result<(), EngineFault> {
-        let guard = self.shared();
-        let mut transaction = guard.as_ref().ok_or_else(closed)?.begin_write()?;
+    fn commit(&self, operations: Vec<Operation>) -> Result<(), EngineFault> {
+        let open = self.shared();
+        let mut transaction = open.database.as_ref().ok_or_else(closed)?.begin_write()?;
         // A one-phase commit can be undone by a torn commit slot (redb issue 1290, July 2026).
         transaction.set_two_phase_commit(true);
         // Key order keeps neighbouring inserts in neighbouring pages.
@@ -82,32 +220,37 @@ impl KeyValue for Redb {
                 }
             }
         }
-        Ok(transaction.commit()?)
-    }
-
-    fn recover(&self) -> Result<(), EngineFault> {
-        let mut guard = self.exclusive();
-        if self.sync_failed.load(Ordering::SeqCst) {
-            return Err(EngineFault::new(FaultKind::SyncLost, "a sync failed in this process"));
-        }
-        *guard = None;
-        *guard = Some(self.load()?);
+        drop(sorted);
+        // A commit that failed may be there after all; then the copy would lack it.
+        transaction.commit().inspect_err(|_| self.give_up_copying())?;
+        self.note(operations);
+        self.close_left();
         Ok(())
     }
 
+    fn recover(&self) -> Result<(), EngineFault> {
+        let mut open = self.exclusive();
+        if self.sync_failed.load(Ordering::SeqCst) {
+            return Err(EngineFault::new(FaultKind::SyncLost, "a sync failed in this process"));
+        }
+        self.reopen(&mut open)
+    }
+
     fn compact(&self) -> Result<bool, EngineFault> {
-        let mut guard = self.exclusive();
-        Ok(guard.as_mut().ok_or_else(closed)?.compact()?)
+        let mut open = self.exclusive();
+        Ok(open.database.as_mut().ok_or_else(closed)?.compact()?)
     }
 
     fn check(&self) -> Result<bool, EngineFault> {
-        let mut guard = self.exclusive();
-        Ok(guard.as_mut().ok_or_else(closed)?.check_integrity()?)
+        let mut open = self.exclusive();
+        Ok(open.database.as_mut().ok_or_else(closed)?.check_integrity()?)
     }
 }
 
 struct RedbView {
+    // Dropped first, so that no view is left once its token is.
     transaction: ReadTransaction,
+    _token: Arc<()>,
 }
 
 impl RedbView {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::key_value::Table;
+use crate::sealed::SealedFault;
 
 /// Why the engine under the store could not do what it was asked.
 ///
@@ -36,6 +37,8 @@ pub enum FaultKind {
     Closed,
     /// The engine does not support what was asked.
     Unsupported,
+    /// The file is encrypted under another store key.
+    Key,
 }
 
 impl EngineFault {
@@ -60,6 +63,7 @@ impl fmt::Display for EngineFault {
             FaultKind::Busy => "snapshots are still open",
             FaultKind::Closed => "the engine is closed",
             FaultKind::Unsupported => "not supported by this engine",
+            FaultKind::Key => "the file is encrypted under another store key",
         };
         formatter.write_str(what)
     }
@@ -75,7 +79,12 @@ impl From<io::Error> for EngineFault {
     fn from(error: io::Error) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FaultKind::StorageFull,
-            _ => FaultKind::Io,
+            _ => match error.get_ref().and_then(|cause| cause.downcast_ref::<SealedFault>()) {
+                Some(SealedFault::Key) => FaultKind::Key,
+                Some(SealedFault::Damaged) => FaultKind::Corrupt,
+                Some(_) => FaultKind::Unsupported,
+                None => FaultKind::Io,
+            },
         };
         Self::new(kind, error)
     }
@@ -109,6 +118,12 @@ pub enum OpenError {
     /// A store is already here, and creating would overwrite it.
     #[error("{path} already holds a store")]
     Exists {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The store is encrypted, and no key was given.
+    #[error("the store in {path} is encrypted, and its key was not given")]
+    KeyNeeded {
         /// The data directory.
         path: PathBuf,
     },
@@ -315,6 +330,12 @@ pub enum BackupError {
     /// The counts in the manifest are not those of the rows.
     #[error("the backup's manifest does not match its rows")]
     ManifestDiffers,
+    /// The backup is sealed, and not under the store key that was given.
+    #[error("{path} is sealed under another store key, or none was given")]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
     /// The target of a restore is not an empty or absent directory, or the target of a backup is there.
     #[error("{path} is already there")]
     TargetExists {

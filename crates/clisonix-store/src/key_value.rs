@@ -174,7 +174,7 @@ pub trait KeyValue: Send + Sync {
 
     /// Makes all operations durable together, or none; returns only when they are durable.
     /// At most one operation per (table, key).
-    fn commit(&self, operations: &[Operation]) -> Result<(), EngineFault>;
+    fn commit(&self, operations: Vec<Operation>) -> Result<(), EngineFault>;
 
     /// After a failed commit: brings the engine back to a committed state, in which that commit is
     /// whole or absent. [`crate::FaultKind::SyncLost`] says that this process must not go on.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use clisonix_pq::at_rest::{Commitment, StoreId};
+
 use crate::batch::Batch;
 use crate::check::{CheckReport, inspect};
 use crate::committer::{Committer, Ticket};
@@ -10,13 +12,16 @@ use crate::directory::Directory;
 use crate::engine::Redb;
 use crate::error::{OpenError, ReadError, WriteError};
 use crate::group::{Group, Placement};
-use crate::key_value::KeyValue;
+use crate::key_value::{KeyValue, Span, Table};
 use crate::ledger::{
     FORMAT_VERSION, Incarnation, Ledger, OLDEST_READABLE_FORMAT, format_row, founding_rows,
     load_format, load_incarnation, on_open,
 };
 use crate::limit::MAX_QUARANTINE_BYTES;
 use crate::medium::{FileMedium, Medium};
+use crate::protection::Protection;
+use crate::row_seal::RowSealed;
+use crate::sealed::SealedMedium;
 use crate::snapshot::Snapshot;
 
 /// Turns the rows of an older format into those of [`FORMAT_VERSION`]: from the found format and
@@ -32,11 +37,19 @@ pub struct StoreOptions {
     pub quarantine_max_bytes: u64,
     /// What to do with a store of an older format; without it such a store is refused.
     pub migration: Option<Migration>,
+    /// Under what a new store is encrypted, and an encrypted one opened. A store that is not
+    /// encrypted is opened as it is.
+    pub protection: Option<Arc<Protection>>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 256 << 20, quarantine_max_bytes: MAX_QUARANTINE_BYTES, migration: None }
+        Self {
+            cache_bytes: 256 << 20,
+            quarantine_max_bytes: MAX_QUARANTINE_BYTES,
+            migration: None,
+            protection: None,
+        }
     }
 }
 
@@ -46,7 +59,37 @@ pub struct Store {
     committer: Committer,
     engine: Arc<dyn KeyValue>,
     incarnation: Incarnation,
-    _directory: Option<Directory>,
+    pub(crate) base: Base,
+}
+
+/// What is under the engine that a store speaks to.
+pub(crate) struct Base {
+    /// The engine with rows as they are stored.
+    pub(crate) stored: Arc<dyn KeyValue>,
+    /// The embedded engine, where it is that.
+    pub(crate) redb: Option<Arc<Redb>>,
+    pub(crate) protection: Option<Arc<Protection>>,
+    pub(crate) directory: Option<Directory>,
+}
+
+impl Base {
+    pub(crate) fn new(
+        redb: Redb,
+        directory: Option<Directory>,
+        protection: Option<Arc<Protection>>,
+    ) -> Self {
+        let redb = Arc::new(redb);
+        Self { stored: redb.clone(), redb: Some(redb), protection, directory }
+    }
+
+    /// The engine with rows as they were given.
+    fn engine(&self) -> Arc<dyn KeyValue> {
+        let rows = self.protection.as_ref().and_then(|protection| protection.rows.clone());
+        match rows {
+            Some(rows) => Arc::new(RowSealed::new(Arc::clone(&self.stored), rows)),
+            None => Arc::clone(&self.stored),
+        }
+    }
 }
 
 impl Store {
@@ -57,22 +100,59 @@ impl Store {
         options: &StoreOptions,
     ) -> Result<Self, OpenError> {
         let directory = Directory::make(path)?;
+        let protection = options.protection.clone();
         let engine =
-            Redb::open(Box::new(FileMedium::new(directory.data_file())), options.cache_bytes)?;
+            Redb::open(data_medium(&directory, protection.as_ref()), options.cache_bytes)?;
         if load_format(&*engine.view()?)?.is_some() {
             return Err(OpenError::Exists { path: path.to_owned() });
         }
-        engine.commit(&founding_rows(incarnation))?;
+        engine.commit(founding_rows(incarnation))?;
         directory.sync()?;
-        Self::start(Arc::new(engine), Some(directory), options)
+        Self::start(Base::new(engine, Some(directory), protection), options)
     }
 
     /// Opens a store that is there.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         let directory = Directory::open(path)?;
+        let protection = match directory.form()? {
+            StoreForm::Encrypted { .. } => {
+                let missing = OpenError::KeyNeeded { path: path.to_owned() };
+                Some(options.protection.clone().ok_or(missing)?)
+            }
+            _ => None,
+        };
         let engine =
-            Redb::open(Box::new(FileMedium::new(directory.data_file())), options.cache_bytes)?;
-        Self::start(Arc::new(engine), Some(directory), options)
+            Redb::open(data_medium(&directory, protection.as_ref()), options.cache_bytes)?;
+        Self::start(Base::new(engine, Some(directory), protection), options)
+    }
+
+    /// What lies in a directory. Of an encrypted store nothing is verified.
+    pub fn form(path: &Path) -> Result<StoreForm, OpenError> {
+        Directory::form_in(path)
+    }
+
+    /// Under what the store is encrypted.
+    pub fn protection(&self) -> Option<&Arc<Protection>> {
+        self.base.protection.as_ref()
+    }
+
+    /// The keys of a table's rows whose own key was destroyed.
+    pub fn lost(&self, table: Table) -> Result<Vec<Vec<u8>>, ReadError> {
+        let rows = self.base.protection.as_ref().and_then(|protection| protection.rows.as_ref());
+        let Some(rows) = rows else { return Ok(Vec::new()) };
+        let mut lost = Vec::new();
+        for row in self.base.stored.view()?.rows(table, &Span::all())? {
+            let row = row?;
+            if rows.is_lost(table, &row.key, &row.value) {
+                lost.push(row.key);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Whether the store is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.base.protection.is_some()
     }
 
     /// Opens or makes a store on any medium of the embedded engine: an encrypting one, or one
@@ -82,7 +162,10 @@ impl Store {
         incarnation: Incarnation,
         options: &StoreOptions,
     ) -> Result<Self, OpenError> {
-        Self::on_engine(Arc::new(Redb::open(medium, options.cache_bytes)?), incarnation, options)
+        let protection = options.protection.clone();
+        let medium = sealed_medium(medium, protection.as_ref());
+        let redb = Redb::open(medium, options.cache_bytes)?;
+        Self::on_base(Base::new(redb, None, protection), incarnation, options)
     }
 
     /// Opens or makes a store on another engine.
@@ -91,25 +174,36 @@ impl Store {
         incarnation: Incarnation,
         options: &StoreOptions,
     ) -> Result<Self, OpenError> {
-        if load_format(&*engine.view()?)?.is_none() {
-            engine.commit(&founding_rows(incarnation))?;
-        }
-        Self::start(engine, None, options)
+        let base = Base {
+            stored: engine,
+            redb: None,
+            protection: options.protection.clone(),
+            directory: None,
+        };
+        Self::on_base(base, incarnation, options)
     }
 
-    pub(crate) fn start(
-        engine: Arc<dyn KeyValue>,
-        directory: Option<Directory>,
+    fn on_base(
+        base: Base,
+        incarnation: Incarnation,
         options: &StoreOptions,
     ) -> Result<Self, OpenError> {
-        agree_on_format(&engine, directory.as_ref(), options)?;
+        if load_format(&*base.stored.view()?)?.is_none() {
+            base.stored.commit(founding_rows(incarnation))?;
+        }
+        Self::start(base, options)
+    }
+
+    pub(crate) fn start(base: Base, options: &StoreOptions) -> Result<Self, OpenError> {
+        let engine = base.engine();
+        agree_on_format(&engine, base.directory.as_ref(), options)?;
         let view = engine.view()?;
         let incarnation = load_incarnation(&*view)?;
         let ledger = Ledger::load(&*view).map_err(on_open)?;
         drop(view);
         let committer = Committer::start(Arc::clone(&engine), ledger, options.quarantine_max_bytes)
             .map_err(OpenError::Thread)?;
-        Ok(Self { committer, engine, incarnation, _directory: directory })
+        Ok(Self { committer, engine, incarnation, base })
     }
 
     /// Which life of the store this is.
@@ -157,8 +251,25 @@ impl Store {
     /// wait during the first part, and open snapshots make it fail with [`crate::FaultKind::Busy`].
     pub fn check(&self) -> Result<CheckReport, ReadError> {
         let engine_sound = self.engine.check()?;
-        inspect(&self.snapshot()?, engine_sound)
+        let stored = Snapshot::new(self.base.stored.view()?);
+        inspect(&self.snapshot()?, &stored, engine_sound)
     }
+}
+
+/// What lies in a data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreForm {
+    /// No store.
+    Absent,
+    /// A store that is not encrypted.
+    Plain,
+    /// An encrypted store.
+    Encrypted {
+        /// Which one.
+        store: StoreId,
+        /// The store key that it is under.
+        key: Commitment,
+    },
 }
 
 /// Reads a store.
@@ -171,6 +282,24 @@ impl Reader {
     /// As [`Store::snapshot`].
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
         Ok(Snapshot::new(self.engine.view()?))
+    }
+}
+
+/// The medium of the file in a data directory.
+pub(crate) fn data_medium(
+    directory: &Directory,
+    protection: Option<&Arc<Protection>>,
+) -> Box<dyn Medium> {
+    sealed_medium(Box::new(FileMedium::new(directory.data_file())), protection)
+}
+
+pub(crate) fn sealed_medium(
+    medium: Box<dyn Medium>,
+    protection: Option<&Arc<Protection>>,
+) -> Box<dyn Medium> {
+    match protection {
+        Some(protection) => Box::new(SealedMedium::new(medium, Arc::clone(protection))),
+        None => medium,
     }
 }
 
@@ -192,7 +321,7 @@ fn agree_on_format(
     }
     if found >= OLDEST_READABLE_FORMAT {
         drop(view);
-        return Ok(engine.commit(&[format_row()])?);
+        return Ok(engine.commit(vec![format_row()])?);
     }
     let migration = options.migration.ok_or(OpenError::OlderFormat { found, supported })?;
     migrate(engine, Snapshot::new(view), found, migration)
@@ -212,5 +341,5 @@ fn migrate(
     group.admit(batch, &**engine).map_err(failed)?;
     let mut rows = group.into_rows();
     rows.push(format_row());
-    Ok(engine.commit(&rows)?)
+    Ok(engine.commit(rows)?)
 }

@@ -1,18 +1,16 @@
 //! Applying one message: all of it becomes durable in one batch, or nothing of it.
 
-use std::collections::BTreeSet;
-
 use clisonix_crdt::{Coverage, EntryId, Origin, Source};
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::Object;
 use clisonix_ingest::{Extent, Intake, Statement};
-use clisonix_store::{Action, WriteError};
+use clisonix_store::{Action, MessageId, WriteError};
 
 use super::{Load, TakenIn, entry_id, put_identifiers};
 use crate::error::NodeError;
 use crate::node::{Inside, access};
 use crate::outside::Actors;
-use crate::stored;
+use crate::stored::{self, Settled};
 
 /// Most records that one message may speak of.
 pub(crate) const MAX_MESSAGE_RECORDS: usize = 100_000;
@@ -34,6 +32,7 @@ impl Load<'_> {
     pub(crate) fn apply_message(
         &mut self,
         intake: &Intake,
+        input: MessageId,
         taken: &mut TakenIn,
     ) -> Result<Applied, NodeError> {
         let records = intake.statements.len();
@@ -43,11 +42,11 @@ impl Load<'_> {
         if records <= SOLO_RECORDS {
             // Between messages, never in one.
             self.flush_if_full()?;
-            taken.add(self.apply_statements(intake)?);
+            taken.add(self.apply_statements(intake, input)?);
             return Ok(Applied::Whole);
         }
         self.flush()?;
-        let one = self.apply_statements(intake)?;
+        let one = self.apply_statements(intake, input)?;
         match self.flush() {
             Ok(()) => {
                 taken.add(one);
@@ -58,7 +57,11 @@ impl Load<'_> {
         }
     }
 
-    fn apply_statements(&mut self, intake: &Intake) -> Result<TakenIn, NodeError> {
+    fn apply_statements(
+        &mut self,
+        intake: &Intake,
+        input: MessageId,
+    ) -> Result<TakenIn, NodeError> {
         let mut taken = TakenIn {
             used: intake.used as u64,
             kept: intake.kept.len() as u64,
@@ -66,17 +69,18 @@ impl Load<'_> {
             ..TakenIn::default()
         };
         let mut settled = self.settled(intake)?;
-        let (known, mut changed) = (settled.len(), false);
+        let (known, mut changed) = (settled.clone(), false);
+        settled.inputs.insert(input);
         for statement in &intake.statements {
             taken.resources += statement.resources.len() as u64;
             let id = statement.record.id();
-            if settled.contains(&id) {
+            if settled.records.contains(&id) {
                 continue;
             }
             match self.apply_statement(intake, statement, &id, &mut self.node.inside()) {
                 Ok(one) => {
                     changed |= one;
-                    settled.insert(id);
+                    settled.records.insert(id);
                 }
                 Err(NodeError::Edit(error)) => {
                     taken.issues.push(Issue::error(IssueCode::Invalid, id, error.to_string()));
@@ -84,17 +88,22 @@ impl Load<'_> {
                 Err(error) => return Err(error),
             }
         }
-        if settled.len() > known {
+        if settled != known {
             stored::put_settled(&mut self.batch, &intake.message, &settled)?;
+            self.noted.insert(intake.message, settled);
         }
         taken.messages = u64::from(changed);
         taken.unchanged = u64::from(!changed);
         Ok(taken)
     }
 
-    /// The records that the message is known to have been taken into, as of the last flush.
-    fn settled(&self, intake: &Intake) -> Result<BTreeSet<String>, NodeError> {
-        stored::settled(&self.node.store.snapshot()?, &intake.message)
+    /// What is known of the message, be it on its way to the store.
+    fn settled(&self, intake: &Intake) -> Result<Settled, NodeError> {
+        let message = &intake.message;
+        if let Some(noted) = self.noted.get(message).or_else(|| self.noted_before.get(message)) {
+            return Ok(noted.clone());
+        }
+        stored::settled(&self.node.store.snapshot()?, message)
     }
 
     fn apply_statement(

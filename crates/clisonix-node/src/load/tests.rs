@@ -8,9 +8,15 @@ use crate::{By, Node, Outside};
 pub(crate) const BY: By<'static> = By { author: "tester", purpose: "test" };
 
 /// A clock that ticks and random bytes that never repeat.
-struct Counting {
+pub(crate) struct Counting {
     now: u64,
     seed: u64,
+}
+
+impl Counting {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { now: 1_700_000_000_000, seed }
+    }
 }
 
 impl Outside for Counting {
@@ -28,7 +34,7 @@ impl Outside for Counting {
 }
 
 pub(crate) fn node(directory: &Path, seed: u64) -> Node {
-    Node::open(directory, Box::new(Counting { now: 1_700_000_000_000, seed })).unwrap()
+    Node::open(directory, Box::new(Counting::new(seed))).unwrap()
 }
 
 pub(crate) fn read(name: &str, text: &str) -> Read {

@@ -1,9 +1,11 @@
 //! The backup file itself: header, rows in order, manifest, SHA-256.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use clisonix_pq::at_rest::sealing::{self, SealingError};
+use clisonix_pq::at_rest::{StoreId, StoreKey};
 use sha2::{Digest, Sha256};
 
 use crate::access::AccessHead;
@@ -11,6 +13,7 @@ use crate::error::BackupError;
 use crate::key_value::{Operation, Row, Table};
 use crate::ledger::{FORMAT_VERSION, Incarnation, OLDEST_READABLE_FORMAT};
 use crate::limit::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::protection::Protection;
 
 const MAGIC: &[u8; 8] = b"CLXBACK\n";
 /// Stands where a table's number would, after the last row.
@@ -27,18 +30,56 @@ pub(crate) struct Manifest {
     pub(crate) access: AccessHead,
 }
 
+/// Where a backup is written to.
+enum Out {
+    Plain(BufWriter<File>),
+    Sealed(Box<sealing::Writer<BufWriter<File>>>),
+}
+
+impl Out {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.write_all(bytes),
+            Self::Sealed(out) => out.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<File> {
+        let out = match self {
+            Self::Plain(out) => out,
+            Self::Sealed(out) => out.finish()?,
+        };
+        out.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
 /// Writes a backup front to back.
 pub(crate) struct ArchiveWriter {
-    out: BufWriter<File>,
+    out: Out,
     hasher: Sha256,
     written: u64,
     rows: [u64; Table::ALL.len()],
 }
 
 impl ArchiveWriter {
-    pub(crate) fn start(file: File, incarnation: Incarnation) -> io::Result<Self> {
+    /// Begins one, sealed where the store is encrypted.
+    pub(crate) fn start(
+        file: File,
+        incarnation: Incarnation,
+        protection: Option<&Protection>,
+    ) -> io::Result<Self> {
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let out = match protection {
+            None => Out::Plain(file),
+            Some(protection) => {
+                let random = &mut |bytes: &mut [u8]| protection.random(bytes);
+                let writer =
+                    sealing::Writer::start(file, &protection.key(), protection.store, random)?;
+                Out::Sealed(Box::new(writer))
+            }
+        };
         let mut writer = Self {
-            out: BufWriter::with_capacity(BUFFER_BYTES, file),
+            out,
             hasher: Sha256::new(),
             written: 0,
             rows: [0; Table::ALL.len()],
@@ -77,7 +118,7 @@ impl ArchiveWriter {
         self.put(&access.hash)?;
         let digest: [u8; 32] = self.hasher.finalize().into();
         self.out.write_all(&digest)?;
-        let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = self.out.finish()?;
         let manifest = Manifest { rows: self.rows, access };
         Ok((manifest, digest, self.written + digest.len() as u64, file))
     }
@@ -89,10 +130,27 @@ impl ArchiveWriter {
     }
 }
 
+/// The store that a sealed backup says it is of.
+pub(crate) fn label(path: &Path) -> Result<Option<StoreId>, BackupError> {
+    let at = |source| BackupError::File { path: path.to_owned(), source };
+    let mut store = None;
+    let file = File::open(path).map_err(at)?;
+    // Without a key nothing of it is read but what stands before the first chunk.
+    match sealing::Reader::start(file, |label| {
+        store = Some(label.store);
+        None
+    }) {
+        Err(SealingError::Io(source)) => Err(at(source)),
+        _ => Ok(store),
+    }
+}
+
 /// Reads a backup front to back; nothing is trusted before [`ArchiveReader::finish`].
 pub(crate) struct ArchiveReader {
     path: PathBuf,
-    input: BufReader<File>,
+    input: Box<dyn Read>,
+    /// The store that a sealed backup is of.
+    sealed_of: Option<StoreId>,
     hasher: Sha256,
     offset: u64,
     format: u32,
@@ -102,12 +160,29 @@ pub(crate) struct ArchiveReader {
 }
 
 impl ArchiveReader {
-    pub(crate) fn open(path: &Path) -> Result<Self, BackupError> {
-        let file = File::open(path)
-            .map_err(|source| BackupError::File { path: path.to_owned(), source })?;
+    /// Opens a backup; a sealed one with the key that it was made under.
+    pub(crate) fn open(path: &Path, key: Option<&StoreKey>) -> Result<Self, BackupError> {
+        let at = |source| BackupError::File { path: path.to_owned(), source };
+        let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path).map_err(at)?);
+        let mut sealed_of = None;
+        let input: Box<dyn Read> = if file.fill_buf().map_err(at)?.starts_with(sealing::MAGIC) {
+            let reader = sealing::Reader::start(file, |label| {
+                sealed_of = Some(label.store);
+                key
+            });
+            Box::new(reader.map_err(|error| match error {
+                SealingError::Key => BackupError::Key { path: path.to_owned() },
+                SealingError::Newer { found } => BackupError::NewerFormat { found, supported: 1 },
+                SealingError::Io(source) => at(source),
+                _ => BackupError::NotABackup { path: path.to_owned() },
+            })?)
+        } else {
+            Box::new(file)
+        };
         let mut reader = Self {
             path: path.to_owned(),
-            input: BufReader::with_capacity(BUFFER_BYTES, file),
+            input,
+            sealed_of,
             hasher: Sha256::new(),
             offset: 0,
             format: FORMAT_VERSION,
@@ -125,6 +200,11 @@ impl ArchiveReader {
 
     pub(crate) fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    /// The store that a sealed backup is of; its rows stand as they are stored.
+    pub(crate) fn sealed_of(&self) -> Option<StoreId> {
+        self.sealed_of
     }
 
     fn header(&mut self) -> Result<(), BackupError> {
@@ -211,7 +291,8 @@ impl ArchiveReader {
     }
 
     fn failed(&self, source: io::Error) -> BackupError {
-        if source.kind() == io::ErrorKind::UnexpectedEof {
+        // What is sealed says of itself that it is not as it was written.
+        if matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
             return BackupError::Damaged { offset: self.offset };
         }
         BackupError::File { path: self.path.clone(), source }

@@ -2,6 +2,7 @@
 
 use clisonix_store::{Access, Action, Batch, Snapshot, Store, StoreOptions, Table};
 
+use crate::at_rest::protection;
 use crate::disk::{Dice, Disk, Plan};
 
 const BATCHES: u64 = 12;
@@ -43,8 +44,21 @@ pub(crate) fn holds_exactly(snapshot: &Snapshot, count: u64) {
     }
 }
 
-fn open(disk: &Disk) -> Result<Store, clisonix_store::OpenError> {
-    let options = StoreOptions { cache_bytes: 1 << 20, ..StoreOptions::default() };
+/// Whether what is tested is encrypted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    Plain,
+    Encrypted,
+}
+
+pub(crate) const FORMS: [Form; 2] = [Form::Plain, Form::Encrypted];
+
+pub(crate) fn open(disk: &Disk, form: Form) -> Result<Store, clisonix_store::OpenError> {
+    let protection = match form {
+        Form::Plain => None,
+        Form::Encrypted => Some(protection(1)),
+    };
+    let options = StoreOptions { cache_bytes: 1 << 20, protection, ..StoreOptions::default() };
     Store::on_medium(Box::new(disk.clone()), [1; 16], &options)
 }
 
@@ -54,18 +68,18 @@ fn load(store: &Store) -> u64 {
 }
 
 /// Operations of the undisturbed load, and which of them sync.
-fn rehearsal() -> (u64, Vec<u64>) {
+fn rehearsal(form: Form) -> (u64, Vec<u64>) {
     let disk = Disk::default();
-    let store = open(&disk).unwrap();
+    let store = open(&disk, form).unwrap();
     disk.plan(Plan::default());
     assert_eq!(load(&store), BATCHES);
     disk.operations()
 }
 
-fn survives(seed: u64, operations: u64, syncs: &[u64]) {
+fn survives(seed: u64, operations: u64, syncs: &[u64], form: Form) {
     let mut dice = Dice(seed);
     let disk = Disk::default();
-    let store = open(&disk).unwrap();
+    let store = open(&disk, form).unwrap();
     let crash_at = if seed.is_multiple_of(3) {
         syncs[dice.roll(syncs.len() as u64) as usize]
     } else {
@@ -79,10 +93,10 @@ fn survives(seed: u64, operations: u64, syncs: &[u64]) {
     if dice.roll(2) == 0 {
         // The power goes again while the store is being recovered.
         disk.plan(Plan { crash_at: Some(1 + dice.roll(12)), ..Plan::default() });
-        drop(open(&disk));
+        drop(open(&disk, form));
         disk.power_on(&mut dice);
     }
-    let store = open(&disk).unwrap();
+    let store = open(&disk, form).unwrap();
     let present = store.snapshot().unwrap().next_arrival().unwrap() - 1;
     assert!((acknowledged..=acknowledged + 1).contains(&present), "{acknowledged} {present}");
     holds_exactly(&store.snapshot().unwrap(), present);
@@ -94,10 +108,59 @@ fn survives(seed: u64, operations: u64, syncs: &[u64]) {
 #[test]
 fn what_was_acknowledged_survives_a_power_cut_and_nothing_is_halved() {
     let cases = std::env::var("CLISONIX_CRASH_CASES").ok().and_then(|text| text.parse().ok());
-    let (operations, syncs) = rehearsal();
-    for seed in 0..cases.unwrap_or(300) {
-        let outcome = std::panic::catch_unwind(|| survives(seed, operations, &syncs));
-        assert!(outcome.is_ok(), "failing seed: {seed}");
+    for form in FORMS {
+        let (operations, syncs) = rehearsal(form);
+        for seed in 0..cases.unwrap_or(300) {
+            let outcome = std::panic::catch_unwind(|| survives(seed, operations, &syncs, form));
+            assert!(outcome.is_ok(), "failing seed: {seed}, {form:?}");
+        }
+    }
+}
+
+#[test]
+fn an_encrypted_store_survives_a_cut_at_every_write() {
+    let (operations, syncs) = rehearsal(Form::Encrypted);
+    for crash_at in 1..=operations {
+        for seed in 0..3 {
+            let outcome = std::panic::catch_unwind(|| cut_at(crash_at, seed));
+            assert!(outcome.is_ok(), "operation {crash_at} of {operations}, seed {seed}");
+        }
+    }
+    assert!(syncs.len() > 20);
+}
+
+fn cut_at(crash_at: u64, seed: u64) {
+    let mut dice = Dice(crash_at * 31 + seed);
+    let disk = Disk::default();
+    let store = open(&disk, Form::Encrypted).unwrap();
+    disk.plan(Plan { crash_at: Some(crash_at), ..Plan::default() });
+    let acknowledged = load(&store);
+    drop(store);
+    disk.power_on(&mut dice);
+    let store = open(&disk, Form::Encrypted).unwrap();
+    let present = store.snapshot().unwrap().next_arrival().unwrap() - 1;
+    assert!((acknowledged..=acknowledged + 1).contains(&present), "{acknowledged} {present}");
+    holds_exactly(&store.snapshot().unwrap(), present);
+}
+
+#[test]
+fn the_making_of_an_encrypted_store_can_be_cut_anywhere() {
+    let rehearsal = Disk::default();
+    rehearsal.plan(Plan::default());
+    drop(open(&rehearsal, Form::Encrypted).unwrap());
+    let (operations, _) = rehearsal.operations();
+    for crash_at in 1..=operations {
+        for seed in 0..4 {
+            let mut dice = Dice(crash_at * 31 + seed);
+            let disk = Disk::default();
+            disk.plan(Plan { crash_at: Some(crash_at), ..Plan::default() });
+            drop(open(&disk, Form::Encrypted));
+            disk.power_on(&mut dice);
+            let store = open(&disk, Form::Encrypted)
+                .unwrap_or_else(|error| panic!("operation {crash_at}, seed {seed}: {error:?}"));
+            store.write(batch(0)).unwrap();
+            holds_exactly(&store.snapshot().unwrap(), 1);
+        }
     }
 }
 

@@ -1,18 +1,22 @@
 //! Full disks and failing operations: a typed error, nothing acknowledged lost, and a way on.
 
-use clisonix_store::{Batch, FaultKind, Store, StoreOptions, Table, WriteError};
+use clisonix_store::{Batch, FaultKind, Store, Table, WriteError};
 
-use crate::crash::{batch, holds_exactly};
+use crate::crash::{FORMS, Form, batch, holds_exactly};
 use crate::disk::{Disk, Plan};
 
-fn open(disk: &Disk) -> Store {
-    Store::on_medium(Box::new(disk.clone()), [1; 16], &StoreOptions::default()).unwrap()
+fn open(disk: &Disk, form: Form) -> Store {
+    crate::crash::open(disk, form).unwrap()
 }
 
 #[test]
 fn a_full_disk_refuses_the_write_and_works_again_when_there_is_room() {
+    FORMS.into_iter().for_each(full_disk);
+}
+
+fn full_disk(form: Form) {
     let disk = Disk::default();
-    let store = open(&disk);
+    let store = open(&disk, form);
     store.write(batch(0)).unwrap();
     disk.plan(Plan { room: Some(6 << 20), ..Plan::default() });
     let mut large = Batch::new();
@@ -27,26 +31,30 @@ fn a_full_disk_refuses_the_write_and_works_again_when_there_is_room() {
     store.write(batch(1)).unwrap();
     holds_exactly(&store.snapshot().unwrap(), 2);
     drop(store);
-    holds_exactly(&open(&disk).snapshot().unwrap(), 2);
+    holds_exactly(&open(&disk, form).snapshot().unwrap(), 2);
 }
 
 #[test]
 fn one_failing_operation_loses_nothing_acknowledged() {
+    FORMS.into_iter().for_each(each_operation_fails_once);
+}
+
+fn each_operation_fails_once(form: Form) {
     let rehearsal = Disk::default();
-    let store = open(&rehearsal);
+    let store = open(&rehearsal, form);
     rehearsal.plan(Plan::default());
     for number in 0..6 {
         store.write(batch(number)).unwrap();
     }
     let (operations, _) = rehearsal.operations();
     for fail_at in 1..=operations {
-        one_failure(fail_at);
+        one_failure(fail_at, form);
     }
 }
 
-fn one_failure(fail_at: u64) {
+fn one_failure(fail_at: u64, form: Form) {
     let disk = Disk::default();
-    let store = open(&disk);
+    let store = open(&disk, form);
     disk.plan(Plan { fail_once_at: Some(fail_at), ..Plan::default() });
     let mut acknowledged = 0;
     let mut poisoned = false;
@@ -65,7 +73,7 @@ fn one_failure(fail_at: u64) {
         assert!(matches!(error, WriteError::Poisoned(_)), "operation {fail_at}: {error}");
     }
     drop(store);
-    let store = open(&disk);
+    let store = open(&disk, form);
     let present = store.snapshot().unwrap().next_arrival().unwrap() - 1;
     assert!((acknowledged..=acknowledged + 1).contains(&present), "operation {fail_at}");
     holds_exactly(&store.snapshot().unwrap(), present);
@@ -75,7 +83,7 @@ fn one_failure(fail_at: u64) {
 #[test]
 fn a_failed_sync_is_told_to_every_waiting_writer_and_poisons_the_store() {
     let disk = Disk::default();
-    let store = open(&disk);
+    let store = open(&disk, Form::Encrypted);
     store.write(batch(0)).unwrap();
     disk.plan(Plan { no_sync: true, ..Plan::default() });
     let outcomes = store.write_many((1..9).map(batch));

@@ -1,4 +1,4 @@
-//! The store from outside: life cycle, model, crashes, faults and kills.
+//! The store from outside: life cycle, model, encryption, crashes, faults and kills.
 
 // All of this is test code; small numbers are cast freely, and figures are printed.
 #![allow(
@@ -11,6 +11,7 @@
     clippy::cast_precision_loss
 )]
 
+mod at_rest;
 mod crash;
 mod disk;
 mod fault;

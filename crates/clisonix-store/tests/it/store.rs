@@ -125,7 +125,7 @@ fn a_store_and_a_backup_of_format_1_are_taken_as_they_are() {
     bytes[length..].copy_from_slice(&digest);
     fs::write(at("old"), &bytes).unwrap();
     fs::remove_dir_all(at("data")).unwrap();
-    assert_eq!(Store::restore(&at("old"), &at("data"), [4; 16]).unwrap().format, 1);
+    assert_eq!(Store::restore(&at("old"), &at("data"), [4; 16], None).unwrap().format, 1);
     assert_eq!(format(), Some(vec![0, 0, 0, 3]));
 }
 
@@ -161,7 +161,7 @@ fn a_large_input_lies_in_parts_and_is_in_the_backup() {
     assert_eq!(read(&store, [9; 16]), None, "without its row an input is not there");
     assert!(store.check().unwrap().is_sound());
     store.backup(&at("backup")).unwrap();
-    Store::restore(&at("backup"), &at("new"), [4; 16]).unwrap();
+    Store::restore(&at("backup"), &at("new"), [4; 16], None).unwrap();
     let restored = Store::open(&at("new"), &options()).unwrap();
     assert!(read(&restored, [8; 16]).is_some_and(|content| content == bytes));
 
@@ -361,13 +361,13 @@ fn a_backup_comes_back_as_a_new_life() {
     let report = store.backup(&at("backup")).unwrap();
     assert!(matches!(store.backup(&at("backup")), Err(BackupError::TargetExists { .. })));
     store.write(batch(9)).unwrap();
-    assert_eq!(Store::verify_backup(&at("backup")).unwrap(), report);
-    assert_eq!(Store::restore(&at("backup"), &at("new"), [4; 16]).unwrap(), report);
+    assert_eq!(Store::verify_backup(&at("backup"), None).unwrap(), report);
+    assert_eq!(Store::restore(&at("backup"), &at("new"), [4; 16], None).unwrap(), report);
     let restored = Store::open(&at("new"), &options()).unwrap();
     assert_eq!(restored.incarnation(), [4; 16]);
     holds_exactly(&restored.snapshot().unwrap(), 9);
     assert!(restored.check().unwrap().is_sound());
-    let occupied = Store::restore(&at("backup"), &at("data"), [5; 16]);
+    let occupied = Store::restore(&at("backup"), &at("data"), [5; 16], None);
     assert!(matches!(occupied, Err(BackupError::TargetExists { .. })));
 }
 
@@ -383,11 +383,11 @@ fn a_damaged_backup_restores_nothing() {
         let mut bytes = whole.clone();
         bytes[position] ^= 1;
         fs::write(at("bad"), &bytes).unwrap();
-        assert!(Store::verify_backup(&at("bad")).is_err(), "byte {position}");
+        assert!(Store::verify_backup(&at("bad"), None).is_err(), "byte {position}");
         fs::write(at("bad"), &whole[..position]).unwrap();
-        assert!(Store::verify_backup(&at("bad")).is_err(), "cut at {position}");
+        assert!(Store::verify_backup(&at("bad"), None).is_err(), "cut at {position}");
     }
-    assert!(Store::restore(&at("bad"), &at("new"), [4; 16]).is_err());
+    assert!(Store::restore(&at("bad"), &at("new"), [4; 16], None).is_err());
     assert!(!at("new").exists() && !at("new.partial").exists());
 }
 

@@ -1,0 +1,405 @@
+//! Erasing: content goes from the record at every replica, and here from the disk: its rows are
+//! sealed under another key, and the key that old rows, free pages and backups are under is
+//! destroyed.
+//!
+//! Which keys are to be destroyed is durable together with the rows that no longer need them, so a
+//! crash in between is made good when the node is opened.
+
+use clisonix_crdt::{Base, ChangeId, EntryId, Erasure, Origin};
+use clisonix_pq::erasure::{Done, Order, OrderTerms, ReceiptTerms};
+use clisonix_store::{Action, Batch, MessageId, Snapshot, Span, Store, Table};
+
+use crate::editing::index_entries;
+use crate::error::NodeError;
+use crate::load::edit_time;
+use crate::node::{By, Inside, Node, access};
+use crate::outside::Actors;
+use crate::reading::parse_entry;
+use crate::records::Records;
+use crate::row_keys::{Owner, RowKeys};
+use crate::stored;
+
+/// What is to be erased.
+#[derive(Clone, Copy, Debug)]
+pub enum Aim<'a> {
+    /// All content of the record.
+    Record,
+    /// An entry, `Type/id`, and that there was one.
+    Entry(&'a str),
+    /// The smallest unit that holds the member at a JSON Pointer (RFC 6901) into an entry.
+    Value {
+        /// `Type/id`.
+        entry: &'a str,
+        /// Into the resource as it is shown.
+        pointer: &'a str,
+    },
+}
+
+/// What an erasure did here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// The record.
+    pub record: String,
+    /// The change that orders it at every replica.
+    pub change: ChangeId,
+    /// Number of operations that lost their content.
+    pub operations: usize,
+    /// How many inputs that carried the record were destroyed.
+    pub inputs_destroyed: u64,
+    /// How many are kept, or came in a way that is not known.
+    pub inputs_kept: u64,
+    /// Generation of the vault that no longer leads to what was erased; `None` where the store is
+    /// not encrypted.
+    pub generation: Option<u64>,
+    /// The change as it travels.
+    pub carried: Vec<u8>,
+}
+
+impl Erased {
+    /// What an order to other nodes says. A change that is too long for it has to reach them first.
+    pub fn order(&self, made_ms: u64, inputs: bool) -> OrderTerms {
+        let fits = self.carried.len() <= clisonix_pq::erasure::MAX_CARRIED_BYTES;
+        OrderTerms {
+            made_ms,
+            record: self.record.clone(),
+            change: self.change.0,
+            inputs,
+            carried: if fits { self.carried.clone() } else { Vec::new() },
+        }
+    }
+}
+
+/// What became of the inputs and keys of an erasure.
+struct Gone {
+    inputs_destroyed: u64,
+    inputs_kept: u64,
+    generation: Option<u64>,
+}
+
+impl Node {
+    /// Erases content, here and wherever the change arrives, and with `inputs` every input that
+    /// carried the record, whatever else it carried. The reason stays readable for ever, so it must
+    /// not say what was erased. It cannot be undone.
+    ///
+    /// # Errors
+    /// [`NodeError::Erase`]; [`NodeError::NotFound`]; [`NodeError::Vault`] if the content is erased
+    /// but its key is not destroyed yet, which is tried again when the node is opened.
+    pub fn erase(
+        &self,
+        record: &str,
+        aim: Aim<'_>,
+        reason: &str,
+        inputs: bool,
+        by: By<'_>,
+    ) -> Result<Erased, NodeError> {
+        if by.author.trim().is_empty() {
+            return Err(NodeError::Author);
+        }
+        if self.store.snapshot()?.record(record)?.is_none() {
+            return Err(NodeError::NotFound("record"));
+        }
+        let (name, entry) = (record, entry_of(aim)?);
+        let mut inside = self.inside();
+        let inside = &mut *inside;
+        let now = inside.outside.now_ms();
+        if inside.records.is_held(name) {
+            return Err(NodeError::Loading);
+        }
+        let record = inside.records.record(&self.store, name)?;
+        let heads = record.view().heads();
+        let origin = Origin { author: by.author, time: edit_time(record, now), source: None };
+        let what = erasure(aim, entry.as_ref());
+        let mut actors = Actors(&mut *inside.outside);
+        let erased = record.erase(&what, &Base::Current, reason, &origin, &mut actors);
+        if record.has_lost_log() {
+            inside.records.forget(name);
+            return Err(NodeError::Damaged(name.to_owned()));
+        }
+        let erased = erased?;
+        let carried = record.changes_since(&heads);
+        let mut batch = Batch::new();
+        batch.access(access(by, Action::Erase, now, Some(record))?)?;
+        let indexed = index_entries(&mut batch, record, record.change_count() - 1);
+        inside.records.note_erased(name, &erased.entries);
+        let batch = indexed.map(|()| batch);
+        let gone = self.make_erased_durable(name, batch, inputs, &mut inside.records)?;
+        Ok(Erased {
+            record: name.to_owned(),
+            change: erased.change,
+            operations: erased.operations,
+            inputs_destroyed: gone.inputs_destroyed,
+            inputs_kept: gone.inputs_kept,
+            generation: gone.generation,
+            carried,
+        })
+    }
+
+    /// Carries out another node's order, whose signature was verified when it was read, and says
+    /// what a receipt states.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`] if the change that the order names is neither here nor in the order,
+    /// or waits for others; then nothing was erased.
+    pub fn carry_out(&self, order: &Order, by: By<'_>) -> Result<ReceiptTerms, NodeError> {
+        let terms = order.terms();
+        let now = self.inside().outside.now_ms();
+        let mut receipt = ReceiptTerms {
+            made_ms: now,
+            order: order.digest(),
+            record: terms.record.clone(),
+            change: terms.change,
+            done: Done::Absent,
+            generation: self.generation().unwrap_or_default(),
+            inputs_destroyed: 0,
+            inputs_kept: 0,
+        };
+        if self.store.snapshot()?.record(&terms.record)?.is_none() {
+            return Ok(receipt);
+        }
+        if !terms.carried.is_empty() {
+            self.receive(&terms.record, &[], &terms.carried, by)?;
+        }
+        let change = ChangeId(terms.change);
+        let is_here = self.with_record(&terms.record, |record| Ok(record.at(&[change]).is_ok()))?;
+        if !is_here {
+            return Err(NodeError::NotFound("change of the order"));
+        }
+        let gone = self.destroy_inputs(&terms.record, terms.inputs, by)?;
+        receipt.done = if self.rows.is_some() { Done::Destroyed } else { Done::Erased };
+        receipt.generation = gone.generation.unwrap_or_default();
+        receipt.inputs_destroyed = gone.inputs_destroyed;
+        receipt.inputs_kept = gone.inputs_kept;
+        Ok(receipt)
+    }
+
+    /// Makes durable what a received erasure did to a record.
+    pub(crate) fn make_received_durable(
+        &self,
+        record: &str,
+        batch: Result<Batch, NodeError>,
+        records: &mut Records,
+    ) -> Result<(), NodeError> {
+        self.make_erased_durable(record, batch, false, records).map(drop)
+    }
+
+    /// The vault's generation, where there is one.
+    fn generation(&self) -> Option<u64> {
+        self.rows.as_ref().map(|rows| rows.generation())
+    }
+
+    /// Destroys the inputs that carried a record, if they are to go.
+    fn destroy_inputs(
+        &self,
+        record: &str,
+        inputs: bool,
+        by: By<'_>,
+    ) -> Result<Gone, NodeError> {
+        let mut inside = self.inside();
+        let Inside { outside, records } = &mut *inside;
+        if records.is_held(record) {
+            return Err(NodeError::Loading);
+        }
+        let now = outside.now_ms();
+        let held = records.record(&self.store, record)?;
+        let mut batch = Batch::new();
+        batch.access(access(by, Action::Erase, now, Some(held))?)?;
+        let mut keys = Vec::new();
+        let mut gone = self.put_inputs(&mut batch, record, inputs, &mut keys)?;
+        self.put_pending(&mut batch, record, &keys)?;
+        self.store.write(batch)?;
+        gone.generation = self.destroy_keys(record, &keys)?;
+        Ok(gone)
+    }
+
+    /// Makes durable what an erasure did to a record, and destroys the keys of what was before.
+    fn make_erased_durable(
+        &self,
+        record: &str,
+        batch: Result<Batch, NodeError>,
+        inputs: bool,
+        records: &mut Records,
+    ) -> Result<Gone, NodeError> {
+        let mut keys = Vec::new();
+        let owner = Owner::record(record);
+        let prepared = batch.and_then(|mut batch| {
+            let gone = self.put_inputs(&mut batch, record, inputs, &mut keys)?;
+            if let Some(rows) = &self.rows {
+                keys.push((owner.clone(), rows.step_ahead(&owner)?));
+                records.note_resealed(record);
+                if let Some(key) = self.store.snapshot()?.record(record)? {
+                    batch.record(record, key)?;
+                }
+            }
+            self.put_pending(&mut batch, record, &keys)?;
+            Ok((batch, gone))
+        });
+        let (batch, gone) = match prepared {
+            Ok((batch, gone)) => (Ok(batch), Some(gone)),
+            Err(error) => (Err(error), None),
+        };
+        let written = self.make_durable(record, batch, records);
+        if let (Err(_), Some(rows)) = (&written, &self.rows) {
+            rows.step_back(&owner);
+        }
+        written?;
+        let generation = self.destroy_keys(record, &keys)?;
+        let nothing = Gone { inputs_destroyed: 0, inputs_kept: 0, generation: None };
+        Ok(Gone { generation, ..gone.unwrap_or(nothing) })
+    }
+
+    /// Adds to a batch that the inputs go which carried a record, if they are to, and to `keys`
+    /// those that they are under.
+    fn put_inputs(
+        &self,
+        batch: &mut Batch,
+        record: &str,
+        destroy: bool,
+        keys: &mut Vec<(Owner, u32)>,
+    ) -> Result<Gone, NodeError> {
+        let (inputs, unknown) = stored::inputs_of(&self.store.snapshot()?, record)?;
+        let mut gone = Gone { inputs_destroyed: 0, inputs_kept: unknown, generation: None };
+        for input in inputs {
+            let Some(size_bytes) = self.input_bytes(input)? else { continue };
+            if !destroy {
+                gone.inputs_kept += 1;
+                continue;
+            }
+            batch.forget_raw(input, size_bytes)?;
+            gone.inputs_destroyed += 1;
+            if let Some(rows) = &self.rows {
+                let owner = Owner::input(&input);
+                let epoch = rows.epoch(&owner)?;
+                keys.push((owner, epoch));
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Length of an input that is here.
+    fn input_bytes(&self, input: MessageId) -> Result<Option<u64>, NodeError> {
+        Ok(self.store.raw_content(input)?.map(|content| content.size_bytes()))
+    }
+
+    fn put_pending(
+        &self,
+        batch: &mut Batch,
+        record: &str,
+        keys: &[(Owner, u32)],
+    ) -> Result<(), NodeError> {
+        if self.rows.is_some() && !keys.is_empty() {
+            batch.put(Table::Meta, &pending_key(record), encode_keys(keys))?;
+        }
+        Ok(())
+    }
+
+    fn destroy_keys(
+        &self,
+        record: &str,
+        keys: &[(Owner, u32)],
+    ) -> Result<Option<u64>, NodeError> {
+        let Some(rows) = &self.rows else { return Ok(None) };
+        destroy_pending(&self.store, rows, record, keys).map(Some)
+    }
+}
+
+/// Destroys the keys that were to be destroyed when the node ended.
+pub(crate) fn finish_pending(store: &Store, rows: &RowKeys) -> Result<(), NodeError> {
+    for (record, keys) in pending(&store.snapshot()?)? {
+        destroy_pending(store, rows, &record, &keys)?;
+    }
+    Ok(())
+}
+
+/// Destroys keys and notes that it is done.
+fn destroy_pending(
+    store: &Store,
+    rows: &RowKeys,
+    record: &str,
+    keys: &[(Owner, u32)],
+) -> Result<u64, NodeError> {
+    if keys.is_empty() {
+        return Ok(rows.generation());
+    }
+    let Some(protection) = store.protection() else { return Ok(rows.generation()) };
+    let generation = rows.destroy(keys, &protection.key())?;
+    let mut batch = Batch::new();
+    batch.remove(Table::Meta, &pending_key(record))?;
+    put_generation(&mut batch, generation)?;
+    store.write(batch)?;
+    Ok(generation)
+}
+
+/// Notes the newest generation of the vault, so that an older one is not taken for it.
+pub(crate) fn put_generation(batch: &mut Batch, generation: u64) -> Result<(), NodeError> {
+    batch.put(Table::Meta, VAULT_KEY, generation.to_be_bytes().to_vec())?;
+    Ok(())
+}
+
+/// The newest generation that the store has seen.
+pub(crate) fn seen_generation(snapshot: &Snapshot) -> Result<u64, NodeError> {
+    let value = snapshot.value(Table::Meta, VAULT_KEY)?;
+    let bytes = value.and_then(|value| value.try_into().ok());
+    Ok(bytes.map(u64::from_be_bytes).unwrap_or_default())
+}
+
+fn pending(snapshot: &Snapshot) -> Result<Vec<(String, Vec<(Owner, u32)>)>, NodeError> {
+    let mut found = Vec::new();
+    for row in snapshot.rows(Table::Meta, &Span::prefix(PENDING_PREFIX))? {
+        let row = row?;
+        let damaged = || clisonix_store::ReadError::Damaged { table: Table::Meta };
+        let name = row.key.strip_prefix(PENDING_PREFIX).and_then(|name| str::from_utf8(name).ok());
+        let record = name.ok_or_else(damaged)?.to_owned();
+        found.push((record, decode_keys(&row.value).ok_or_else(damaged)?));
+    }
+    Ok(found)
+}
+
+const VAULT_KEY: &[u8] = b"vault";
+const PENDING_PREFIX: &[u8] = b"erasing\0";
+
+fn pending_key(record: &str) -> Vec<u8> {
+    [PENDING_PREFIX, record.as_bytes()].concat()
+}
+
+/// Each key: its epoch, the length of its owner's name, the name.
+fn encode_keys(keys: &[(Owner, u32)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (owner, epoch) in keys {
+        out.extend_from_slice(&epoch.to_be_bytes());
+        out.extend_from_slice(&(owner.name().len() as u16).to_be_bytes());
+        out.extend_from_slice(owner.name());
+    }
+    out
+}
+
+fn decode_keys(mut bytes: &[u8]) -> Option<Vec<(Owner, u32)>> {
+    let mut keys = Vec::new();
+    while !bytes.is_empty() {
+        let (epoch, rest) = bytes.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        keys.push((Owner::named(name), u32::from_be_bytes(*epoch)));
+        bytes = rest;
+    }
+    Some(keys)
+}
+
+fn entry_of(aim: Aim<'_>) -> Result<Option<EntryId>, NodeError> {
+    match aim {
+        Aim::Record => Ok(None),
+        Aim::Entry(entry) | Aim::Value { entry, .. } => {
+            parse_entry(entry).map(Some).ok_or(NodeError::NotFound("entry"))
+        }
+    }
+}
+
+fn erasure<'a>(aim: Aim<'a>, entry: Option<&'a EntryId>) -> Erasure<'a> {
+    match (aim, entry) {
+        (Aim::Entry(_), Some(entry)) => Erasure::Entry(entry),
+        (Aim::Value { pointer, .. }, Some(entry)) => Erasure::Value { entry, pointer },
+        _ => Erasure::Record,
+    }
+}
+
+#[cfg(test)]
+mod tests;

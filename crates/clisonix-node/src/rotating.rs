@@ -1,0 +1,56 @@
+//! Other keys for an encrypted node, and encryption for one that is not.
+
+use std::path::Path;
+
+use clisonix_pq::at_rest::StoreKey;
+use clisonix_store::{Action, Batch, Store, StoreForm, StoreOptions};
+
+use crate::erasing::put_generation;
+use crate::error::NodeError;
+use crate::node::{By, Keys, Node};
+
+impl Node {
+    /// Whether the store is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.store.is_encrypted()
+    }
+
+    /// Writes the store's file anew under another page key while the node is used. What free pages
+    /// of the old file held, keys of index rows among it, can be read by nobody after that.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`]; the store goes on with the old file.
+    pub fn rotate_pages(&self, by: By<'_>) -> Result<(), NodeError> {
+        self.log_access(by, Action::Administer, None)?;
+        Ok(self.store.rotate_pages()?)
+    }
+
+    /// Puts store and vault under another store key while the node is used. Pages and rows stay as
+    /// they are. After a crash in the middle the vault is under the one key and the store under the
+    /// other: keep both until the node was opened, and call it again with the newer one.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`] where the store is not encrypted or its file cannot be written;
+    /// [`NodeError::Vault`].
+    pub fn change_key(&self, key: StoreKey, by: By<'_>) -> Result<(), NodeError> {
+        self.log_access(by, Action::Administer, None)?;
+        if let Some(rows) = &self.rows {
+            rows.rewrap(&key)?;
+            let mut batch = Batch::new();
+            put_generation(&mut batch, rows.generation())?;
+            self.store.write(batch)?;
+        }
+        Ok(self.store.change_key(key)?)
+    }
+
+    /// Encrypts the store in a data directory that nobody has open; a crash leaves it as it was or
+    /// encrypted.
+    ///
+    /// # Errors
+    /// [`NodeError::Open`] if there is no store, or it is encrypted already; [`NodeError::Vault`].
+    pub fn encrypt(directory: &Path, keys: Keys) -> Result<(), NodeError> {
+        let (protection, _) = keys.unlock(Store::form(directory)? == StoreForm::Plain)?;
+        let options = StoreOptions { protection: Some(protection), ..StoreOptions::default() };
+        Ok(Store::encrypt(directory, &options)?)
+    }
+}
