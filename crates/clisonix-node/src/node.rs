@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clisonix_crdt::Record;
+use clisonix_pq::at_rest::sealing::Label;
 use clisonix_pq::at_rest::{StoreId, StoreKey, Vault, VaultError};
 use clisonix_store::{
     Access, Action, BackupReport, Batch, Hash, Incarnation, Protection, Store, StoreForm,
@@ -46,8 +47,11 @@ pub struct Node {
 pub struct Keys {
     /// Which store it is; of a new one 16 random bytes.
     pub store: StoreId,
-    /// The key that the store and its vault are under.
+    /// The key that the store is under, or the backup.
     pub key: StoreKey,
+    /// Other keys that the vault may be under: the store key was changed after the backup was made,
+    /// or a crash came while it was. The vault is put under `key` then.
+    pub others: Vec<StoreKey>,
     /// The folder of the vault, made where it is missing. It must not lie in the data directory, nor
     /// be part of its backups: whoever has an old copy of it has keys that were destroyed.
     pub vault: PathBuf,
@@ -160,6 +164,22 @@ impl Node {
         Ok(report)
     }
 
+    /// What lies in a data directory; of an encrypted store, which one and under which key.
+    ///
+    /// # Errors
+    /// [`NodeError::Open`] if the directory cannot be read.
+    pub fn form(directory: &Path) -> Result<StoreForm, NodeError> {
+        Ok(Store::form(directory)?)
+    }
+
+    /// Of which store a backup is, and under which key; `None` of one that is not sealed.
+    ///
+    /// # Errors
+    /// [`NodeError::Backup`] if the file cannot be read.
+    pub fn backup_of(file: &Path) -> Result<Option<Label>, NodeError> {
+        Ok(Store::backup_of(file)?)
+    }
+
     /// Checks the store's structure, the chain of the access log, and of every record that its log
     /// makes its state and what is shown of it; returns the access log's length.
     ///
@@ -227,11 +247,23 @@ impl Node {
 }
 
 impl Keys {
+    fn load(&self, folder: &VaultFolder) -> Result<Option<Vault>, VaultFault> {
+        let fault = match folder.load(self.store, &self.key) {
+            Err(VaultFault::Vault(VaultError::Key)) => VaultError::Key,
+            end => return end,
+        };
+        let found = self.others.iter().find_map(|other| folder.load(self.store, other).ok()?);
+        let mut vault = found.ok_or(fault)?;
+        vault.advance();
+        folder.keep(&vault, &self.key, &mut { self.random })?;
+        Ok(Some(vault))
+    }
+
     /// Opens the vault; makes one for a new store.
     pub(crate) fn unlock(self, is_new: bool) -> Result<(Arc<Protection>, Arc<RowKeys>), VaultFault> {
         let random = self.random;
-        let folder = VaultFolder::new(self.vault);
-        let vault = match folder.load(self.store, &self.key)? {
+        let folder = VaultFolder::new(self.vault.clone());
+        let vault = match self.load(&folder)? {
             Some(vault) => vault,
             None if is_new => {
                 let vault = Vault::new(self.store, &mut { random });

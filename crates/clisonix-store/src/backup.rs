@@ -8,13 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clisonix_pq::at_rest::{StoreId, StoreKey};
+use clisonix_pq::at_rest::StoreKey;
+use clisonix_pq::at_rest::sealing::Label;
 
 use crate::access::AccessHead;
 use crate::backup::archive::{ArchiveReader, ArchiveWriter, Manifest};
 use crate::directory::{Directory, parent, sync_directory};
 use crate::engine::Redb;
-use crate::error::{BackupError, ReadError};
+use crate::error::BackupError;
 use crate::key_value::{KeyValue, Operation, Span, Table};
 use crate::ledger::{
     FORMAT_KEY, FORMAT_VERSION, INCARNATION_KEY, Incarnation, RESTORED_FROM_KEY, format_row,
@@ -23,7 +24,6 @@ use crate::ledger::{
 use crate::medium::private_mode;
 use crate::protection::Protection;
 use crate::row_seal::seal_all;
-use crate::snapshot::Snapshot;
 use crate::store::{Base, Store, StoreOptions, data_medium};
 
 pub(crate) mod archive;
@@ -74,7 +74,7 @@ impl Store {
         private_mode(&mut options);
         let file = options.open(path).map_err(at(path))?;
         // Rows that are sealed by themselves stay so in the backup.
-        let snapshot = Snapshot::new(self.base.stored.view().map_err(ReadError::from)?);
+        let snapshot = self.stored()?;
         let access = snapshot.access_head()?;
         let protection = self.base.protection.as_deref();
         let started = ArchiveWriter::start(file, self.incarnation(), protection);
@@ -101,8 +101,9 @@ impl Store {
         Ok(report(format, incarnation, &manifest, digest, size_bytes))
     }
 
-    /// The store that a sealed backup is of; `None` of a backup that is not sealed.
-    pub fn backup_of(path: &Path) -> Result<Option<StoreId>, BackupError> {
+    /// Of which store a sealed backup says it is, and under which key; `None` of a backup that is
+    /// not sealed.
+    pub fn backup_of(path: &Path) -> Result<Option<Label>, BackupError> {
         archive::label(path)
     }
 

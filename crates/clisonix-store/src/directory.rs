@@ -89,11 +89,9 @@ impl Directory {
     /// As [`Self::form`], of a directory that is not held.
     pub(crate) fn form_in(path: &Path) -> Result<StoreForm, OpenError> {
         let file = path.join(DATA_FILE);
-        match prefix::label(&file) {
+        match prefix::form(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoreForm::Absent),
-            Err(source) => Err(at(&file, source)),
-            Ok(None) => Ok(StoreForm::Plain),
-            Ok(Some((store, key))) => Ok(StoreForm::Encrypted { store, key }),
+            form => form.map_err(|source| at(&file, source)),
         }
     }
 

@@ -241,6 +241,11 @@ impl Store {
         Ok(Snapshot::new(self.engine.view()?))
     }
 
+    /// As [`Self::snapshot`], with rows as they are stored: those that are sealed stay so.
+    pub fn stored(&self) -> Result<Snapshot, ReadError> {
+        Ok(Snapshot::new(self.base.stored.view()?))
+    }
+
     /// Gives unused room back; true when something was moved. Writers wait meanwhile, and open
     /// snapshots make it fail with [`crate::FaultKind::Busy`].
     pub fn compact(&self) -> Result<bool, WriteError> {
@@ -251,8 +256,7 @@ impl Store {
     /// wait during the first part, and open snapshots make it fail with [`crate::FaultKind::Busy`].
     pub fn check(&self) -> Result<CheckReport, ReadError> {
         let engine_sound = self.engine.check()?;
-        let stored = Snapshot::new(self.base.stored.view()?);
-        inspect(&self.snapshot()?, &stored, engine_sound)
+        inspect(&self.snapshot()?, &self.stored()?, engine_sound)
     }
 }
 

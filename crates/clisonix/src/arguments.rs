@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    backup, completions, conflicts, demo, history, import, keys, open, quarantine, resolve,
-    restore, seal, shares, show, verify,
+    backup, completions, conflicts, demo, erase, erasure, history, import, keys, open, quarantine,
+    resolve, restore, seal, shares, show, store, verify,
 };
 use crate::exit::TABLE;
+use crate::store_keys::StoreKeys;
 
 /// One record per patient from HL7 v2, C-CDA and FHIR, in which concurrent edits merge.
 #[derive(Debug, Parser)]
@@ -46,6 +47,8 @@ pub(crate) struct Everywhere {
         hide_env_values = true
     )]
     pub(crate) purpose: String,
+    #[command(flatten)]
+    pub(crate) store_keys: StoreKeys,
     /// Print JSON: one object, or one object a line for lists
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -75,6 +78,12 @@ pub(crate) enum Command {
     Restore(restore::Restore),
     /// Check the store and the chain of the access log, or a share without opening it
     Verify(verify::Verify),
+    /// How the store is encrypted, and other keys for it
+    Store(store::Store),
+    /// Erase a record, an entry or a value, and destroy the keys that old copies of it are under
+    Erase(erase::Erase),
+    /// Carry out another site's order to erase, or check a receipt
+    Erasure(erasure::Erasure),
     /// Make, show, follow up and revoke the keys that sign and open
     Keys(keys::Keys),
     /// Seal a file for named recipients and a purpose, signed

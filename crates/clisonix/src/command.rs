@@ -4,6 +4,8 @@ pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod conflicts;
 pub(crate) mod demo;
+pub(crate) mod erase;
+pub(crate) mod erasure;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod keys;
@@ -14,6 +16,7 @@ pub(crate) mod restore;
 pub(crate) mod seal;
 pub(crate) mod shares;
 pub(crate) mod show;
+pub(crate) mod store;
 pub(crate) mod verify;
 
 use crate::arguments::{Arguments, Command};
@@ -35,6 +38,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Restore(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
         Command::Keys(command) => command.run(&context),
+        Command::Store(command) => command.run(&context),
+        Command::Erase(command) => command.run(&context),
+        Command::Erasure(command) => command.run(&context),
         Command::Seal(command) => command.run(&context),
         Command::Open(command) => command.run(&context),
         Command::Shares(command) => command.run(&context),

@@ -5,12 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clisonix_node::{By, Node};
+use clisonix_node::{By, Node, NodeError, Outside, StoreForm, VaultFault};
+use clisonix_pq::at_rest::VaultError;
 
 use crate::arguments::Everywhere;
 use crate::exit::Fault;
 use crate::outside::System;
+use crate::progress::tell;
 use crate::results::Results;
+use crate::store_keys::StoreKeys;
 
 /// The options for every command, with their defaults filled in when asked for.
 pub(crate) struct Context {
@@ -69,9 +72,18 @@ impl Context {
         Ok(base.join("clisonix"))
     }
 
-    /// Opens the node for taking in; a new data directory is made.
+    /// Where the keys of stores come from.
+    pub(crate) fn store_keys(&self) -> &StoreKeys {
+        &self.everywhere.store_keys
+    }
+
+    /// Opens the node for taking in; a new data directory is made, and encrypted.
     pub(crate) fn open(&self) -> Result<Node> {
-        Ok(Node::open(&self.directory()?, Box::new(System))?)
+        self.open_in(&self.directory()?)
+    }
+
+    fn open_in(&self, directory: &Path) -> Result<Node> {
+        open_node(directory, self.store_keys(), || Box::new(System))
     }
 
     /// Opens a node that is there: reading must not make a data directory.
@@ -81,7 +93,35 @@ impl Context {
             let message = format!("there is no data in {}", directory.display());
             return Err(Fault::not_found(message).into());
         }
-        Ok(Node::open(&directory, Box::new(System))?)
+        self.open_in(&directory)
+    }
+}
+
+/// Opens a node with the keys of its store; a new one is encrypted under a new key.
+pub(crate) fn open_node(
+    directory: &Path,
+    store_keys: &StoreKeys,
+    outside: impl Fn() -> Box<dyn Outside>,
+) -> Result<Node> {
+    let (store, commitment) = match Node::form(directory)? {
+        StoreForm::Encrypted { store, key } => (store, key),
+        StoreForm::Plain => {
+            tell("the store is not encrypted; `clisonix store encrypt` encrypts it");
+            return Ok(Node::open(directory, outside())?);
+        }
+        StoreForm::Absent => {
+            let keys = store_keys.fresh()?;
+            return Ok(Node::open_encrypted(directory, keys, outside())?);
+        }
+    };
+    let keys = store_keys.of(store, &commitment)?;
+    match Node::open_encrypted(directory, keys, outside()) {
+        // The key was being changed: the vault is under another one than the store.
+        Err(NodeError::Vault(VaultFault::Vault(VaultError::Key))) => {
+            let keys = store_keys.all_of(store, &commitment)?;
+            Ok(Node::open_encrypted(directory, keys, outside())?)
+        }
+        end => Ok(end?),
     }
 }
 

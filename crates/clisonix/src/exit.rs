@@ -3,7 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clisonix_node::{AccessLogError, BackupError, EditError, NodeError, OpenError};
+use clisonix_node::{
+    AccessLogError, BackupError, EditError, EngineFault, EraseError, FaultKind, NodeError, OpenError,
+    VaultFault,
+};
+use clisonix_pq::at_rest::VaultError;
 use clisonix_pq::FormError;
 use clisonix_pq::share::ShareError;
 use clisonix_pq::share::ledger::LedgerError;
@@ -93,14 +97,23 @@ fn of_node(error: &NodeError) -> Exit {
         NodeError::Author => Exit::Usage,
         NodeError::NotFound(_)
         | NodeError::Ambiguous(_)
-        | NodeError::Edit(EditError::UnknownVersion | EditError::NoSuchEntry) => Exit::NotFound,
+        | NodeError::Edit(EditError::UnknownVersion | EditError::NoSuchEntry)
+        | NodeError::Erase(EraseError::NoSuchEntry | EraseError::Pointer | EraseError::Nothing) => {
+            Exit::NotFound
+        }
+        NodeError::Erase(_) => Exit::Usage,
+        NodeError::Vault(error) => of_vault(error),
+        NodeError::Open(OpenError::Engine(fault)) | NodeError::Engine(fault) => of_engine(fault),
         NodeError::Open(
             OpenError::Locked { .. }
             | OpenError::NewerFormat { .. }
             | OpenError::OlderFormat { .. }
+            | OpenError::KeyNeeded { .. }
             | OpenError::Directory { .. },
         )
-        | NodeError::Backup(BackupError::NewerFormat { .. }) => Exit::Unusable,
+        | NodeError::Backup(BackupError::NewerFormat { .. } | BackupError::Key { .. }) => {
+            Exit::Unusable
+        }
         NodeError::Backup(error) => of_backup(error),
         NodeError::Damaged(_)
         | NodeError::Unsound
@@ -112,6 +125,22 @@ fn of_node(error: &NodeError) -> Exit {
             | AccessLogError::HeadDiffers { .. },
         ) => Exit::Damaged,
         _ => Exit::Failed,
+    }
+}
+
+fn of_engine(fault: &EngineFault) -> Exit {
+    match fault.kind() {
+        FaultKind::Key => Exit::Unusable,
+        FaultKind::Corrupt => Exit::Damaged,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_vault(error: &VaultFault) -> Exit {
+    match error {
+        VaultFault::Vault(VaultError::Damaged | VaultError::Kind) => Exit::Damaged,
+        VaultFault::File { .. } => Exit::Failed,
+        _ => Exit::Unusable,
     }
 }
 

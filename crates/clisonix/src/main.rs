@@ -16,6 +16,7 @@ mod replica;
 mod results;
 mod scratch;
 mod sharing;
+mod store_keys;
 mod tally;
 
 use std::process::ExitCode;

@@ -47,11 +47,7 @@ impl Source {
             }
             first
         };
-        if given.len() < MIN_PASS_PHRASE_BYTES {
-            let message = format!("a pass-phrase has at least {MIN_PASS_PHRASE_BYTES} bytes");
-            return Err(Fault::usage(message).into());
-        }
-        Ok(given)
+        long_enough(given)
     }
 
     fn elsewhere(&self) -> Result<Option<Zeroizing<Vec<u8>>>> {
@@ -60,6 +56,36 @@ impl Source {
         }
         env::var_os("CLISONIX_PASSPHRASE_FILE").map(|path| read(Path::new(&path))).transpose()
     }
+}
+
+/// The pass-phrase of a store's key file: in the file that `CLISONIX_STORE_PASSPHRASE_FILE` names,
+/// else, of one that asks for it, from the terminal.
+pub(crate) fn of_stores(is_needed: bool, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    if let Some(file) = env::var_os("CLISONIX_STORE_PASSPHRASE_FILE") {
+        let words = read(Path::new(&file))?;
+        return long_enough(words).map(Some);
+    }
+    if is_needed { ask(&format!("Pass-phrase of {}: ", path.display())).map(Some) } else { Ok(None) }
+}
+
+/// Another pass-phrase for a store's key files.
+pub(crate) fn new_of_stores(folder: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    if let Some(file) = env::var_os("CLISONIX_STORE_PASSPHRASE_FILE_NEW") {
+        return long_enough(read(Path::new(&file))?);
+    }
+    let first = ask(&format!("New pass-phrase of {}: ", folder.display()))?;
+    if first != ask("The same again: ")? {
+        return Err(Fault::usage("the two pass-phrases differ").into());
+    }
+    long_enough(first)
+}
+
+fn long_enough(words: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>> {
+    if words.len() < MIN_PASS_PHRASE_BYTES {
+        let message = format!("a pass-phrase has at least {MIN_PASS_PHRASE_BYTES} bytes");
+        return Err(Fault::usage(message).into());
+    }
+    Ok(words)
 }
 
 /// The first line of a file that others cannot read.

@@ -13,6 +13,7 @@ use crate::files;
 use crate::outside::SetClock;
 use crate::pipeline::{Order, take_in};
 use crate::progress::Quiet;
+use crate::store_keys::StoreKeys;
 use crate::tally::Tally;
 
 /// Who the demo itself is, where it reads and exchanges.
@@ -42,11 +43,13 @@ impl From<NodeError> for Failed {
 }
 
 impl Replica {
-    pub(crate) fn new(data: &Path) -> Result<Self> {
+    /// A replica whose store is encrypted under a key in the folder `store_keys`.
+    pub(crate) fn new(data: &Path, store_keys: &Path) -> Result<Self> {
         let clock = SetClock::default();
         // The files were all sent before the clinicians begin.
         clock.set(u64::try_from(horizon().0).unwrap_or_default());
-        let node = Node::open(data, Box::new(clock.clone()))?;
+        let keys = StoreKeys::within(store_keys.to_owned()).quietly_fresh()?;
+        let node = Node::open_encrypted(data, keys, Box::new(clock.clone()))?;
         Ok(Self { node, clock })
     }
 

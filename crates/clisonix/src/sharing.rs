@@ -41,6 +41,10 @@ pub(crate) struct OwnKeys {
 }
 
 impl OwnKeys {
+    pub(crate) fn new(name: String, keys: Option<PathBuf>, pass_phrase: Source) -> Self {
+        Self { name, keys, pass_phrase }
+    }
+
     /// The newest keys, to sign with.
     pub(crate) fn newest(&self) -> Result<Keys> {
         let entry = Keyring::new(keys::folder(self.keys.clone())?).entry(&self.name)?;

@@ -52,7 +52,7 @@ fn lines_are_read_in_pieces_from_what_the_store_keeps() {
     one.backup(&home.path().join("backup"), BY).unwrap();
     let mut outside = Counting { now: 0, seed: 9 };
     let restored = home.path().join("restored");
-    Node::restore(&home.path().join("backup"), &restored, &mut outside).unwrap();
+    Node::restore(&home.path().join("backup"), &restored, None, &mut outside).unwrap();
     let store = Store::open(&restored, &StoreOptions::default()).unwrap();
     assert!(holds(&store, text.as_bytes()), "the backup has the input as received");
 }

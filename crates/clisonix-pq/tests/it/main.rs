@@ -9,6 +9,7 @@ mod crashers;
 mod files;
 mod key_vectors;
 mod keys;
+mod rest_vectors;
 mod second;
 mod share_vectors;
 mod suites;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use clisonix_pq::at_rest::sealing::{self, SealingError};
+use clisonix_pq::at_rest::sealing::{self, Label, SealingError};
 use clisonix_pq::at_rest::{StoreId, StoreKey};
 use sha2::{Digest, Sha256};
 
@@ -130,14 +130,14 @@ impl ArchiveWriter {
     }
 }
 
-/// The store that a sealed backup says it is of.
-pub(crate) fn label(path: &Path) -> Result<Option<StoreId>, BackupError> {
+/// The store that a sealed backup says it is of, and its key.
+pub(crate) fn label(path: &Path) -> Result<Option<Label>, BackupError> {
     let at = |source| BackupError::File { path: path.to_owned(), source };
     let mut store = None;
     let file = File::open(path).map_err(at)?;
     // Without a key nothing of it is read but what stands before the first chunk.
     match sealing::Reader::start(file, |label| {
-        store = Some(label.store);
+        store = Some(*label);
         None
     }) {
         Err(SealingError::Io(source)) => Err(at(source)),

@@ -10,6 +10,7 @@ use clisonix_pq::at_rest::{Commitment, Purpose, Salt, StoreId, StoreKey};
 
 use super::{PAGE_BYTES, SealedFault};
 use crate::protection::Protection;
+use crate::store::StoreForm;
 
 /// Magic, format, store, file, commitment, wrapped page key with its tag.
 pub(crate) const PREFIX_BYTES: usize = 8 + 4 + 16 + 16 + 16 + 48;
@@ -17,6 +18,8 @@ pub(crate) const PREFIX_BYTES: usize = 8 + 4 + 16 + 16 + 16 + 48;
 pub(crate) const COPIES: [u64; 2] = [0, PAGE_BYTES as u64];
 
 const MAGIC: &[u8; 8] = b"CLXPAGE\n";
+/// What a file of the engine begins with (redb 4, `docs/design.md`).
+const ENGINE_MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const FORMAT: u32 = 1;
 
 /// The part that is not secret.
@@ -96,22 +99,25 @@ impl Prefix {
     }
 }
 
-/// Which store an encrypted file is of, and under which store key; `None` of any other file. Nothing
-/// of it is verified.
-pub(crate) fn label(path: &Path) -> io::Result<Option<(StoreId, Commitment)>> {
+/// What a file is, told by its first bytes. Nothing of it is verified.
+pub(crate) fn form(path: &Path) -> io::Result<StoreForm> {
     let mut file = OpenOptions::new().read(true).open(path)?;
     for at in COPIES {
         let mut copy = [0; PREFIX_BYTES];
         file.seek(SeekFrom::Start(at))?;
         match file.read_exact(&mut copy) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             end => end?,
         }
-        if let Ok((prefix, commitment, _)) = Prefix::read(&copy) {
-            return Ok(Some((prefix.store, commitment)));
+        if copy.starts_with(ENGINE_MAGIC) {
+            return Ok(StoreForm::Plain);
+        }
+        if let Ok((prefix, key, _)) = Prefix::read(&copy) {
+            return Ok(StoreForm::Encrypted { store: prefix.store, key });
         }
     }
-    Ok(None)
+    // Its making was stopped, or it is damaged; whoever opens it finds out.
+    Ok(StoreForm::Absent)
 }
 
 /// Wraps the page key of a file under another store key, one copy of the prefix after the other, so

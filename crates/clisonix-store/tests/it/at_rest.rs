@@ -293,7 +293,7 @@ fn a_sealed_backup_restores_under_its_key_and_without_what_was_destroyed() {
     store.write(batch(0)).unwrap();
     let report = store.backup(&at("backup")).unwrap();
     assert!(found(home.path()).is_empty());
-    assert_eq!(Store::backup_of(&at("backup")).unwrap(), Some([9; 16]));
+    assert_eq!(Store::backup_of(&at("backup")).unwrap().unwrap().store, [9; 16]);
     assert_eq!(Store::verify_backup(&at("backup"), Some(&key(1))).unwrap(), report);
     for wrong in [None, Some(&key(2))] {
         let error = Store::verify_backup(&at("backup"), wrong).unwrap_err();

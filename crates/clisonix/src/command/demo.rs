@@ -26,7 +26,8 @@ pub(crate) struct Demo {
     /// Seed of the population and of the clinicians' edits
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Keep the three systems' files and both sites' data in this directory, empty or new
+    /// Keep the three systems' files, both sites' data and their keys (`store-keys`) in this
+    /// directory, empty or new
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
@@ -36,8 +37,9 @@ impl Demo {
         let scratch = Scratch::new(self.keep.as_deref())?;
         let begun = Instant::now();
         let files = scratch.path().join("files");
-        let mut a = Replica::new(&scratch.path().join("site-a"))?;
-        let mut b = Replica::new(&scratch.path().join("site-b"))?;
+        let keys = scratch.path().join("store-keys");
+        let mut a = Replica::new(&scratch.path().join("site-a"), &keys)?;
+        let mut b = Replica::new(&scratch.path().join("site-b"), &keys)?;
         let options = Options { patients: self.patients, seed: self.seed, directory: &files };
         let mut lent = Lent {
             elapsed_s: &|| begun.elapsed().as_secs_f64(),

@@ -20,7 +20,14 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
-        let report = Node::restore(&self.file, &context.directory()?, &mut System)?;
+        let store_keys = context.store_keys();
+        let keys = match Node::backup_of(&self.file)? {
+            Some(label) => store_keys.all_of(label.store, &label.commitment)?,
+            // What was not encrypted becomes so.
+            None => store_keys.fresh()?,
+        };
+        let report =
+            Node::restore(&self.file, &context.directory()?, Some(keys), &mut System)?;
         let mut results = context.results();
         backup::print(&report, &mut results)?;
         results.finish()?;

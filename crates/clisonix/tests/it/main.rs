@@ -3,6 +3,7 @@
 // A test that cannot go on panics; that is how it fails.
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod at_rest;
 mod crash;
 mod demo;
 mod editing;

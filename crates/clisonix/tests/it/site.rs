@@ -41,6 +41,7 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clisonix"));
         command.env_clear().env("CLISONIX_DATA", self.path("data"));
         command.env("CLISONIX_AUTHOR", "dr-test");
+        command.env("CLISONIX_STORE_KEYS", self.path("store-keys"));
         command
     }
 

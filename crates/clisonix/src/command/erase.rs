@@ -1,0 +1,112 @@
+//! `erase`: content goes from a record, here and wherever the change arrives, and the keys that old
+//! copies of it are under are destroyed.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clisonix_fhir::json::{Object, Value};
+use clisonix_node::{Aim, Erased, Outside as _};
+use clisonix_pq::erasure::Order;
+
+use crate::command::erasure::{refuse_present, write_new};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::outside::{self, System};
+use crate::pass_phrase::Source;
+use crate::results::Results;
+use crate::sharing::OwnKeys;
+
+/// Options of `erase`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Erase {
+    /// A record's id, `Patient/` and an id, or an identifier (`value` or `system|value`)
+    #[arg(value_name = "PATIENT")]
+    patient: String,
+    /// Only this entry
+    #[arg(long, value_name = "TYPE/ID")]
+    entry: Option<String>,
+    /// Only the smallest unit that holds this member of the entry (a JSON Pointer, such as
+    /// `/birthDate`)
+    #[arg(long, value_name = "POINTER", requires = "entry")]
+    path: Option<String>,
+    /// Why; it stays readable for ever and must not say what was erased
+    #[arg(long, value_name = "WORDS")]
+    reason: String,
+    /// Keep the inputs that carried the record as they were received
+    #[arg(long)]
+    keep_inputs: bool,
+    /// Write a signed order for other sites to this file
+    #[arg(long, value_name = "FILE", requires = "name")]
+    order: Option<PathBuf>,
+    /// The name of the own keys that sign the order, see `clisonix keys`
+    #[arg(long = "as", id = "name", value_name = "NAME")]
+    name: Option<String>,
+    /// The folder of the own keys (else `clisonix/keys` in `$XDG_CONFIG_HOME` or `~/.config`)
+    #[arg(long, env = "CLISONIX_KEYS", value_name = "DIR", hide_env_values = true)]
+    keys: Option<PathBuf>,
+    #[command(flatten)]
+    pass_phrase: Source,
+}
+
+impl Erase {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit> {
+        let author = context.author()?;
+        let by = context.by(&author);
+        if let Some(path) = &self.order {
+            refuse_present(path)?;
+        }
+        // Before anything is erased: without the key there can be no order.
+        let own = self.name.map(|name| OwnKeys::new(name, self.keys, self.pass_phrase));
+        let signer = own.filter(|_| self.order.is_some()).map(|own| own.newest()).transpose()?;
+        let node = context.open_present()?;
+        let record = node.find_record(&self.patient)?;
+        let aim = match (&self.entry, &self.path) {
+            (None, _) => Aim::Record,
+            (Some(entry), None) => Aim::Entry(entry),
+            (Some(entry), Some(pointer)) => Aim::Value { entry, pointer },
+        };
+        let erased = node.erase(&record, aim, &self.reason, !self.keep_inputs, by)?;
+        if let (Some(path), Some(keys)) = (&self.order, signer) {
+            let terms = erased.order(System.now_ms(), !self.keep_inputs);
+            let order = Order::sign(terms, keys.identity(), &mut outside::random)?;
+            write_new(path, order.to_text())?;
+        }
+        let mut results = context.results();
+        results.either(|| value(&erased), |results| print(&erased, results))?;
+        results.finish()?;
+        Ok(Exit::Done)
+    }
+}
+
+fn print(erased: &Erased, results: &mut Results) -> std::io::Result<()> {
+    let Erased { record, operations, inputs_destroyed, inputs_kept, .. } = erased;
+    results.line(format_args!("erased {operations} operations of the record {record}"))?;
+    results.line(format_args!("  change        {}", erased.change))?;
+    results.line(format_args!("  inputs        {inputs_destroyed} destroyed, {inputs_kept} kept"))?;
+    match erased.generation {
+        Some(generation) => {
+            results.line(format_args!("  vault         generation {generation}"))?;
+            results.line(
+                "Backups made before hold nothing of this record any more: make a new one. Keys of \
+                 index rows in free pages go with `clisonix store rotate`.",
+            )
+        }
+        None => results.line(
+            "The store is not encrypted: backups and free pages still hold what was erased. \
+             `clisonix store encrypt` encrypts it.",
+        ),
+    }
+}
+
+fn value(erased: &Erased) -> Value {
+    let mut object = Object::new();
+    object.insert("record", erased.record.as_str());
+    object.insert("change", erased.change.to_string());
+    object.insert("operations", erased.operations as u64);
+    object.insert("inputs_destroyed", erased.inputs_destroyed);
+    object.insert("inputs_kept", erased.inputs_kept);
+    if let Some(generation) = erased.generation {
+        object.insert("vault_generation", generation);
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,157 @@
+//! `erasure`: another site's order carried out, and a receipt checked.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use clisonix_fhir::json::{Object, Value};
+use clisonix_pq::erasure::{Done, Order, Receipt};
+use clisonix_pq::{FormError, PublicKeys};
+
+use crate::context::Context;
+use crate::exit::{Exit, Fault};
+use crate::keyring;
+use crate::outside;
+use crate::plain::hexadecimal;
+use crate::results::Results;
+use crate::sharing::OwnKeys;
+
+/// Options of `erasure`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Erasure {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Carry out another site's order to erase, and write a signed receipt
+    CarryOut {
+        /// The order
+        order: PathBuf,
+        /// The public file of the site that gave it
+        #[arg(long, value_name = "PUBLIC")]
+        from: PathBuf,
+        /// Where the receipt goes
+        #[arg(long, value_name = "FILE")]
+        receipt: PathBuf,
+        #[command(flatten)]
+        keys: OwnKeys,
+    },
+    /// Check that a receipt is signed, and for which order
+    Check {
+        /// The receipt
+        receipt: PathBuf,
+        /// The public file of the site that signed it
+        #[arg(long, value_name = "PUBLIC")]
+        from: PathBuf,
+        /// The order
+        #[arg(long, value_name = "FILE")]
+        order: PathBuf,
+        /// The public file of the site that gave the order
+        #[arg(long, value_name = "PUBLIC")]
+        by: PathBuf,
+    },
+}
+
+impl Erasure {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit> {
+        let receipt = match self.action {
+            Action::CarryOut { order, from, receipt, keys } => {
+                carry_out((&order, &from), &receipt, &keys, context)?
+            }
+            Action::Check { receipt, from, order, by } => {
+                check((&receipt, &from), (&order, &by))?
+            }
+        };
+        let mut results = context.results();
+        told(&receipt, &mut results)?;
+        results.finish()?;
+        Ok(Exit::Done)
+    }
+}
+
+fn carry_out(
+    (path, from): (&Path, &Path),
+    out: &Path,
+    keys: &OwnKeys,
+    context: &Context,
+) -> Result<Receipt> {
+    let author = context.author()?;
+    refuse_present(out)?;
+    let order = order(path, &keyring::public_file(from)?)?;
+    let keys = keys.newest()?;
+    let terms = context.open_present()?.carry_out(&order, context.by(&author))?;
+    let receipt = Receipt::sign(terms, keys.identity(), &mut outside::random)?;
+    write_new(out, receipt.to_text())?;
+    Ok(receipt)
+}
+
+fn check(
+    (path, from): (&Path, &Path),
+    (order_path, by): (&Path, &Path),
+) -> Result<Receipt> {
+    let order = order(order_path, &keyring::public_file(by)?)?;
+    let site = keyring::public_file(from)?;
+    let receipt = Receipt::from_text(&keyring::form(path)?, site.identity());
+    let receipt = receipt.with_context(|| path.display().to_string())?;
+    if receipt.answers(&order) {
+        return Ok(receipt);
+    }
+    let about = format!("{} is for another order", path.display());
+    Err(anyhow::Error::new(FormError::OtherKey).context(about))
+}
+
+fn order(path: &Path, issuer: &PublicKeys) -> Result<Order> {
+    let text = keyring::form(path)?;
+    Order::from_text(&text, issuer.identity()).with_context(|| path.display().to_string())
+}
+
+/// Refuses to write over a file.
+pub(crate) fn refuse_present(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Err(Fault::usage(format!("{} is there already", path.display())).into());
+    }
+    Ok(())
+}
+
+/// Writes a file that is not there yet.
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write()
+        .inspect_err(|_| drop(fs::remove_file(path)))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn told(receipt: &Receipt, results: &mut Results) -> Result<()> {
+    let terms = receipt.terms();
+    let json = || {
+        let mut object = Object::new();
+        object.insert("record", terms.record.as_str());
+        object.insert("change", hexadecimal(&terms.change));
+        object.insert("done", terms.done.name());
+        object.insert("vault_generation", terms.generation);
+        object.insert("inputs_destroyed", terms.inputs_destroyed);
+        object.insert("inputs_kept", terms.inputs_kept);
+        object.insert("site", receipt.site().hexadecimal());
+        Value::Object(object)
+    };
+    Ok(results.either(json, |results| {
+        let what = match terms.done {
+            Done::Destroyed => "erased, and its key destroyed",
+            Done::Erased => "erased; the store there is not encrypted",
+            Done::Absent => "not there",
+        };
+        results.line(format_args!("the record {}: {what}", terms.record))?;
+        let (destroyed, kept) = (terms.inputs_destroyed, terms.inputs_kept);
+        results.line(format_args!("  inputs        {destroyed} destroyed, {kept} kept"))?;
+        results.line(format_args!("  signed by     {}", receipt.site()))
+    })?)
+}
