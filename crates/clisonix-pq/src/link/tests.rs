@@ -36,7 +36,9 @@ fn sites() -> &'static [Site; 3] {
 
 fn peers(of: &[&Peer]) -> Arc<Peers> {
     let mut peers = Peers::new();
-    of.iter().for_each(|peer| peers.add((*peer).clone()).unwrap());
+    for peer in of {
+        peers.add((*peer).clone()).unwrap();
+    }
     Arc::new(peers)
 }
 

@@ -186,7 +186,7 @@ impl End for Raw {
         while self.error.is_none() {
             self.tls.read_tls(&mut rest).unwrap();
             self.error = self.tls.process_new_packets().err();
-            let mut buffer = [0; 20_000];
+            let mut buffer = [0; 8_000];
             while let Ok(count @ 1..) = self.tls.reader().read(&mut buffer) {
                 self.data.extend(&buffer[..count]);
             }
