@@ -177,11 +177,12 @@ impl Held {
         self.tail.rows += 1;
         self.tail.bytes = self.tail.bytes.saturating_add(segment.len() as u32);
         batch.change(record.id(), segment)?;
-        stored::put_shown(batch, record, self.logged)?;
         let erases = self.is_resealed || !self.erased.is_empty();
         if erases {
             let rows = Rewritten { logged: self.logged, all: self.is_resealed };
             put_erased(batch, &store.snapshot()?, record, rows, &self.erased)?;
+        } else {
+            stored::put_shown(batch, record, self.logged)?;
         }
         let is_packed = erases || self.tail.bytes >= MIN_TAIL_BYTES.max(self.state_bytes as u32);
         if is_packed {

@@ -6,13 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use clisonix_fhir::json::Value;
 use clisonix_pq::share::ledger::Way;
 use clisonix_pq::share::{Opening, stated};
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
-use crate::plain::Plain;
 use crate::sharing::{self, LedgerFile, NewFile, OwnKeys, Trusted};
 
 /// Options of `open`.
@@ -59,21 +57,8 @@ impl Open {
         opening.copy_to(&mut new.file)?;
         ledger.append(Way::Received, &manifest)?;
         new.keep()?;
-        let mut results = context.results();
-        results.either(
-            || {
-                let mut object = sharing::object(&manifest);
-                object.insert("name", &*name);
-                object.insert("file", path.display().to_string());
-                Value::Object(object)
-            },
-            |results| {
-                sharing::print(&manifest, results)?;
-                let shown = path.display().to_string();
-                results.line(format_args!("  file          {}", Plain(&shown)))
-            },
-        )?;
-        results.finish()?;
+        let members = [("name", (&*name).into()), ("file", path.display().to_string().into())];
+        sharing::tell(context, &manifest, members, sharing::file_line(&path))?;
         Ok(Exit::Done)
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use clisonix_fhir::json::Value;
 use clisonix_pq::share::ledger::Way;
 use clisonix_pq::share::{Moment, Sealing, Terms, seal};
 use clisonix_pq::{PublicRecipient, age};
@@ -73,20 +72,8 @@ impl Seal {
         // Given is what the ledger says: the share has its name only after its line is written.
         ledger.append(Way::Given, &manifest)?;
         new.keep()?;
-        let mut results = context.results();
-        results.either(
-            || {
-                let mut object = sharing::object(&manifest);
-                object.insert("file", path.display().to_string());
-                Value::Object(object)
-            },
-            |results| {
-                sharing::print(&manifest, results)?;
-                let shown = path.display().to_string();
-                results.line(format_args!("  file          {}", Plain(&shown)))
-            },
-        )?;
-        results.finish()?;
+        let members = [("file", path.display().to_string().into())];
+        sharing::tell(context, &manifest, members, sharing::file_line(&path))?;
         Ok(Exit::Done)
     }
 
