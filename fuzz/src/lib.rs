@@ -10,6 +10,7 @@ mod bytes;
 mod decode;
 mod fhirpath;
 mod patch;
+mod rest;
 mod sample;
 mod seeds;
 mod share;
@@ -31,6 +32,11 @@ pub fn armor(data: &[u8]) {
 /// Manifests and shares.
 pub fn share(data: &[u8]) {
     share::run(data);
+}
+
+/// What stands beside an encrypted store.
+pub fn rest(data: &[u8]) {
+    rest::run(data);
 }
 
 /// Histories over three replicas.

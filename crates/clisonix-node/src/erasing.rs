@@ -7,7 +7,7 @@
 
 use clisonix_crdt::{Base, ChangeId, EntryId, Erasure, Origin};
 use clisonix_pq::erasure::{Done, Order, OrderTerms, ReceiptTerms};
-use clisonix_store::{Action, Batch, MessageId, Snapshot, Span, Store, Table};
+use clisonix_store::{Action, Batch, MessageId, Table};
 
 use crate::editing::index_entries;
 use crate::error::NodeError;
@@ -16,8 +16,13 @@ use crate::node::{By, Inside, Node, access};
 use crate::outside::Actors;
 use crate::reading::parse_entry;
 use crate::records::Records;
-use crate::row_keys::{Owner, RowKeys};
+use crate::row_keys::Owner;
 use crate::stored;
+
+mod pending;
+
+use pending::{KeyList, destroy_pending, encode_keys, pending_key};
+pub(crate) use pending::{finish_pending, put_generation, seen_generation};
 
 /// What is to be erased.
 #[derive(Clone, Copy, Debug)]
@@ -188,12 +193,7 @@ impl Node {
     }
 
     /// Destroys the inputs that carried a record, if they are to go.
-    fn destroy_inputs(
-        &self,
-        record: &str,
-        inputs: bool,
-        by: By<'_>,
-    ) -> Result<Gone, NodeError> {
+    fn destroy_inputs(&self, record: &str, inputs: bool, by: By<'_>) -> Result<Gone, NodeError> {
         let mut inside = self.inside();
         let Inside { outside, records } = &mut *inside;
         if records.is_held(record) {
@@ -203,7 +203,7 @@ impl Node {
         let held = records.record(&self.store, record)?;
         let mut batch = Batch::new();
         batch.access(access(by, Action::Erase, now, Some(held))?)?;
-        let mut keys = Vec::new();
+        let mut keys = KeyList::new();
         let mut gone = self.put_inputs(&mut batch, record, inputs, &mut keys)?;
         self.put_pending(&mut batch, record, &keys)?;
         self.store.write(batch)?;
@@ -219,7 +219,7 @@ impl Node {
         inputs: bool,
         records: &mut Records,
     ) -> Result<Gone, NodeError> {
-        let mut keys = Vec::new();
+        let mut keys = KeyList::new();
         let owner = Owner::record(record);
         let prepared = batch.and_then(|mut batch| {
             let gone = self.put_inputs(&mut batch, record, inputs, &mut keys)?;
@@ -254,7 +254,7 @@ impl Node {
         batch: &mut Batch,
         record: &str,
         destroy: bool,
-        keys: &mut Vec<(Owner, u32)>,
+        keys: &mut KeyList,
     ) -> Result<Gone, NodeError> {
         let (inputs, unknown) = stored::inputs_of(&self.store.snapshot()?, record)?;
         let mut gone = Gone { inputs_destroyed: 0, inputs_kept: unknown, generation: None };
@@ -292,96 +292,10 @@ impl Node {
         Ok(())
     }
 
-    fn destroy_keys(
-        &self,
-        record: &str,
-        keys: &[(Owner, u32)],
-    ) -> Result<Option<u64>, NodeError> {
+    fn destroy_keys(&self, record: &str, keys: &[(Owner, u32)]) -> Result<Option<u64>, NodeError> {
         let Some(rows) = &self.rows else { return Ok(None) };
         destroy_pending(&self.store, rows, record, keys).map(Some)
     }
-}
-
-/// Destroys the keys that were to be destroyed when the node ended.
-pub(crate) fn finish_pending(store: &Store, rows: &RowKeys) -> Result<(), NodeError> {
-    for (record, keys) in pending(&store.snapshot()?)? {
-        destroy_pending(store, rows, &record, &keys)?;
-    }
-    Ok(())
-}
-
-/// Destroys keys and notes that it is done.
-fn destroy_pending(
-    store: &Store,
-    rows: &RowKeys,
-    record: &str,
-    keys: &[(Owner, u32)],
-) -> Result<u64, NodeError> {
-    if keys.is_empty() {
-        return Ok(rows.generation());
-    }
-    let Some(protection) = store.protection() else { return Ok(rows.generation()) };
-    let generation = rows.destroy(keys, &protection.key())?;
-    let mut batch = Batch::new();
-    batch.remove(Table::Meta, &pending_key(record))?;
-    put_generation(&mut batch, generation)?;
-    store.write(batch)?;
-    Ok(generation)
-}
-
-/// Notes the newest generation of the vault, so that an older one is not taken for it.
-pub(crate) fn put_generation(batch: &mut Batch, generation: u64) -> Result<(), NodeError> {
-    batch.put(Table::Meta, VAULT_KEY, generation.to_be_bytes().to_vec())?;
-    Ok(())
-}
-
-/// The newest generation that the store has seen.
-pub(crate) fn seen_generation(snapshot: &Snapshot) -> Result<u64, NodeError> {
-    let value = snapshot.value(Table::Meta, VAULT_KEY)?;
-    let bytes = value.and_then(|value| value.try_into().ok());
-    Ok(bytes.map(u64::from_be_bytes).unwrap_or_default())
-}
-
-fn pending(snapshot: &Snapshot) -> Result<Vec<(String, Vec<(Owner, u32)>)>, NodeError> {
-    let mut found = Vec::new();
-    for row in snapshot.rows(Table::Meta, &Span::prefix(PENDING_PREFIX))? {
-        let row = row?;
-        let damaged = || clisonix_store::ReadError::Damaged { table: Table::Meta };
-        let name = row.key.strip_prefix(PENDING_PREFIX).and_then(|name| str::from_utf8(name).ok());
-        let record = name.ok_or_else(damaged)?.to_owned();
-        found.push((record, decode_keys(&row.value).ok_or_else(damaged)?));
-    }
-    Ok(found)
-}
-
-const VAULT_KEY: &[u8] = b"vault";
-const PENDING_PREFIX: &[u8] = b"erasing\0";
-
-fn pending_key(record: &str) -> Vec<u8> {
-    [PENDING_PREFIX, record.as_bytes()].concat()
-}
-
-/// Each key: its epoch, the length of its owner's name, the name.
-fn encode_keys(keys: &[(Owner, u32)]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (owner, epoch) in keys {
-        out.extend_from_slice(&epoch.to_be_bytes());
-        out.extend_from_slice(&(owner.name().len() as u16).to_be_bytes());
-        out.extend_from_slice(owner.name());
-    }
-    out
-}
-
-fn decode_keys(mut bytes: &[u8]) -> Option<Vec<(Owner, u32)>> {
-    let mut keys = Vec::new();
-    while !bytes.is_empty() {
-        let (epoch, rest) = bytes.split_first_chunk()?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        keys.push((Owner::named(name), u32::from_be_bytes(*epoch)));
-        bytes = rest;
-    }
-    Some(keys)
 }
 
 fn entry_of(aim: Aim<'_>) -> Result<Option<EntryId>, NodeError> {

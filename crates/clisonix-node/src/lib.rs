@@ -23,7 +23,8 @@ mod vault;
 
 /// What the operations give and take from the crates below.
 pub use clisonix_crdt::{
-    ChangeId, ChangeInfo, EditError, EraseError, HybridTime, ReceiveError, Received, Refusal, RefusalReason,
+    ChangeId, ChangeInfo, EditError, EraseError, HybridTime, ReceiveError, Received, Refusal,
+    RefusalReason,
 };
 pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, EngineFault, FaultKind, OpenError, ReadError,

@@ -105,7 +105,8 @@ impl Load<'_> {
         for outcome in read.outcomes() {
             match outcome {
                 Outcome::Taken(intake) => {
-                    if self.apply_message(intake, read.message(), &mut taken)? == Applied::TooLarge {
+                    if self.apply_message(intake, read.message(), &mut taken)? == Applied::TooLarge
+                    {
                         // Of a message that was read only its input tells where it stands.
                         let issues = vec![message_too_large()];
                         self.reject(read, &Rejected { raw: 0..usize::MAX, issues }, &mut taken)?;

@@ -260,7 +260,10 @@ impl Keys {
     }
 
     /// Opens the vault; makes one for a new store.
-    pub(crate) fn unlock(self, is_new: bool) -> Result<(Arc<Protection>, Arc<RowKeys>), VaultFault> {
+    pub(crate) fn unlock(
+        self,
+        is_new: bool,
+    ) -> Result<(Arc<Protection>, Arc<RowKeys>), VaultFault> {
         let random = self.random;
         let folder = VaultFolder::new(self.vault.clone());
         let vault = match self.load(&folder)? {

@@ -29,7 +29,9 @@ pub enum VaultFault {
     },
     /// It is of an earlier generation than the store has seen: an old copy, which may hold keys that
     /// were destroyed.
-    #[error("the vault of keys is of generation {found}, and the store has seen {seen}: an old copy")]
+    #[error(
+        "the vault of keys is of generation {found}, and the store has seen {seen}: an old copy"
+    )]
     Old {
         /// Its generation.
         found: u64,

@@ -90,10 +90,7 @@ impl Store {
 
     /// Reads a whole backup and checks its digest and counts, without restoring it.
     /// A sealed one needs the store key that it was made under.
-    pub fn verify_backup(
-        path: &Path,
-        key: Option<&StoreKey>,
-    ) -> Result<BackupReport, BackupError> {
+    pub fn verify_backup(path: &Path, key: Option<&StoreKey>) -> Result<BackupReport, BackupError> {
         let mut reader = ArchiveReader::open(path, key)?;
         while reader.row()?.is_some() {}
         let (format, incarnation) = (reader.format(), reader.incarnation());

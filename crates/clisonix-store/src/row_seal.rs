@@ -61,7 +61,12 @@ struct SealedView {
 }
 
 impl SealedView {
-    fn open(&self, table: Table, key: &[u8], value: Vec<u8>) -> Result<Option<Vec<u8>>, EngineFault> {
+    fn open(
+        &self,
+        table: Table,
+        key: &[u8],
+        value: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, EngineFault> {
         Ok(match self.rows.open(table, key, value)? {
             RowValue::Whole(value) => Some(value),
             RowValue::Lost => None,

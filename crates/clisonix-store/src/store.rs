@@ -101,8 +101,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let directory = Directory::make(path)?;
         let protection = options.protection.clone();
-        let engine =
-            Redb::open(data_medium(&directory, protection.as_ref()), options.cache_bytes)?;
+        let engine = Redb::open(data_medium(&directory, protection.as_ref()), options.cache_bytes)?;
         if load_format(&*engine.view()?)?.is_some() {
             return Err(OpenError::Exists { path: path.to_owned() });
         }
@@ -121,8 +120,7 @@ impl Store {
             }
             _ => None,
         };
-        let engine =
-            Redb::open(data_medium(&directory, protection.as_ref()), options.cache_bytes)?;
+        let engine = Redb::open(data_medium(&directory, protection.as_ref()), options.cache_bytes)?;
         Self::start(Base::new(engine, Some(directory), protection), options)
     }
 

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clisonix_node::{
-    AccessLogError, BackupError, EditError, EngineFault, EraseError, FaultKind, NodeError, OpenError,
-    VaultFault,
+    AccessLogError, BackupError, EditError, EngineFault, EraseError, FaultKind, NodeError,
+    OpenError, VaultFault,
 };
-use clisonix_pq::at_rest::VaultError;
 use clisonix_pq::FormError;
+use clisonix_pq::at_rest::VaultError;
 use clisonix_pq::share::ShareError;
 use clisonix_pq::share::ledger::LedgerError;
 
@@ -94,14 +94,13 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
 
 fn of_node(error: &NodeError) -> Exit {
     match error {
-        NodeError::Author => Exit::Usage,
         NodeError::NotFound(_)
         | NodeError::Ambiguous(_)
         | NodeError::Edit(EditError::UnknownVersion | EditError::NoSuchEntry)
         | NodeError::Erase(EraseError::NoSuchEntry | EraseError::Pointer | EraseError::Nothing) => {
             Exit::NotFound
         }
-        NodeError::Erase(_) => Exit::Usage,
+        NodeError::Author | NodeError::Erase(_) => Exit::Usage,
         NodeError::Vault(error) => of_vault(error),
         NodeError::Open(OpenError::Engine(fault)) | NodeError::Engine(fault) => of_engine(fault),
         NodeError::Open(

@@ -65,7 +65,11 @@ pub(crate) fn of_stores(is_needed: bool, path: &Path) -> Result<Option<Zeroizing
         let words = read(Path::new(&file))?;
         return long_enough(words).map(Some);
     }
-    if is_needed { ask(&format!("Pass-phrase of {}: ", path.display())).map(Some) } else { Ok(None) }
+    if is_needed {
+        ask(&format!("Pass-phrase of {}: ", path.display())).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Another pass-phrase for a store's key files.

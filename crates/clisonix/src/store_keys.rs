@@ -37,7 +37,7 @@ pub(crate) struct StoreKeys {
         value_name = "DIR",
         hide_env_values = true
     )]
-    folder: Option<PathBuf>,
+    store_keys_folder: Option<PathBuf>,
     /// Read the store key from this file instead, such as `/dev/fd/3` or a service's credential
     #[arg(
         long = "store-key",
@@ -46,20 +46,20 @@ pub(crate) struct StoreKeys {
         value_name = "FILE",
         hide_env_values = true
     )]
-    file: Option<PathBuf>,
+    store_key_file: Option<PathBuf>,
 }
 
 impl StoreKeys {
     /// Keys in a folder.
     pub(crate) fn within(folder: PathBuf) -> Self {
-        Self { folder: Some(folder), file: None }
+        Self { store_keys_folder: Some(folder), store_key_file: None }
     }
 
     /// A new store's: its key is made and kept, unless it is handed in.
     pub(crate) fn fresh(&self) -> Result<Keys> {
         let mut store: StoreId = [0; 16];
         outside::random(&mut store);
-        let key = match &self.file {
+        let key = match &self.store_key_file {
             Some(path) => read(path)?,
             None => self.make(store)?,
         };
@@ -77,7 +77,7 @@ impl StoreKeys {
 
     /// The keys of a store that is there.
     pub(crate) fn of(&self, store: StoreId, commitment: &Commitment) -> Result<Keys> {
-        let key = match &self.file {
+        let key = match &self.store_key_file {
             Some(path) => read(path)?,
             None => self.find(store, commitment)?,
         };
@@ -133,7 +133,7 @@ impl StoreKeys {
     }
 
     fn base(&self) -> Result<PathBuf> {
-        if let Some(folder) = &self.folder {
+        if let Some(folder) = &self.store_keys_folder {
             return Ok(folder.clone());
         }
         // XDG Base Directory 0.8: a path that is not absolute is to be ignored.

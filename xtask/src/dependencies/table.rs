@@ -46,7 +46,7 @@ pub(super) const HOUSE: &[Row] = &[
     Row {
         name: "clisonix",
         uses: &["clisonix-demo", "clisonix-fhir", "clisonix-node", "clisonix-pq"],
-        tests: &["clisonix-store"],
+        tests: &[],
     },
     Row { name: "clisonix-python", uses: &["clisonix-crdt", "clisonix-fhir"], tests: &[] },
     Row { name: "xtask", uses: &["clisonix-fhir"], tests: &[] },

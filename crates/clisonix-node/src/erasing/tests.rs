@@ -10,7 +10,8 @@ use clisonix_pq::erasure::{Done, Order};
 use clisonix_pq::{Identity, Profile, Secret};
 use clisonix_store::{Span, Store, StoreForm, StoreOptions, Table};
 
-use super::{Aim, finish_pending, pending};
+use super::pending::pending;
+use super::{Aim, finish_pending};
 use crate::load::tests::{BY, Counting, bundle, node, read};
 use crate::row_keys::Owner;
 use crate::{Keys, Node, NodeError, ReadVersion, VaultFault};
@@ -206,8 +207,7 @@ fn free_pages_are_gone_after_the_pages_got_another_key() {
     assert!(home.try_open().is_err());
     let key = StoreKey::from_secret(Secret::filled(|own| own.fill(77)));
     let keys = Keys { key, ..home.keys() };
-    let node =
-        Node::open_encrypted(&home.at("data"), keys, Box::new(Counting::new(8))).unwrap();
+    let node = Node::open_encrypted(&home.at("data"), keys, Box::new(Counting::new(8))).unwrap();
     node.verify().unwrap();
 }
 
@@ -322,10 +322,7 @@ fn an_old_copy_of_the_vault_is_refused() {
     fs::create_dir(home.at("vault")).unwrap();
     copy.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     let refused = home.try_open().err();
-    let expected = matches!(
-        refused,
-        Some(NodeError::Vault(VaultFault::Old { found: 1, seen: 2 }))
-    );
+    let expected = matches!(refused, Some(NodeError::Vault(VaultFault::Old { found: 1, seen: 2 })));
     assert!(expected, "{refused:?}");
 }
 

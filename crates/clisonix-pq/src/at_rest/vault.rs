@@ -20,8 +20,8 @@ pub const MAX_VAULT_BYTES: usize = HEAD_BYTES + 32 + 4 + super::tree::MAX_NODES 
 /// Bytes that a sealed value is longer than the value: form, epoch, nonce, tag.
 pub const ROW_OVERHEAD_BYTES: usize = 1 + 4 + NONCE_BYTES + TAG_BYTES;
 
-const VAULT: &[u8; 8] = b"CLXVALT\n";
-const ANCHOR: &[u8; 8] = b"CLXANCR\n";
+const VAULT: [u8; 8] = *b"CLXVALT\n";
+const ANCHOR: [u8; 8] = *b"CLXANCR\n";
 const FORMAT: u32 = 1;
 /// Magic, format, store, generation, commitment, salt.
 const HEAD_BYTES: usize = 8 + 4 + 16 + 8 + 16 + 16;
@@ -130,7 +130,9 @@ impl Vault {
     pub fn seal(&self, key: &StoreKey, random: &mut dyn Random) -> Sealed {
         let secret = Secret::generate(random);
         let mut salts = [[0; 16]; 2];
-        salts.iter_mut().for_each(|salt| random.fill(salt));
+        for salt in &mut salts {
+            random.fill(salt);
+        }
         let [vault_salt, anchor_salt] = salts;
         let head = |magic, salt: &Salt| self.head(magic, &key.commitment(), salt);
         let mut anchor = head(ANCHOR, &anchor_salt);
@@ -178,9 +180,9 @@ impl Vault {
         Ok((head.store, head.generation))
     }
 
-    fn head(&self, magic: &[u8; 8], commitment: &Commitment, salt: &Salt) -> Vec<u8> {
+    fn head(&self, magic: [u8; 8], commitment: &Commitment, salt: &Salt) -> Vec<u8> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
-        head.extend_from_slice(magic);
+        head.extend_from_slice(&magic);
         head.extend_from_slice(&FORMAT.to_be_bytes());
         head.extend_from_slice(&self.store);
         head.extend_from_slice(&self.generation.to_be_bytes());
@@ -208,8 +210,8 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn read(magic: &[u8; 8], file: &'a [u8]) -> Result<Self, VaultError> {
-        let own = file.strip_prefix(magic).ok_or(VaultError::Kind)?;
+    fn read(magic: [u8; 8], file: &'a [u8]) -> Result<Self, VaultError> {
+        let own = file.strip_prefix(&magic).ok_or(VaultError::Kind)?;
         let (format, _) = own.split_first_chunk().ok_or(VaultError::Damaged)?;
         let found = u32::from_be_bytes(*format);
         if found != FORMAT {

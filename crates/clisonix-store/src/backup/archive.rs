@@ -78,12 +78,8 @@ impl ArchiveWriter {
                 Out::Sealed(Box::new(writer))
             }
         };
-        let mut writer = Self {
-            out,
-            hasher: Sha256::new(),
-            written: 0,
-            rows: [0; Table::ALL.len()],
-        };
+        let mut writer =
+            Self { out, hasher: Sha256::new(), written: 0, rows: [0; Table::ALL.len()] };
         writer.put(MAGIC)?;
         writer.put(&FORMAT_VERSION.to_be_bytes())?;
         writer.put(&incarnation)?;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use clisonix_pq::Secret;
 use clisonix_pq::at_rest::{DataKey, StoreKey, Vault};
 use clisonix_store::{
-    BackupError, Batch, EngineFault, FaultKind, OpenError, Protection, RowSeal, RowValue,
-    Store, StoreForm, StoreOptions, Table,
+    BackupError, Batch, EngineFault, FaultKind, OpenError, Protection, RowSeal, RowValue, Store,
+    StoreForm, StoreOptions, Table,
 };
 
 use crate::crash::{Form, batch, holds_exactly, open};
@@ -90,6 +90,12 @@ fn plant(store: &Store) {
     store.write(batch).unwrap();
 }
 
+fn fill(store: &Store, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        store.write(batch(number)).unwrap();
+    }
+}
+
 /// Which of the planted texts stand in any file below a folder.
 fn found(folder: &Path) -> Vec<&'static str> {
     let mut found = Vec::new();
@@ -112,7 +118,7 @@ fn nothing_that_was_planted_is_readable_in_any_file() {
         let data = home.path().join("data");
         let store = Store::create(&data, [1; 16], &options(protection.clone())).unwrap();
         plant(&store);
-        (1..40).for_each(|number| drop(store.write(batch(number)).unwrap()));
+        fill(&store, 1..40);
         store.backup(&home.path().join("backup")).unwrap();
         assert_eq!(found(home.path()).is_empty(), !readable);
         drop(store);
@@ -158,7 +164,7 @@ fn everything(disk: &Disk) -> Result<Vec<String>, String> {
 fn a_flipped_bit_is_an_error_or_changes_nothing() {
     let disk = Disk::default();
     let store = open(&disk, Form::Encrypted).unwrap();
-    (0..12).for_each(|number| drop(store.write(batch(number)).unwrap()));
+    fill(&store, 0..12);
     drop(store);
     let whole = everything(&disk).unwrap();
     let image = disk.image();
@@ -187,7 +193,7 @@ fn a_flipped_bit_is_an_error_or_changes_nothing() {
 fn a_cut_a_swap_and_a_wiped_sector_are_errors_or_change_nothing() {
     let disk = Disk::default();
     let store = open(&disk, Form::Encrypted).unwrap();
-    (0..12).for_each(|number| drop(store.write(batch(number)).unwrap()));
+    fill(&store, 0..12);
     drop(store);
     let whole = everything(&disk).unwrap();
     let image = disk.image();
@@ -219,7 +225,7 @@ fn pages_get_another_key_while_the_store_is_written() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     let store = Store::create(&data, [1; 16], &options(Some(protection(1)))).unwrap();
-    (0..20).for_each(|number| drop(store.write(batch(number)).unwrap()));
+    fill(&store, 0..20);
     let old = store.snapshot().unwrap();
     let before = fs::read(data.join("store.redb")).unwrap();
     let done = AtomicBool::new(false);
@@ -280,7 +286,10 @@ fn a_plain_store_becomes_an_encrypted_one() {
     assert!(matches!(Store::encrypt(&data, &options), Err(OpenError::Exists { .. })));
     let store = Store::open(&data, &options).unwrap();
     assert!(store.check().unwrap().is_sound());
-    assert_eq!(store.snapshot().unwrap().state(PLANTED[0]).unwrap().unwrap(), PLANTED[2].as_bytes());
+    assert_eq!(
+        store.snapshot().unwrap().state(PLANTED[0]).unwrap().unwrap(),
+        PLANTED[2].as_bytes()
+    );
 }
 
 #[test]

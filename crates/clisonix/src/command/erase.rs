@@ -82,7 +82,8 @@ fn print(erased: &Erased, results: &mut Results) -> std::io::Result<()> {
     let Erased { record, operations, inputs_destroyed, inputs_kept, .. } = erased;
     results.line(format_args!("erased {operations} operations of the record {record}"))?;
     results.line(format_args!("  change        {}", erased.change))?;
-    results.line(format_args!("  inputs        {inputs_destroyed} destroyed, {inputs_kept} kept"))?;
+    results
+        .line(format_args!("  inputs        {inputs_destroyed} destroyed, {inputs_kept} kept"))?;
     match erased.generation {
         Some(generation) => {
             results.line(format_args!("  vault         generation {generation}"))?;

@@ -63,9 +63,7 @@ impl Erasure {
             Action::CarryOut { order, from, receipt, keys } => {
                 carry_out((&order, &from), &receipt, &keys, context)?
             }
-            Action::Check { receipt, from, order, by } => {
-                check((&receipt, &from), (&order, &by))?
-            }
+            Action::Check { receipt, from, order, by } => check((&receipt, &from), (&order, &by))?,
         };
         let mut results = context.results();
         told(&receipt, &mut results)?;
@@ -90,10 +88,7 @@ fn carry_out(
     Ok(receipt)
 }
 
-fn check(
-    (path, from): (&Path, &Path),
-    (order_path, by): (&Path, &Path),
-) -> Result<Receipt> {
+fn check((path, from): (&Path, &Path), (order_path, by): (&Path, &Path)) -> Result<Receipt> {
     let order = order(order_path, &keyring::public_file(by)?)?;
     let site = keyring::public_file(from)?;
     let receipt = Receipt::from_text(&keyring::form(path)?, site.identity());

@@ -26,8 +26,7 @@ impl Restore {
             // What was not encrypted becomes so.
             None => store_keys.fresh()?,
         };
-        let report =
-            Node::restore(&self.file, &context.directory()?, Some(keys), &mut System)?;
+        let report = Node::restore(&self.file, &context.directory()?, Some(keys), &mut System)?;
         let mut results = context.results();
         backup::print(&report, &mut results)?;
         results.finish()?;

@@ -182,7 +182,15 @@ fn a_record_is_erased_and_an_order_and_a_receipt_are_exchanged() {
     // The laboratory took the same file in by itself, so it does not have the clinic's change.
     let receipt = lab.path("receipt").to_string_lossy().into_owned();
     let carry_out = [
-        "erasure", "carry-out", &order, "--from", &clinic_keys, "--as", "lab", "--receipt", &receipt,
+        "erasure",
+        "carry-out",
+        &order,
+        "--from",
+        &clinic_keys,
+        "--as",
+        "lab",
+        "--receipt",
+        &receipt,
     ];
     let carried = signed(&lab, &carry_out);
     assert_eq!(carried.code, Some(4), "{} {}", carried.out, carried.err);
@@ -195,7 +203,14 @@ fn a_record_is_erased_and_an_order_and_a_receipt_are_exchanged() {
     let empty_keys = with_keys(&empty, "empty");
     let receipt = empty.path("receipt").to_string_lossy().into_owned();
     let carry_out = [
-        "erasure", "carry-out", &order, "--from", &clinic_keys, "--as", "empty", "--receipt",
+        "erasure",
+        "carry-out",
+        &order,
+        "--from",
+        &clinic_keys,
+        "--as",
+        "empty",
+        "--receipt",
         &receipt,
     ];
     let carried = signed(&empty, &carry_out);

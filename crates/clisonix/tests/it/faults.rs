@@ -1,8 +1,7 @@
 //! How wrong use and missing things end: one sentence and the documented code.
 
+use std::fs;
 use std::process::Stdio;
-
-use clisonix_store::{Store, StoreOptions};
 
 use crate::site::{Ended, Site, bundle};
 
@@ -52,7 +51,8 @@ fn a_data_directory_that_cannot_be_used_ends_with_5() {
     let file = site.file("one.json", bundle("a", "low"));
     assert_eq!(site.run(["import", &file]).code, Some(0));
 
-    let held = Store::open(&site.path("data"), &StoreOptions::default()).expect("opens");
+    let held = fs::File::open(site.path("data/lock")).expect("a lock");
+    held.lock().expect("nobody else has it");
     let refused = site.run(["show", "MRN-1"]);
     assert_eq!(refused.code, Some(5), "{}", refused.err);
     assert!(refused.err.contains("another process"), "{}", refused.err);
