@@ -253,6 +253,25 @@ impl Entry {
         });
     }
 
+    /// Lets a change take the place of the one before it, the last that wrote here, in whose text
+    /// `type_in` makes its edits. `near` is where the cell was last. `None` if the edits cannot be
+    /// made; nothing has changed then.
+    pub(crate) fn succeed(
+        &mut self,
+        (address, near): (&[u8], &mut Spot),
+        (before, after): (ChangeNo, ChangeNo),
+        type_in: impl FnOnce(&mut Note) -> Option<()>,
+    ) -> Option<()> {
+        let head = self.heads.last_mut().filter(|head| **head == before)?;
+        let place = self.pages.find_typed(*near, address, before)?;
+        type_in(self.notes.get_mut(address, place.root)?)?;
+        self.pages.renumber(&place, before, after);
+        *near = place.spot;
+        *head = after;
+        self.sound.take();
+        Some(())
+    }
+
     pub(crate) fn touch(&mut self, context: &Context<'_>) {
         self.sound.take();
         if self.heads.last() != Some(&context.change) {

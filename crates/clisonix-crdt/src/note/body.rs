@@ -121,12 +121,12 @@ impl Body {
         edits: &TextEdits,
     ) -> Result<(), TextError> {
         let saw_all = self.heads.iter().all(|&(actor, seq)| past.covers(actor, seq));
-        let parents = if saw_all {
-            self.text.version()
+        if saw_all {
+            self.text.edit(id, edits)?;
         } else {
-            self.text.joined(&self.seen_by(actor, past))?
-        };
-        self.text.apply(id, parents.heads(), edits)?;
+            let parents = self.text.joined(&self.seen_by(actor, past))?;
+            self.text.apply(id, parents.heads(), edits)?;
+        }
         let end = self.text.next_seq(id);
         let new = || Chain { id, typed: Vec::new(), others: None };
         let chain = self.chains.entry(actor).or_insert_with(new);

@@ -40,10 +40,8 @@ impl Typing<'_> {
         let edits = || TextEdits::decode(&typed.edits);
         let id = self.tables.actor(actor);
         if let Some(note) = entry.notes.get_mut(address, root) {
-            let body = note.body.as_mut().ok_or(TextError::Damaged)?;
-            if !body.has(actor, seq) {
-                body.type_in((actor, seq), id, self.past, &edits()?)?;
-                note.shown.take();
+            if note.body.as_ref().is_none_or(|body| !body.has(actor, seq)) {
+                note.type_in((actor, seq), id, self.past, &edits()?)?;
             }
             return Ok(());
         }
@@ -159,8 +157,18 @@ impl Record {
         if origin.source.is_some() {
             return Err(EditError::NotText);
         }
+        if *base == Base::Current
+            && let Some(change) = self.type_on(id, pointer, edits, origin)
+        {
+            return Ok(Some(change));
+        }
         let plan = self.plan(base, std::iter::once(id))?;
+        let mut is_straight = false;
         let ops = match plan.state(self).find_text(id, pointer)? {
+            Found::Straight(address) => {
+                is_straight = *base == Base::Current;
+                plan.state(self).typing(id, address, edits)?
+            }
             Found::Cell(address) => plan.state(self).typing(id, address, edits)?,
             Found::Substituted => {
                 let resource = plan.state(self).with_text(id, pointer, edits)?;
@@ -172,7 +180,11 @@ impl Record {
                 );
             }
         };
-        self.commit(plan, &ops, origin, actors)
+        let change = self.commit(plan, &ops, origin, actors)?;
+        if let Some(change) = change.filter(|_| is_straight) {
+            self.put_down(pointer, change);
+        }
+        Ok(change)
     }
 
     /// Takes what the operations of a change type into the texts, all of it or nothing; the change
