@@ -388,9 +388,7 @@ impl Record {
     pub(crate) fn past(&self, actor: u32, seq: u32, deps: &[ChangeNo]) -> Option<Past> {
         let previous = seq.checked_sub(1)?;
         let others = match deps {
-            [only] if previous > 0 && self.log.is_newer(*only) => {
-                self.log.past(*only)?.others
-            }
+            [only] if previous > 0 && self.log.is_newer(*only) => self.log.past(*only)?.others,
             _ if self.heads.iter().all(|head| deps.contains(head)) => Arc::new(self.tables.clock()),
             _ => Arc::new(self.log.clock_of(deps, &self.tables)),
         };

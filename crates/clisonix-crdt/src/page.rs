@@ -145,23 +145,26 @@ impl Pages {
         Some(RawCell::read(&mut reader).ok()?.decoded())
     }
 
-    /// Where the number of a change stands that typed in the text at `address`; `near` is where the
-    /// cell was last.
+    /// Where the number of a change stands that typed in the text at `address`; `near` is where that
+    /// of the one before it stood.
     pub(crate) fn find_typed(
         &self,
-        near: Spot,
+        near: Option<TypedSpot>,
         address: &[u8],
         change: ChangeNo,
     ) -> Option<TypedSpot> {
-        let there = self.typed_at(near, address, change);
-        there.or_else(|| self.typed_at(self.find(address), address, change))
+        let (number, len) = spelled(change);
+        let there = near.filter(|near| {
+            let page = self.0.get(near.spot.page);
+            page.and_then(|page| page.get(near.at..near.at + len)) == number.get(..len)
+        });
+        there.or_else(|| self.typed_at(self.find(address), change))
     }
 
-    fn typed_at(&self, spot: Spot, address: &[u8], change: ChangeNo) -> Option<TypedSpot> {
+    fn typed_at(&self, spot: Spot, change: ChangeNo) -> Option<TypedSpot> {
         let cell = self.0.get(spot.page)?.get(spot.start..spot.end)?;
-        let mut reader = Reader::new(cell);
-        let raw = RawCell::read(&mut reader).ok().filter(|raw| raw.address == address)?;
-        let start = spot.start + reader.at() - raw.rest.len();
+        let raw = RawCell::read(&mut Reader::new(cell)).ok()?;
+        let start = spot.end - raw.rest.len();
         let mut reader = Reader::new(raw.rest);
         for _ in 0..reader.u64().ok()? >> 1 {
             let at = start + reader.at();
@@ -173,23 +176,27 @@ impl Pages {
         None
     }
 
-    /// Lets a change stand where the one `before` it typed.
-    pub(crate) fn renumber(&mut self, place: &TypedSpot, before: ChangeNo, after: ChangeNo) {
+    /// Lets a change stand where the one `before` it typed; gives the place if it is still there.
+    pub(crate) fn renumber(
+        &mut self,
+        place: TypedSpot,
+        before: ChangeNo,
+        after: ChangeNo,
+    ) -> Option<TypedSpot> {
         let ((_, old_len), (number, len)) = (spelled(before), spelled(after));
-        let page = self.0.get_mut(place.spot.page);
-        if old_len == len
-            && let Some(there) = page.and_then(|page| page.get_mut(place.at..place.at + len))
-        {
+        if old_len == len {
+            let page = self.0.get_mut(place.spot.page)?;
+            let there = page.get_mut(place.at..place.at + len)?;
             there.iter_mut().zip(number).for_each(|(there, byte)| *there = byte);
-            return;
+            return Some(place);
         }
-        let Some(mut cell) = self.cell_at(place.spot) else { return };
+        let mut cell = self.cell_at(place.spot)?;
         cell.siblings.iter_mut().filter(|s| s.change == before).for_each(|s| s.change = after);
-        let Some(address) = self.address_at(place.spot) else { return };
         let (mut scratch, mut encoded) = (Vec::new(), Vec::new());
-        encode(address, &cell, &mut scratch, &mut encoded);
+        encode(self.address_at(place.spot)?, &cell, &mut scratch, &mut encoded);
         drop(cell);
         self.put_at(place.spot, &encoded);
+        None
     }
 
     fn address_at(&self, spot: Spot) -> Option<&[u8]> {
@@ -287,8 +294,9 @@ pub(crate) struct Spot {
 }
 
 /// Where in a cell the change stands that typed last in its text.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct TypedSpot {
-    pub(crate) spot: Spot,
+    spot: Spot,
     /// Of the number's first byte in the page.
     at: usize,
     /// The operation that the text begins with.

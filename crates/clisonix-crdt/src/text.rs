@@ -373,7 +373,9 @@ impl Text {
             match piece.kind {
                 Kind::Insert => self.rope.insert(position, piece.content, count),
                 Kind::DeleteOn => self.rope.delete(position..position + count),
-                Kind::DeleteBack => self.rope.delete((position + 1).saturating_sub(count)..position + 1),
+                Kind::DeleteBack => {
+                    self.rope.delete((position + 1).saturating_sub(count)..position + 1)
+                }
             }
             self.history.operations.push(piece);
         }

@@ -14,8 +14,7 @@ impl Chains {
     /// Adds the actor's next change.
     pub(super) fn add(&mut self, stamp: &Stamp, number: ChangeNo) {
         let chain = self.0.entry(stamp.actor).or_default();
-        let follows =
-            chain.last().is_some_and(|&(seq, start)| number - start == stamp.seq - seq);
+        let follows = chain.last().is_some_and(|&(seq, start)| number - start == stamp.seq - seq);
         if !follows {
             chain.push((stamp.seq, number));
         }

@@ -12,10 +12,9 @@ use crate::actor::Past;
 use crate::address::Address;
 use crate::change::{Op, Typed, Write, encode_ops, raw_ops};
 use crate::note::OpName;
-use crate::page::Spot;
+use crate::page::TypedSpot;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
-use crate::wire::{Reader, put_i64};
 
 use super::Logged;
 
@@ -30,12 +29,12 @@ pub(crate) struct Run {
     pub(crate) stamp: Stamp,
     /// The past of a change after the last.
     pub(crate) past: Past,
-    /// Where the cell was last.
-    pub(crate) spot: Spot,
-    /// Of each change: how much later it was than the one before, and its edits.
-    bytes: Vec<u8>,
-    /// Where each one's bytes end.
-    ends: Vec<usize>,
+    /// Where in the state the last change stands.
+    pub(crate) spot: Option<TypedSpot>,
+    /// The edits of all changes, one after another.
+    edits: Vec<u8>,
+    /// Of each change: its time, and where its edits end.
+    changes: Vec<(u64, usize)>,
     opened: OnceLock<Box<[Logged]>>,
 }
 
@@ -58,15 +57,15 @@ impl Run {
                 seq: row.stamp.seq,
                 others: Arc::clone(&row.past.others),
             },
-            spot: Spot::default(),
-            bytes: Vec::new(),
-            ends: Vec::new(),
+            spot: None,
+            edits: Vec::new(),
+            changes: Vec::new(),
             opened: OnceLock::new(),
         })
     }
 
     pub(super) fn count(&self) -> u32 {
-        self.ends.len() as u32
+        self.changes.len() as u32
     }
 
     /// Whether its changes were asked for. Then it stays as it is.
@@ -76,9 +75,8 @@ impl Run {
 
     /// Adds the change that typed next; `put` appends its edits.
     pub(crate) fn push(&mut self, time: u64, put: impl FnOnce(&mut Vec<u8>)) {
-        put_i64(&mut self.bytes, time.wrapping_sub(self.stamp.time).cast_signed());
-        put(&mut self.bytes);
-        self.ends.push(self.bytes.len());
+        put(&mut self.edits);
+        self.changes.push((time, self.edits.len()));
         self.stamp = self.next(time);
         self.past.seq = self.stamp.seq;
     }
@@ -91,7 +89,7 @@ impl Run {
     pub(super) fn size_bytes(&self) -> usize {
         match self.opened.get() {
             Some(rows) => rows.iter().map(Logged::size_bytes).sum(),
-            None => self.bytes.len() + self.ends.len() * size_of::<usize>(),
+            None => self.edits.len() + size_of_val(self.changes.as_slice()),
         }
     }
 
@@ -114,17 +112,15 @@ impl Run {
 
     fn made(&self, first: ChangeNo, row: &Logged) -> Box<[Logged]> {
         let (mut stamp, mut start) = (row.stamp, 0);
-        let made = (first..).zip(&self.ends).map_while(|(before, &end)| {
-            let mut reader = Reader::new(self.bytes.get(start..end)?);
+        let made = (first..).zip(&self.changes).map(|(before, &(time, end))| {
+            let edits = self.edits.get(start..end).unwrap_or_default();
             start = end;
             let past =
                 Past { actor: stamp.actor, seq: stamp.seq, others: Arc::clone(&row.past.others) };
-            stamp.seq += 1;
-            stamp.time = stamp.time.wrapping_add_signed(reader.i64().ok()?);
-            stamp.said = stamp.time;
-            let write = Write::Edits(Typed { root: self.root, edits: reader.rest().into() });
+            stamp = Stamp { seq: stamp.seq + 1, time, said: time, ..stamp };
+            let write = Write::Edits(Typed { root: self.root, edits: edits.into() });
             let op = Op { entry: self.entry.clone(), address: self.address.clone(), write };
-            Some(Logged::new(stamp, smallvec![before], past, encode_ops(&[op]).into()))
+            Logged::new(stamp, smallvec![before], past, encode_ops(&[op]).into())
         });
         made.collect()
     }

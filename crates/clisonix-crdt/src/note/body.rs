@@ -121,18 +121,23 @@ impl Body {
         edits: &TextEdits,
     ) -> Result<(), TextError> {
         let saw_all = self.heads.iter().all(|&(actor, seq)| past.covers(actor, seq));
-        if saw_all {
-            self.text.edit(id, edits)?;
+        let run = if saw_all {
+            self.text.edit(id, edits)?
         } else {
             let parents = self.text.joined(&self.seen_by(actor, past))?;
-            self.text.apply(id, parents.heads(), edits)?;
-        }
-        let end = self.text.next_seq(id);
+            self.text.apply(id, parents.heads(), edits)?
+        };
         let new = || Chain { id, typed: Vec::new(), others: None };
         let chain = self.chains.entry(actor).or_insert_with(new);
-        chain.typed.push((seq, end));
-        chain.others = Some(Arc::clone(&past.others));
-        self.heads.retain(|&(actor, seq)| !past.covers(actor, seq));
+        chain.typed.push((seq, run.seq + run.count));
+        if chain.others.as_ref().is_none_or(|others| !Arc::ptr_eq(others, &past.others)) {
+            chain.others = Some(Arc::clone(&past.others));
+        }
+        if saw_all {
+            self.heads.clear();
+        } else {
+            self.heads.retain(|&(actor, seq)| !past.covers(actor, seq));
+        }
         self.heads.push((actor, seq));
         Ok(())
     }

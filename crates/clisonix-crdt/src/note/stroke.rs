@@ -57,7 +57,8 @@ impl Record {
     /// Takes in a change from elsewhere if it types on where the last change here did.
     pub(crate) fn take_stroke(&mut self, change: &Incoming) -> Option<ChangeNo> {
         let [op] = change.ops.as_slice() else { return None };
-        let (OpPlace::Base { actor, seq, op }, IncomingWrite::Edits(bytes)) = (&op.place, &op.write)
+        let (OpPlace::Base { actor, seq, op }, IncomingWrite::Edits(bytes)) =
+            (&op.place, &op.write)
         else {
             return None;
         };
