@@ -334,7 +334,8 @@ impl Log {
         let first = block.first;
         let rows = run.into_rows(first, &block.row);
         let blocks = (first + 1..).zip(rows).map(|(first, row)| Block { first, row, run: None });
-        self.newer.splice(at + 1..at + 1, blocks);
+        let next = at + 1;
+        self.newer.splice(next..next, blocks);
     }
 
     fn unpack(&mut self) {

@@ -134,6 +134,14 @@ impl Note {
         Ok(())
     }
 
+    /// The least and the greatest length that the cell's text can have, in bytes.
+    fn lengths(&self) -> (usize, usize) {
+        match (self.shown.get(), &self.body) {
+            (None, Some(body)) => body.lengths(),
+            _ => (self.cell_text().len(), self.cell_text().len()),
+        }
+    }
+
     /// The number of characters, where it is known without reading.
     fn chars(&self) -> Option<usize> {
         Some(self.body.as_ref()?.chars())

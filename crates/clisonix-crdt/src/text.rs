@@ -374,7 +374,8 @@ impl Text {
                 Kind::Insert => self.rope.insert(position, piece.content, count),
                 Kind::DeleteOn => self.rope.delete(position..position + count),
                 Kind::DeleteBack => {
-                    self.rope.delete((position + 1).saturating_sub(count)..position + 1)
+                    let start = (position + 1).saturating_sub(count);
+                    self.rope.delete(start..position + 1);
                 }
             }
             self.history.operations.push(piece);

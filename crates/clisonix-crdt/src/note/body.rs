@@ -10,6 +10,9 @@ use crate::text::{EventId, EventRun, Text, TextEdits, TextError};
 
 use super::Passage;
 
+/// The longest spelling of a character in a JSON string, such as `\u001f`.
+const MAX_ESCAPE_BYTES: usize = 6;
+
 /// A text with its history.
 #[derive(Clone)]
 pub(super) struct Body {
@@ -73,6 +76,12 @@ impl Body {
     pub(super) fn size_bytes(&self) -> usize {
         self.text.events() * 2
             + self.chains.values().map(|chain| chain.typed.len() * 8).sum::<usize>()
+    }
+
+    /// The least and the greatest length that [`Self::cell_text`] can have, in bytes.
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        let frame = self.before.len() + self.after.len();
+        (frame + self.chars(), frame + self.chars() * MAX_ESCAPE_BYTES)
     }
 
     /// The cell's text with the text in it.

@@ -26,9 +26,11 @@ use super::{Note, OpName, Passage, place};
 
 /// Where a pointer to a text leads.
 pub(super) enum Found {
-    Cell(Address),
-    /// The same; typing in the text does not lead the pointer elsewhere.
-    Straight(Address),
+    Cell {
+        address: Address,
+        /// Whether it leads there whatever is typed in the text.
+        is_fixed: bool,
+    },
     /// The validity guard shows something else than the cells say.
     Substituted,
 }
@@ -41,7 +43,7 @@ impl View<'_> {
     /// [`EditError::NotText`] if the member is not one that is edited letter by letter.
     pub fn text(&self, id: &EntryId, pointer: &str) -> Result<String, EditError> {
         match self.find_text(id, pointer)? {
-            Found::Cell(address) | Found::Straight(address) => {
+            Found::Cell { address, .. } => {
                 let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
                 let cell = entry.cell(address.as_bytes()).ok_or(EditError::Pointer)?;
                 let text = self.shown_text(&cell, address.as_bytes());
@@ -62,7 +64,7 @@ impl View<'_> {
     /// # Errors
     /// As [`Self::text`].
     pub fn text_length(&self, id: &EntryId, pointer: &str) -> Result<usize, EditError> {
-        if let Found::Cell(address) | Found::Straight(address) = self.find_text(id, pointer)? {
+        if let Found::Cell { address, .. } = self.find_text(id, pointer)? {
             let cell = self.entries.get(id).and_then(|entry| entry.cell(address.as_bytes()));
             let siblings = cell.map(|cell| cell.siblings).unwrap_or_default();
             if let [Sibling { write: Written::Text(_, Some(note)), .. }] = siblings.as_slice()
@@ -131,11 +133,7 @@ impl View<'_> {
         let way = place(address.as_bytes()).ok_or(EditError::NotText)?;
         let is_whole = way.tokens.len() == rest.len()
             && way.tokens.iter().zip(rest).all(|(token, rest)| **token == **rest);
-        match is_whole {
-            true if is_fixed => Ok(Found::Straight(address)),
-            true => Ok(Found::Cell(address)),
-            false => Err(EditError::NotText),
-        }
+        if is_whole { Ok(Found::Cell { address, is_fixed }) } else { Err(EditError::NotText) }
     }
 
     /// The address of the cell that a pointer leads into, and what is left of the pointer there.

@@ -6,7 +6,7 @@ use clisonix_fhir::schema::Scope;
 use crate::address::{self, Address, ElementKey, MAX_THING_DEPTH, Path, Step, Steps};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::policy::Policy;
-use crate::state::{Entry, EntryId, Written};
+use crate::state::{Entry, EntryId, Sibling, Written};
 use crate::tree::skipped;
 use crate::view::text_of;
 
@@ -90,11 +90,40 @@ fn key_at(entry: &Entry, list: &Path, index: usize, nests: bool) -> Option<(Elem
     items.get(index).map(|(_, key)| (*key, items.len() == 1))
 }
 
-/// Whether two elements of a list of cells have the same content.
+/// Whether two elements of a list of cells have the same content. A text that is typed in is spelled
+/// out only where another one may be as long.
 fn has_twins(entry: &Entry, prefix: &[u8]) -> bool {
     let cells = entry.under(prefix).filter(|(at, _)| !address::is_position(at));
-    let mut texts: Vec<&str> =
-        cells.flat_map(|(_, cell)| cell.siblings).map(|s| text_of(&s)).collect();
-    texts.sort_unstable();
-    texts.windows(2).any(|pair| pair.first() == pair.last())
+    let siblings = cells.flat_map(|(_, cell)| cell.siblings);
+    let mut items: Vec<((usize, usize), Sibling<'_>)> =
+        siblings.map(|sibling| (lengths(&sibling), sibling)).collect();
+    items.sort_unstable_by_key(|((least, _), _)| *least);
+    let mut rest = items.as_slice();
+    while let Some(((_, most), _)) = rest.first() {
+        let mut most = *most;
+        let alike = rest.iter().take_while(|((least, end), _)| {
+            let is_alike = *least <= most;
+            most = most.max(*end);
+            is_alike
+        });
+        let (alike, after) = rest.split_at(alike.count());
+        let mut texts: Vec<&str> = match alike {
+            [_] => Vec::new(),
+            _ => alike.iter().map(|(_, sibling)| text_of(sibling)).collect(),
+        };
+        texts.sort_unstable();
+        if texts.windows(2).any(|pair| pair.first() == pair.last()) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// The least and the greatest length that a sibling's text can have, in bytes.
+fn lengths(sibling: &Sibling<'_>) -> (usize, usize) {
+    match sibling.write {
+        Written::Text(_, Some(note)) => note.lengths(),
+        _ => (text_of(sibling).len(), text_of(sibling).len()),
+    }
 }

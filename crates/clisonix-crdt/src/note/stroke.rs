@@ -5,6 +5,7 @@
 //! the state: as head, as sibling of the cell, as the actor's last change. Nothing else can differ,
 //! so nothing else is looked at, and the log keeps the two in one run ([`crate::log::Run`]).
 
+use crate::address::Address;
 use crate::change::MAX_VALUE_BYTES;
 use crate::edit::Origin;
 use crate::record::Record;
@@ -28,7 +29,8 @@ impl Record {
         self.pen = Some(Pen { pointer: pointer.into(), change });
     }
 
-    /// Types on as the last writer here; `None` if that is not what is wanted, or cannot be.
+    /// Types on as the last writer here, at the same pointer; `None` if that is not what is wanted,
+    /// or cannot be.
     pub(super) fn type_on(
         &mut self,
         id: &EntryId,
@@ -37,21 +39,37 @@ impl Record {
         origin: &Origin<'_>,
     ) -> Option<ChangeNo> {
         let pen = self.pen.as_ref().filter(|pen| *pen.pointer == *pointer)?;
-        let is_last = self.heads.as_slice() == [pen.change] && pen.change + 1 == self.log.len();
-        let actor = *self.own.last()?;
-        if !is_last || edits.is_empty() || origin.source.is_some() {
+        if pen.change + 1 != self.log.len() {
             return None;
         }
-        let run = self.log.run_after(actor, self.tables.last_seq(actor))?;
-        let author = self.tables.authors.name(run.stamp.author);
-        if run.entry != *id || author != origin.author {
-            return None;
-        }
-        let change = self.stroke(actor, origin.time, edits, None)?;
+        let change = self.type_on_at(id, None, edits, origin)?;
         if let Some(pen) = &mut self.pen {
             pen.change = change;
         }
         Some(change)
+    }
+
+    /// Types on as the last writer here, in the cell at `address` if one is named; `None` if that is
+    /// not what is wanted, or cannot be.
+    pub(super) fn type_on_at(
+        &mut self,
+        id: &EntryId,
+        address: Option<&Address>,
+        edits: &TextEdits,
+        origin: &Origin<'_>,
+    ) -> Option<ChangeNo> {
+        let actor = *self.own.last()?;
+        let last = self.tables.actors.get(actor as usize)?.last;
+        if self.heads.as_slice() != [last.1] || edits.is_empty() || origin.source.is_some() {
+            return None;
+        }
+        let run = self.log.run_after(actor, last.0)?;
+        let author = self.tables.authors.name(run.stamp.author);
+        let is_there = run.entry == *id && address.is_none_or(|address| run.address == *address);
+        if !is_there || author != origin.author {
+            return None;
+        }
+        self.stroke(actor, origin.time, edits, None)
     }
 
     /// Takes in a change from elsewhere if it types on where the last change here did.

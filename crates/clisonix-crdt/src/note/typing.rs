@@ -163,13 +163,8 @@ impl Record {
             return Ok(Some(change));
         }
         let plan = self.plan(base, std::iter::once(id))?;
-        let mut is_straight = false;
-        let ops = match plan.state(self).find_text(id, pointer)? {
-            Found::Straight(address) => {
-                is_straight = *base == Base::Current;
-                plan.state(self).typing(id, address, edits)?
-            }
-            Found::Cell(address) => plan.state(self).typing(id, address, edits)?,
+        let (address, is_fixed) = match plan.state(self).find_text(id, pointer)? {
+            Found::Cell { address, is_fixed } => (address, is_fixed && *base == Base::Current),
             Found::Substituted => {
                 let resource = plan.state(self).with_text(id, pointer, edits)?;
                 return self.edit_quietly(
@@ -180,8 +175,17 @@ impl Record {
                 );
             }
         };
-        let change = self.commit(plan, &ops, origin, actors)?;
-        if let Some(change) = change.filter(|_| is_straight) {
+        let stroke = match base {
+            Base::Current => self.type_on_at(id, Some(&address), edits, origin),
+            _ => None,
+        };
+        let change = if stroke.is_some() {
+            stroke
+        } else {
+            let ops = plan.state(self).typing(id, address, edits)?;
+            self.commit(plan, &ops, origin, actors)?
+        };
+        if let Some(change) = change.filter(|_| is_fixed) {
             self.put_down(pointer, change);
         }
         Ok(change)

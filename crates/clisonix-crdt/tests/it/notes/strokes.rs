@@ -3,7 +3,7 @@
 //! Whoever asks for the log ends its runs, and the next change goes the long way. So a history in
 //! which somebody looks before every act is what the same history must come to without looking.
 
-use clisonix_crdt::{Base, Erasure, Link, Received, Record};
+use clisonix_crdt::{Base, EditError, Erasure, Link, Received, Record};
 use proptest::prelude::*;
 
 use crate::site::{Site, entry_id, reload_apart};
@@ -165,7 +165,9 @@ fn play(acts: &[Act], look: &dyn Fn(&Record)) -> [Site; 2] {
     let b = a.fork(b'b');
     let mut sites = [a, b];
     for act in acts {
-        sites.iter().for_each(|site| look(&site.record));
+        for site in &sites {
+            look(&site.record);
+        }
         run(&mut sites, act, look);
     }
     sites
@@ -239,4 +241,19 @@ fn what_one_types_stands_in_a_run_until_somebody_asks() {
     look(&b.record);
     assert!(size * 3 < b.record.size_bytes() * 2);
     assert_eq!(b.record.history(None).len(), 401);
+}
+
+#[test]
+fn a_pointer_leads_elsewhere_once_two_notes_say_the_same() {
+    let mut a = Site::new(b'a');
+    a.put(&observation(&["ab", ""]));
+    let id = entry_id(ID);
+    let mut types = |at: usize, inserted: &str| {
+        a.with(None, |record, origin, actors| {
+            record.type_text(&id, &pointer(1), &edits(&[(at, 0, inserted)]), origin, actors)
+        })
+    };
+    assert_eq!((types(0, "a"), types(1, "b")), (Ok(true), Ok(true)));
+    assert_eq!(types(2, "c"), Err(EditError::Pointer));
+    assert_eq!(a.record.view().text_length(&id, &pointer(0)), Ok(2));
 }
