@@ -79,11 +79,11 @@ fn planted(node: &Node) -> String {
         ),
     );
     let record = node.find_record("N-0").unwrap();
-    let note = format!(
+    let patient = format!(
         r#"{{"resourceType":"Patient","id":"{record}","identifier":[{{"system":"urn:test:mrn","value":"N-0"}}],"name":[{{"text":"{PLANTED}"}}]}}"#
     );
-    let note = json::parse(note.as_bytes()).unwrap();
-    node.edit(&record, &note, ReadVersion::Current, BY).unwrap();
+    let patient = json::parse(patient.as_bytes()).unwrap();
+    node.edit(&record, &patient, ReadVersion::Current, BY).unwrap();
     record
 }
 
@@ -147,7 +147,7 @@ fn what_was_erased_is_in_no_row_and_under_no_key_that_is_left() {
                 assert!(of_other);
                 kept += 1;
             }
-            _ => {}
+            RowValue::Whole(_) => {}
         }
     }
     assert!(lost >= 4 && kept >= 2, "{lost} {kept}");
@@ -320,7 +320,9 @@ fn an_old_copy_of_the_vault_is_refused() {
     fs::remove_dir_all(home.at("vault")).unwrap();
     assert!(matches!(home.try_open(), Err(NodeError::Vault(VaultFault::Missing { .. }))));
     fs::create_dir(home.at("vault")).unwrap();
-    copy.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    for (path, bytes) in &copy {
+        fs::write(path, bytes).unwrap();
+    }
     let refused = home.try_open().err();
     let expected = matches!(refused, Some(NodeError::Vault(VaultFault::Old { found: 1, seen: 2 })));
     assert!(expected, "{refused:?}");

@@ -65,17 +65,6 @@ impl Disk {
         (state.operations, state.syncs.clone())
     }
 
-    /// A disk with these bytes.
-    pub(crate) fn of(image: Vec<u8>) -> Self {
-        let state = State { durable: image.clone(), current: image, ..State::default() };
-        Self(Arc::new(Mutex::new(state)))
-    }
-
-    /// What is on it.
-    pub(crate) fn image(&self) -> Vec<u8> {
-        self.0.lock().unwrap().current.clone()
-    }
-
     pub(crate) fn is_dead(&self) -> bool {
         self.0.lock().unwrap().dead
     }
