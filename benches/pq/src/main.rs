@@ -1,6 +1,7 @@
 //! What post-quantum keys cost: operations a second of the two profiles beside the classical
 //! algorithms that they replace, all in one run and in CPU time of one thread.
 
+mod links;
 mod operations;
 #[path = "../../crdt/src/report.rs"]
 mod report;
@@ -27,11 +28,13 @@ fn main() -> Result<()> {
         "hybrid": "id-MLDSA65-Ed25519-SHA512, X-Wing",
         "cnsa2": "ML-DSA-87, ML-KEM-1024",
         "classical": "Ed25519, X25519",
+        "links": "TLS 1.3 with raw public keys; hybrid and cnsa2 with a second proof by the identity",
         "message_bytes": operations::MESSAGE_BYTES,
     });
     let heading = "Operations a second on one core, CPU time, best of 5 spells";
     let mut report = Report::new("pq", json, rows(), about, heading);
     operations::run(spell, &mut report)?;
+    links::run(spell, &mut report)?;
     report.close();
     Ok(())
 }
@@ -44,12 +47,14 @@ fn rows() -> Vec<Row> {
         ("recipient_per_s", "new recipient keys"),
         ("encapsulate_per_s", "encapsulate"),
         ("decapsulate_per_s", "decapsulate"),
+        ("link_per_s", "links opened, both ends"),
     ];
     let sizes = [
         ("public_bytes", "public signing key, B"),
         ("signature_bytes", "signature, B"),
         ("recipient_bytes", "public recipient key, B"),
         ("encapsulated_bytes", "encapsulated key, B"),
+        ("link_bytes", "opening a link, both directions, B"),
     ];
     let rates = rates.map(|(name, title)| Row::new(name, title, "1/s", "higher"));
     rates

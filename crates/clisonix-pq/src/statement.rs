@@ -187,7 +187,8 @@ impl Revocation {
     }
 }
 
-fn signed(
+/// The text of a statement and its last line, the signature.
+pub(crate) fn signed(
     kind: &str,
     lines: &[(&str, &str)],
     by: &Identity,
@@ -199,7 +200,8 @@ fn signed(
     text + &form::line("signature", &form::to_base64(signature.to_bytes()))
 }
 
-fn verify(
+/// Verifies the last line of a statement of an identity about itself.
+pub(crate) fn verify(
     bytes: &[u8],
     about: Fingerprint,
     signature: &str,
