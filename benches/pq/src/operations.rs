@@ -186,6 +186,7 @@ fn rate(spell: Duration, mut operation: impl FnMut()) -> f64 {
     best.round()
 }
 
-fn random(bytes: &mut [u8]) {
+/// Fills from the operating system.
+pub fn random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system has randomness");
 }
