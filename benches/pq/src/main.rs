@@ -2,6 +2,7 @@
 //! classical algorithms that they replace, in CPU time of one thread; and one large file sealed and
 //! opened beside its cipher alone, the Rust `age` crate and typage, all in one run.
 
+mod links;
 mod operations;
 #[path = "../../crdt/src/report.rs"]
 mod report;
@@ -30,6 +31,7 @@ fn main() -> Result<()> {
         "hybrid": "id-MLDSA65-Ed25519-SHA512, X-Wing",
         "cnsa2": "ML-DSA-87, ML-KEM-1024",
         "classical": "Ed25519, X25519",
+        "links": "TLS 1.3 with raw public keys; hybrid and cnsa2 with a second proof by the identity",
         "message_bytes": operations::MESSAGE_BYTES,
         "file_mib": mib,
         "file": "wall time, best of 3; typage in memory and once; the age crate to an X25519 recipient",
@@ -38,6 +40,7 @@ fn main() -> Result<()> {
     let mut report = Report::new("pq", json, rows(), about, heading);
     sharing::run(mib, &mut report)?;
     operations::run(spell, &mut report)?;
+    links::run(spell, &mut report)?;
     report.close();
     Ok(())
 }
@@ -50,12 +53,14 @@ fn rows() -> Vec<Row> {
         ("recipient_per_s", "new recipient keys"),
         ("encapsulate_per_s", "encapsulate"),
         ("decapsulate_per_s", "decapsulate"),
+        ("link_per_s", "links opened, both ends"),
     ];
     let sizes = [
         ("public_bytes", "public signing key, B"),
         ("signature_bytes", "signature, B"),
         ("recipient_bytes", "public recipient key, B"),
         ("encapsulated_bytes", "encapsulated key, B"),
+        ("link_bytes", "opening a link, both directions, B"),
     ];
     let rates = rates.map(|(name, title)| Row::new(name, title, "1/s", "higher"));
     rates

@@ -15,7 +15,8 @@ use crate::report::Report;
 pub const MESSAGE_BYTES: usize = 256;
 
 const CONTEXT: Context = Context::new("clisonix bench 1");
-const CLASSICAL: &str = "classical";
+/// What the profiles replace.
+pub const CLASSICAL: &str = "classical";
 
 /// Measures everything.
 pub fn run(spell: Duration, report: &mut Report) -> Result<()> {
@@ -172,7 +173,7 @@ fn agreement(spell: Duration, report: &mut Report) -> Result<()> {
 }
 
 /// How often a second, in CPU time: the best of five spells, for others use the machine too.
-fn rate(spell: Duration, mut operation: impl FnMut()) -> f64 {
+pub fn rate(spell: Duration, mut operation: impl FnMut()) -> f64 {
     let mut best: f64 = 0.0;
     for _ in 0..5 {
         let start = ThreadTime::now();
@@ -186,7 +187,7 @@ fn rate(spell: Duration, mut operation: impl FnMut()) -> f64 {
     best.round()
 }
 
-/// Fills from the operating system.
+/// The system's randomness.
 pub fn random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system has randomness");
 }

@@ -167,10 +167,11 @@ impl Held {
         self.tail.rows += 1;
         self.tail.bytes = self.tail.bytes.saturating_add(segment.len() as u32);
         batch.change(record.id(), segment)?;
-        stored::put_shown(batch, record, self.logged)?;
         let erases = !self.erased.is_empty();
         if erases {
             put_erased(batch, &store.snapshot()?, record, self.logged, &self.erased)?;
+        } else {
+            stored::put_shown(batch, record, self.logged)?;
         }
         let is_packed = erases || self.tail.bytes >= MIN_TAIL_BYTES.max(self.state_bytes as u32);
         if is_packed {

@@ -8,6 +8,8 @@
 //!   Ed25519 and ML-DSA-65 together, and both must verify.
 //! - [`RecipientKey`] opens what was sealed for its [`PublicRecipient`]: X-Wing, which is ML-KEM-768
 //!   and X25519 together.
+//! - [`link`] connects two nodes: TLS 1.3 with a post-quantum key exchange, both ends proved by
+//!   their identities. With the feature `link` only, which is there by default.
 //! - [`share`] seals data for named recipients and a purpose, signed; its payload is an [`age`] file.
 //! - [`Keys`] are an identity and a recipient key under one name; [`key_file`] wraps them under a
 //!   pass-phrase, [`PublicKeys`] is what others get, [`Succession`] and [`Revocation`] say what
@@ -16,7 +18,8 @@
 //! - [`hpke`] seals small secrets to a recipient, [`aead`] seals data under a key.
 //!
 //! Secret types have no `Debug` and no `Clone`, and wipe their memory when dropped. Randomness is
-//! handed in as [`Random`]; this crate knows no random source, no clock and no file.
+//! handed in as [`Random`]; this crate knows no random source, no clock and no file. (TLS, inside of
+//! links, takes its randomness from aws-lc.)
 
 pub mod aead;
 pub mod age;
@@ -30,6 +33,8 @@ pub mod hpke;
 mod identity;
 pub mod key_file;
 mod keys;
+#[cfg(feature = "link")]
+pub mod link;
 pub mod ml_dsa;
 pub mod ml_kem;
 pub mod primitive;

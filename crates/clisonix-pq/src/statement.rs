@@ -246,7 +246,8 @@ impl Withdrawal {
     }
 }
 
-fn signed(
+/// The text of a statement and its last line, the signature.
+pub(crate) fn signed(
     kind: &str,
     lines: &[(&str, &str)],
     by: &Identity,

@@ -14,8 +14,6 @@ use crate::context::Context;
 use crate::exit::Fault;
 use crate::keyring;
 use crate::outside;
-use crate::plain::Plain;
-use crate::results::Results;
 use crate::sharing::{self, LedgerFile, NewFile, OwnKeys};
 
 /// Options of every command that seals. The purpose is that of `--purpose`.
@@ -134,18 +132,10 @@ impl Ready {
 }
 
 impl Sealed {
-    /// The manifest and the file, as JSON.
-    pub(crate) fn object(&self) -> clisonix_fhir::json::Object {
-        let mut object = sharing::object(&self.manifest);
-        object.insert("file", self.path.display().to_string());
-        object
-    }
-
-    /// The manifest and the file, for people.
-    pub(crate) fn print(&self, results: &mut Results) -> std::io::Result<()> {
-        sharing::print(&self.manifest, results)?;
-        let shown = self.path.display().to_string();
-        results.line(format_args!("  file          {}", Plain(&shown)))
+    /// Tells the manifest and the file.
+    pub(crate) fn tell(&self, context: &Context) -> Result<()> {
+        let members = [("file", self.path.display().to_string().into())];
+        sharing::tell(context, &self.manifest, members, sharing::file_line(&self.path))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What sealing, opening and verifying shares have in common: own keys, trusted issuers, the ledger
 //! of shares, and files that appear whole or not at all.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use clisonix_fhir::json::Object;
+use clisonix_fhir::json::{Object, Value};
 use clisonix_node::Outside;
 use clisonix_pq::share::ledger::{self, Entry, Ledger, Way};
 use clisonix_pq::share::{Arrived, Manifest, Moment, ShareError, Trust};
@@ -272,6 +273,35 @@ pub(crate) fn object(manifest: &Manifest) -> Object {
     object.insert("recipients", manifest.recipients.len() as u64);
     object.insert("payload_bytes", manifest.payload_bytes);
     object
+}
+
+/// Tells what a manifest states: as JSON with further members, or for people with a last line.
+pub(crate) fn tell(
+    context: &Context,
+    manifest: &Manifest,
+    members: impl IntoIterator<Item = (&'static str, Value)>,
+    line: impl fmt::Display,
+) -> Result<()> {
+    let mut results = context.results();
+    results.either(
+        || {
+            let mut object = object(manifest);
+            for (name, value) in members {
+                object.insert(name, value);
+            }
+            Value::Object(object)
+        },
+        |results| {
+            print(manifest, results)?;
+            results.line(line)
+        },
+    )?;
+    Ok(results.finish()?)
+}
+
+/// The line that names the file that was written.
+pub(crate) fn file_line(path: &Path) -> String {
+    format!("  file          {}", Plain(&path.display().to_string()))
 }
 
 /// What a manifest states, for people.

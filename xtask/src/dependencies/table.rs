@@ -126,9 +126,9 @@ pub(super) const BOUND: &[Bound] = &[
     },
     Bound {
         crates: &["jiff"],
-        allowed: &["clisonix-demo", "clisonix-research"],
+        allowed: &["clisonix-demo", "clisonix-pq", "clisonix-research"],
         indirect: false,
-        why: "partial dates are kept as texts; a calendar is computed with only where days are made up or shifted",
+        why: "partial dates are kept as texts; a calendar is computed with only where days are made up, shifted or counted",
     },
     Bound {
         crates: &["anyhow"],

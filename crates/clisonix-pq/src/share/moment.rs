@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-const SECONDS_A_DAY: i64 = 86_400;
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
+
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 /// The first and the last second of the years 1970 to 9999.
 const RANGE: std::ops::RangeInclusive<i64> = 0..=253_402_300_799;
 
@@ -35,10 +38,10 @@ impl Moment {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, second) = (self.0 / SECONDS_A_DAY, self.0 % SECONDS_A_DAY);
-        let (year, month, day) = date(days);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        match EPOCH.checked_add(SignedDuration::from_secs(self.0)) {
+            Ok(date_time) => write!(f, "{date_time}Z"),
+            Err(_) => unreachable!("a moment is before the year 10000"),
+        }
     }
 }
 
@@ -46,41 +49,19 @@ impl FromStr for Moment {
     type Err = NotAMoment;
 
     fn from_str(text: &str) -> Result<Self, NotAMoment> {
-        let number = |from: usize, to: usize| {
-            let digits = text.get(from..to).filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
-            digits.and_then(|digits| digits.parse::<i64>().ok()).ok_or(NotAMoment)
-        };
-        let days = days(number(0, 4)?, number(5, 7)?, number(8, 10)?);
-        let second = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
-        let moment = Self::from_seconds(days * SECONDS_A_DAY + second).ok_or(NotAMoment)?;
-        // Whatever has another text, such as February 30, is none.
-        if moment.to_string() == text { Ok(moment) } else { Err(NotAMoment) }
+        let date_time = text.strip_suffix('Z').and_then(|text| text.parse::<DateTime>().ok());
+        let date_time = date_time.ok_or(NotAMoment)?;
+        let moment = Self::from_seconds(date_time.duration_since(EPOCH).as_secs());
+        // Whatever has another text, such as one with fractions, is none.
+        moment.filter(|moment| moment.to_string() == text).ok_or(NotAMoment)
     }
-}
-
-/// Days since 1970-01-01 of a date of the Gregorian calendar. Years are counted from March, so that
-/// the leap day is a year's last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let since_march = (month + 9) % 12;
-    let leap_days = year / 4 - year / 100 + year / 400;
-    year * 365 + leap_days + (since_march * 153 + 2) / 5 + day - 1 - 719_468
-}
-
-/// The date of a day since 1970-01-01.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (year * 365 + year / 4 - year / 100);
-    let since_march = (day * 5 + 2) / 153;
-    let month = (since_march + 2) % 12 + 1;
-    (era * 400 + year + i64::from(month <= 2), month, day - (since_march * 153 + 2) / 5 + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SECONDS_A_DAY: i64 = 86_400;
 
     #[test]
     fn known_moments() {

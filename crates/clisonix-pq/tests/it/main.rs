@@ -9,6 +9,8 @@ mod crashers;
 mod files;
 mod key_vectors;
 mod keys;
+#[cfg(feature = "link")]
+mod link_vectors;
 mod second;
 mod share_vectors;
 mod suites;

@@ -13,7 +13,6 @@ use clisonix_pq::share::{Arrived, Manifest, Opening};
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
-use crate::plain::Plain;
 use crate::progress::Progress;
 use crate::sharing::{self, LedgerFile, NewFile, OwnKeys, Trusted};
 use crate::spool::{Spool, Spooling};
@@ -82,21 +81,8 @@ fn write(opening: Opening<File>, out: Option<PathBuf>, context: &Context) -> Res
     let manifest = opening.copy_to(&mut new.file)?;
     ledger.append(Way::Received, &manifest)?;
     new.keep()?;
-    let mut results = context.results();
-    results.either(
-        || {
-            let mut object = sharing::object(&manifest);
-            object.insert("name", &*name);
-            object.insert("file", path.display().to_string());
-            Value::Object(object)
-        },
-        |results| {
-            sharing::print(&manifest, results)?;
-            let shown = path.display().to_string();
-            results.line(format_args!("  file          {}", Plain(&shown)))
-        },
-    )?;
-    results.finish()?;
+    let members = [("name", (&*name).into()), ("file", path.display().to_string().into())];
+    sharing::tell(context, &manifest, members, sharing::file_line(&path))?;
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use clisonix_fhir::json::Value;
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
@@ -44,9 +43,7 @@ impl Seal {
                 records(&self.query, self.outgoing.ready(context, RECORDS, words)?, context)?
             }
         };
-        let mut results = context.results();
-        results.either(|| Value::Object(sealed.object()), |results| sealed.print(results))?;
-        results.finish()?;
+        sealed.tell(context)?;
         Ok(Exit::Done)
     }
 }

@@ -33,19 +33,8 @@ impl Verify {
         let trust = self.trusted.load()?;
         let file = File::open(path).with_context(|| path.display().to_string())?;
         let manifest = share::verify(file, &trust, sharing::now()?)?;
-        let mut results = context.results();
-        results.either(
-            || {
-                let mut object = sharing::object(&manifest);
-                object.insert("sound", true);
-                Value::Object(object)
-            },
-            |results| {
-                sharing::print(&manifest, results)?;
-                results.line("the share is sound, its issuer trusted and its time not over")
-            },
-        )?;
-        results.finish()?;
+        let line = "the share is sound, its issuer trusted and its time not over";
+        sharing::tell(context, &manifest, [("sound", true.into())], line)?;
         Ok(Exit::Done)
     }
 }

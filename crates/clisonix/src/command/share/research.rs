@@ -96,14 +96,17 @@ impl Research {
             account.write(path)?;
         }
         let mut results = context.results();
+        let file = &sealed.path;
         results.either(
             || {
-                let mut object = sealed.object();
+                let mut object = sharing::object(&sealed.manifest);
+                object.insert("file", file.display().to_string());
                 object.insert("research", account.object());
                 Value::Object(object)
             },
             |results| {
-                sealed.print(results)?;
+                sharing::print(&sealed.manifest, results)?;
+                results.line(sharing::file_line(file))?;
                 account.print(results)
             },
         )?;
