@@ -17,22 +17,15 @@ pub(crate) fn run(data: &[u8]) {
     let Some((kind, rest)) = data.split_first() else { return };
     let identity = own().identity().public();
     let text = match kind % 6 {
-        0 => {
-            return if is_cheap(rest) {
-                drop(key_file::unwrap(rest, PASS_PHRASE))
-            };
-        }
-        1 => {
-            return if is_cheap(rest) {
-                drop(ProjectKey::unwrap(rest, PASS_PHRASE))
-            };
-        }
-        2 => PublicKeys::from_text(rest).map(|it| it.to_text().to_owned()),
-        3 => Succession::from_text(rest, identity).map(|it| it.to_text().to_owned()),
-        4 => Revocation::from_text(rest, identity).map(|it| it.to_text().to_owned()),
-        _ => Withdrawal::from_text(rest, identity).map(|it| it.to_text().to_owned()),
+        0 | 1 if !is_cheap(rest) => return,
+        0 => key_file::unwrap(rest, PASS_PHRASE).map(|_| None),
+        1 => ProjectKey::unwrap(rest, PASS_PHRASE).map(|_| None),
+        2 => PublicKeys::from_text(rest).map(|it| Some(it.to_text().to_owned())),
+        3 => Succession::from_text(rest, identity).map(|it| Some(it.to_text().to_owned())),
+        4 => Revocation::from_text(rest, identity).map(|it| Some(it.to_text().to_owned())),
+        _ => Withdrawal::from_text(rest, identity).map(|it| Some(it.to_text().to_owned())),
     };
-    if let Ok(text) = text {
+    if let Ok(Some(text)) = text {
         assert_eq!(text.as_bytes(), rest, "two texts of one statement");
     }
 }

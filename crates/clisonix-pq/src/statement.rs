@@ -259,7 +259,8 @@ pub(crate) fn signed(
     text + &form::line("signature", &form::to_base64(signature.to_bytes()))
 }
 
-fn verify(
+/// Verifies the last line of a statement of an identity about itself.
+pub(crate) fn verify(
     bytes: &[u8],
     about: Fingerprint,
     signature: &str,

@@ -111,7 +111,7 @@ impl Ready {
     }
 
     /// Seals the content, of exactly so many bytes, and writes the line of the ledger.
-    pub(crate) fn seal(self, context: &Context, content: impl Read, bytes: u64) -> Result<Sealed> {
+    pub(crate) fn seal(self, context: &Context, source: impl Read, bytes: u64) -> Result<Sealed> {
         let issuer = self.keys.identity();
         let (ledger, previous) = LedgerFile::open(context, issuer.public().fingerprint())?;
         let new = NewFile::create(&self.path)?;
@@ -123,7 +123,7 @@ impl Ready {
             hide_recipients: self.hide_recipients,
             hide_size: self.hide_size,
         };
-        let manifest = seal(&sealing, content, bytes, &new.file, &mut outside::random)?;
+        let manifest = seal(&sealing, source, bytes, &new.file, &mut outside::random)?;
         // Given is what the ledger says: the share has its name only after its line is written.
         ledger.append(Way::Given, &manifest)?;
         new.keep()?;

@@ -32,16 +32,13 @@ pub(crate) struct Seal {
 
 impl Seal {
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
-        let sealed = match &self.path {
-            Some(path) => {
-                let source = file(path)?;
-                let ready = self.outgoing.ready(context, &source.name, "not described")?;
-                ready.seal(context, source.content, source.bytes)?
-            }
-            None => {
-                let words = "FHIR R4 resources, one a line";
-                records(&self.query, self.outgoing.ready(context, RECORDS, words)?, context)?
-            }
+        let sealed = if let Some(path) = &self.path {
+            let source = file(path)?;
+            let ready = self.outgoing.ready(context, &source.name, "not described")?;
+            ready.seal(context, source.content, source.bytes)?
+        } else {
+            let words = "FHIR R4 resources, one a line";
+            records(&self.query, self.outgoing.ready(context, RECORDS, words)?, context)?
         };
         sealed.tell(context)?;
         Ok(Exit::Done)

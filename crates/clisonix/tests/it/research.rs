@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use base64ct::{Base64, Encoding};
 use clisonix_demo::export;
 use clisonix_demo::population::{Body, Person, Population, ROUTES};
 use clisonix_fhir::json::{self, Value};
@@ -39,12 +40,12 @@ impl Planted {
         let mut texts = Forms::default();
         let mut numbers = Forms::default();
         for plant in &self.plants {
-            texts.add(plant.to_ascii_lowercase(), plant);
+            texts.add(plant, plant);
             let hidden = (0..3).map(|shift| base64_inside(plant, shift));
-            hidden.filter(|it| it.len() >= 2 * HEAD).for_each(|it| texts.add(it, plant));
+            hidden.filter(|it| it.len() >= 2 * HEAD).for_each(|it| texts.add(&it, plant));
             let own = digits_of(plant);
             if own.len() >= 9 {
-                numbers.add(own, plant);
+                numbers.add(&own, plant);
             }
         }
         let mut found = texts.found_in(&bytes.to_ascii_lowercase());
@@ -61,7 +62,7 @@ struct Forms<'a>(HashMap<[u8; HEAD], Vec<(String, &'a str)>>);
 const HEAD: usize = 5;
 
 impl<'a> Forms<'a> {
-    fn add(&mut self, form: String, plant: &'a str) {
+    fn add(&mut self, form: &str, plant: &'a str) {
         let form = form.to_ascii_lowercase();
         let head = *form.as_bytes().first_chunk().unwrap_or_else(|| panic!("{plant} is short"));
         self.0.entry(head).or_default().push((form, plant));
@@ -74,7 +75,8 @@ impl<'a> Forms<'a> {
             // A number is one only where it ends there: codes have digits.
             let numeric = form.bytes().all(|byte| byte.is_ascii_digit());
             let part = is_digit(at.checked_sub(1)) || is_digit(Some(at + form.len()));
-            bytes[at..].starts_with(form.as_bytes()) && !(numeric && part)
+            let here = bytes.get(at..).is_some_and(|rest| rest.starts_with(form.as_bytes()));
+            here && !(numeric && part)
         };
         let mut found = BTreeSet::new();
         for (at, head) in bytes.windows(HEAD).enumerate() {
@@ -141,9 +143,9 @@ fn bundle(person: &Person, plants: &mut Vec<String>) -> String {
                     patient = format!("urn:uuid:{plant}");
                 }
                 if letter == '@' {
-                    out.push_str(&plant)
+                    out.push_str(&plant);
                 } else {
-                    out.push_str(&base64(plant.as_bytes()))
+                    out.push_str(&base64(plant.as_bytes()));
                 }
                 plants.push(plant);
             }
@@ -174,20 +176,7 @@ fn base64_inside(text: &str, shift: usize) -> String {
 
 /// RFC 4648 section 4.
 fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let all = chunk
-            .iter()
-            .chain(&[0, 0])
-            .take(3)
-            .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
-        for place in 0..4 {
-            let letter = ALPHABET[(all >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
+    Base64::encode_string(bytes)
 }
 
 /// The hospital's share of a project; returns what the command printed.
@@ -256,10 +245,9 @@ fn a_cohort_leaves_without_identifiers_and_is_loaded_elsewhere() {
     let imported = run(&parties.clinic, &["import", &files]);
     assert_eq!(imported.code, Some(0), "{}", imported.err);
 
+    let named = planted.population.people.iter().skip(4).map(|person| &*person.shared);
     let mut cohort = String::from("# four are not asked for, one is not there\nrecord nobody\n");
-    for person in planted.population.people.iter().skip(4) {
-        cohort += &format!("record {}\n", person.shared);
-    }
+    named.for_each(|name| cohort.extend(["record ", name, "\n"]));
     cohort += "having Observation http://loinc.org|718-7 2025..\n";
     let cohort = parties.clinic.file("cohort", cohort);
     let report = parties.clinic.path("report.json").to_string_lossy().into_owned();
