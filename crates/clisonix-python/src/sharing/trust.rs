@@ -31,7 +31,9 @@ impl Trust {
             let issuers: Vec<_> =
                 issuers.iter().map(|keys| keys.get().inner().identity().clone()).collect();
             let mut trust = share::Trust::nobody();
-            issuers.iter().for_each(|issuer| trust.accept(issuer.clone()));
+            for issuer in &issuers {
+                trust.accept(issuer.clone());
+            }
             for path in statements {
                 let text = file::form(&path)?;
                 let by = issuers.iter().find_map(|issuer| {
