@@ -179,7 +179,7 @@ def _moment(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text)
 
 
-def _manifest(stated: _native._Stated) -> Manifest:
+def _manifest(stated: "_native._Stated") -> Manifest:
     share, issuer, created, until = stated[:4]
     purpose, basis, content, previous, recipients, payload_bytes, root, digest = stated[4:]
     return Manifest(
