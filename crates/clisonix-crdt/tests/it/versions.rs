@@ -290,7 +290,7 @@ fn a_pointer_edit_is_the_same_as_an_edit_of_the_whole() {
         let mut a = Site::new(b'A');
         a.put(text);
         let part = edits.iter().cycle().skip(start).take(edits.len());
-        let values: Vec<(&str, Value)> =
+        let values: Vec<(&str, _)> =
             part.map(|(pointer, value)| (*pointer, value_of(value))).collect();
         let mut patched = a.content("Patient/p").unwrap();
         for (pointer, value) in &values {
@@ -299,7 +299,7 @@ fn a_pointer_edit_is_the_same_as_an_edit_of_the_whole() {
                 format!(r#"[{{"op":"{op}","path":"{pointer}","value":{}}}]"#, value.to_text());
             patched = Patch::Json(&value_of(&patch)).apply(&patched).unwrap();
         }
-        let all: Vec<(&str, &Value)> = values.iter().map(|(at, value)| (*at, value)).collect();
+        let all: Vec<(&str, _)> = values.iter().map(|(at, value)| (*at, value)).collect();
         let id = crate::site::entry_id("Patient/p");
         a.with(None, |record, origin, actors| record.set_all(&id, &all, origin, actors)).unwrap();
         assert_eq!(a.content("Patient/p"), Some(patched), "from {start}");
