@@ -17,6 +17,7 @@ mod reading;
 mod records;
 mod rotating;
 mod row_keys;
+mod sharing;
 mod stored;
 mod upgrade;
 mod vault;

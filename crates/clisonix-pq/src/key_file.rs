@@ -166,7 +166,7 @@ impl Derived {
     }
 
     /// The nonce is always zeros: a salt is never used twice, so neither is a key.
-    fn seal(&self, profile: Profile, aad: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
+    pub(crate) fn seal(&self, profile: Profile, aad: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
         let key = self.key();
         match profile {
             Profile::Hybrid => ChaCha20Poly1305::with_key(key).seal_in_place(&NONCE, aad, text),
@@ -174,7 +174,7 @@ impl Derived {
         }
     }
 
-    fn open(
+    pub(crate) fn open(
         &self,
         profile: Profile,
         aad: &[u8],

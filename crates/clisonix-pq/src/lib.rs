@@ -13,7 +13,8 @@
 //! - [`share`] seals data for named recipients and a purpose, signed; its payload is an [`age`] file.
 //! - [`Keys`] are an identity and a recipient key under one name; [`key_file`] wraps them under a
 //!   pass-phrase, [`PublicKeys`] is what others get, [`Succession`] and [`Revocation`] say what
-//!   became of them.
+//!   became of them, a [`Withdrawal`] takes a share back.
+//! - [`ProjectKey`] makes the pseudonyms of a research project.
 //! - [`at_rest`] has what a store on disk is sealed with: pages, data keys that can be destroyed,
 //!   backups.
 //! - [`erasure`] orders that content be erased, and confirms that it was.
@@ -43,6 +44,7 @@ pub mod ml_dsa;
 pub mod ml_kem;
 pub mod primitive;
 mod profile;
+mod project_key;
 mod random;
 mod recipient;
 mod secret;
@@ -58,7 +60,8 @@ pub use crate::form::{FormError, MAX_FORM_BYTES, MAX_NAME_BYTES};
 pub use crate::identity::{Context, Identity, PublicIdentity, Signature};
 pub use crate::keys::{Keys, PublicKeys};
 pub use crate::profile::Profile;
+pub use crate::project_key::ProjectKey;
 pub use crate::random::Random;
 pub use crate::recipient::{PublicRecipient, RecipientKey};
 pub use crate::secret::Secret;
-pub use crate::statement::{Reason, Revocation, Succession};
+pub use crate::statement::{Reason, Revocation, Succession, Withdrawal};

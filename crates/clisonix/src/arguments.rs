@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
     backup, completions, conflicts, demo, erase, erasure, history, import, keys, open, quarantine,
-    resolve, restore, seal, shares, show, store, verify,
+    resolve, restore, seal, share, shares, show, store, verify,
 };
 use crate::exit::TABLE;
 use crate::store_keys::StoreKeys;
@@ -86,8 +86,10 @@ pub(crate) enum Command {
     Erasure(erasure::Erasure),
     /// Make, show, follow up and revoke the keys that sign and open
     Keys(keys::Keys),
-    /// Seal a file for named recipients and a purpose, signed
+    /// Seal a file or records for named recipients and a purpose, signed
     Seal(seal::Seal),
+    /// Prepare data for others and seal it in one step
+    Share(share::Share),
     /// Open a share, after everything about it was verified
     Open(open::Open),
     /// The ledger of shares given and received

@@ -14,6 +14,7 @@ pub(crate) mod quarantine;
 pub(crate) mod resolve;
 pub(crate) mod restore;
 pub(crate) mod seal;
+pub(crate) mod share;
 pub(crate) mod shares;
 pub(crate) mod show;
 pub(crate) mod store;
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Store(command) => command.run(&context),
         Command::Erase(command) => command.run(&context),
         Command::Erasure(command) => command.run(&context),
+        Command::Share(command) => command.run(&context),
         Command::Seal(command) => command.run(&context),
         Command::Open(command) => command.run(&context),
         Command::Shares(command) => command.run(&context),

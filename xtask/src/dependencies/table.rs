@@ -45,10 +45,20 @@ pub(super) const HOUSE: &[Row] = &[
     },
     Row {
         name: "clisonix",
-        uses: &["clisonix-demo", "clisonix-fhir", "clisonix-node", "clisonix-pq"],
+        uses: &[
+            "clisonix-demo",
+            "clisonix-fhir",
+            "clisonix-node",
+            "clisonix-pq",
+            "clisonix-research",
+        ],
         tests: &[],
     },
-    Row { name: "clisonix-python", uses: &["clisonix-crdt", "clisonix-fhir"], tests: &[] },
+    Row {
+        name: "clisonix-python",
+        uses: &["clisonix-crdt", "clisonix-fhir", "clisonix-pq"],
+        tests: &[],
+    },
     Row { name: "xtask", uses: &["clisonix-fhir"], tests: &[] },
 ];
 

@@ -57,7 +57,7 @@ impl Erase {
         }
         // Before anything is erased: without the key there can be no order.
         let own = self.name.map(|name| OwnKeys::new(name, self.keys, self.pass_phrase));
-        let signer = own.filter(|_| self.order.is_some()).map(|own| own.newest()).transpose()?;
+        let signer = own.filter(|_| self.order.is_some()).map(|own| own.unlocked()).transpose()?;
         let node = context.open_present()?;
         let record = node.find_record(&self.patient)?;
         let aim = match (&self.entry, &self.path) {
@@ -66,7 +66,7 @@ impl Erase {
             (Some(entry), Some(pointer)) => Aim::Value { entry, pointer },
         };
         let erased = node.erase(&record, aim, &self.reason, !self.keep_inputs, by)?;
-        if let (Some(path), Some(keys)) = (&self.order, signer) {
+        if let (Some(path), Some((keys, _))) = (&self.order, signer) {
             let terms = erased.order(System.now_ms(), !self.keep_inputs);
             let order = Order::sign(terms, keys.identity(), &mut outside::random)?;
             write_new(path, order.to_text())?;

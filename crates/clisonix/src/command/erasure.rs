@@ -81,7 +81,7 @@ fn carry_out(
     let author = context.author()?;
     refuse_present(out)?;
     let order = order(path, &keyring::public_file(from)?)?;
-    let keys = keys.newest()?;
+    let (keys, _) = keys.unlocked()?;
     let terms = context.open_present()?.carry_out(&order, context.by(&author))?;
     let receipt = Receipt::sign(terms, keys.identity(), &mut outside::random)?;
     write_new(out, receipt.to_text())?;
