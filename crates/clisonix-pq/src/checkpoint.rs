@@ -24,7 +24,9 @@ use crate::fingerprint::Fingerprint;
 pub use self::author::{Author, Authors, KnownAuthor, LiveKey, MAX_AUTHORS};
 pub use self::chain::{Chain, ChainError, Mark, Taken};
 pub use self::equivocation::{Equivocation, EquivocationError, Evidence};
-pub use self::statement::{MAX_SPAN_CHANGES, MAX_SPANS, Standing, Statement, StatementError};
+pub use self::statement::{
+    MAX_LIVE_SPANS, MAX_SPAN_CHANGES, MAX_SPANS, Standing, Statement, StatementError,
+};
 
 /// After this many changes a checkpoint is due.
 pub const CHECKPOINT_CHANGES: u64 = 64;

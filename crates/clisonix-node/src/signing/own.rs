@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use clisonix_crdt::{ActorId, ActorSecret, Record};
 use clisonix_pq::checkpoint::{
-    Author, CHECKPOINT_CHANGES, CHECKPOINT_MS, Id, MAX_SPAN_CHANGES, MAX_SPANS, Mark, Span,
-    Standing, Statement, chain_id,
+    Author, CHECKPOINT_CHANGES, CHECKPOINT_MS, Id, MAX_LIVE_SPANS, MAX_SPAN_CHANGES, MAX_SPANS,
+    Mark, Span, Standing, Statement, chain_id,
 };
 use clisonix_store::Batch;
 
@@ -134,7 +134,7 @@ impl Node {
         let names: Vec<String> = inside.signing.pending.keys().cloned().collect();
         let mut work = Work::default();
         for name in names {
-            if work.is_full() {
+            if work.is_full(Standing::Final) {
                 break;
             }
             if !inside.records.is_held(&name) {
@@ -161,10 +161,14 @@ impl Node {
         let Some(author) = &inside.signing.author else { return Ok(count) };
         let standing =
             if author.live_key().is_some() { Standing::Provisional } else { Standing::Final };
-        let mut work = Work::default();
-        self.gather(inside, record, standing, &mut work)?;
-        self.state(inside, standing, &mut work)?;
-        Ok(count)
+        loop {
+            let mut work = Work::default();
+            self.gather(inside, record, standing, &mut work)?;
+            // Many actors may need more than one statement.
+            if self.state(inside, standing, &mut work)?.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Adds the spans of a record's own chains that want a statement of this standing.
@@ -189,7 +193,7 @@ impl Node {
             if row.author != author || last <= from.seq {
                 continue;
             }
-            if work.is_full() {
+            if work.is_full(standing) {
                 is_whole = false;
                 break;
             }
@@ -297,8 +301,12 @@ struct Work {
 }
 
 impl Work {
-    fn is_full(&self) -> bool {
-        self.spans.len() >= MAX_SPANS
+    fn is_full(&self, standing: Standing) -> bool {
+        let most = match standing {
+            Standing::Provisional => MAX_LIVE_SPANS,
+            Standing::Final => MAX_SPANS,
+        };
+        self.spans.len() >= most
     }
 }
 

@@ -11,6 +11,9 @@ use super::{ChainId, Running, Span, chain_id};
 /// Most spans of one statement.
 pub const MAX_SPANS: usize = 4_096;
 
+/// Most spans of one provisional statement: readers keep those with each record they speak of.
+pub const MAX_LIVE_SPANS: usize = 64;
+
 /// Most changes of one span.
 pub const MAX_SPAN_CHANGES: u64 = 1 << 20;
 
@@ -28,6 +31,13 @@ impl Standing {
         match self {
             Self::Provisional => 1,
             Self::Final => 2,
+        }
+    }
+
+    const fn max_spans(self) -> usize {
+        match self {
+            Self::Provisional => MAX_LIVE_SPANS,
+            Self::Final => MAX_SPANS,
         }
     }
 
@@ -53,7 +63,7 @@ pub enum StatementError {
     /// be.
     #[error("the statement is cut off, or not in the one form it can have")]
     Form,
-    /// No spans, more than [`MAX_SPANS`], an empty one, one of more than [`MAX_SPAN_CHANGES`], or two
+    /// No spans, more than [`MAX_SPANS`], or of a provisional statement [`MAX_LIVE_SPANS`], an empty one, one of more than [`MAX_SPAN_CHANGES`], or two
     /// that are not in ascending order of nonce and number, or one from the first change on with
     /// something before it.
     #[error("the statement's spans are not as they must be")]
@@ -98,7 +108,7 @@ impl Statement {
         sign: impl FnOnce(&[u8]) -> Vec<u8>,
     ) -> Result<Self, StatementError> {
         let count = u16::try_from(spans.len()).map_err(|_| StatementError::Spans)?;
-        check(spans)?;
+        check(standing, spans)?;
         let mut bytes = MAGIC.to_vec();
         bytes.extend([VERSION, standing.number()]);
         bytes.extend(suite.to_be_bytes());
@@ -153,7 +163,7 @@ impl Statement {
         if author.identity().profile() != head.profile {
             return Err(StatementError::Profile);
         }
-        check(&spans)?;
+        check(head.standing, &spans)?;
         let (text, signature) = bytes.split_at(bytes.len() - rest.len());
         author.verify(head.standing, text, signature)?;
         let (standing, author, time_ms) = (head.standing, head.author, head.time_ms);
@@ -216,7 +226,7 @@ impl Head {
         let profile = Profile::of_suite(u16::from_be_bytes(*suite));
         let profile = profile.map_err(|_| StatementError::Profile)?;
         let count = usize::from(u16::from_be_bytes(*count));
-        if count > MAX_SPANS {
+        if count > standing.max_spans() {
             return Err(StatementError::Spans);
         }
         let (author, time_ms) = (Fingerprint::from_bytes(*author), u64::from_be_bytes(*time));
@@ -274,7 +284,7 @@ fn read_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// One order of spans, so that no chain stands in a statement twice with two stories.
-fn check(spans: &[Span]) -> Result<(), StatementError> {
+fn check(standing: Standing, spans: &[Span]) -> Result<(), StatementError> {
     let fits = |span: &Span| {
         let changes = span.last.checked_sub(span.first);
         span.first > 0 && changes.is_some_and(|changes| changes < MAX_SPAN_CHANGES)
@@ -283,7 +293,7 @@ fn check(spans: &[Span]) -> Result<(), StatementError> {
         [one, two] => one.nonce < two.nonce || one.nonce == two.nonce && one.last < two.first,
         _ => true,
     };
-    let is_sound = (1..=MAX_SPANS).contains(&spans.len())
+    let is_sound = (1..=standing.max_spans()).contains(&spans.len())
         && spans.iter().all(fits)
         && spans.windows(2).all(ascends);
     if is_sound { Ok(()) } else { Err(StatementError::Spans) }

@@ -183,8 +183,11 @@ fn spans_have_one_order_and_limits() {
     assert_eq!(state(&[Span { last: MAX_SPAN_CHANGES + 1, ..one }]), wrong);
     assert_eq!(state(&[Span { before: two.before, ..one }]), wrong);
     let many = |count| spans_of_many_chains(&author, one, count);
-    assert_eq!(state(&many(MAX_SPANS)), None);
-    assert_eq!(state(&many(MAX_SPANS + 1)), wrong);
+    assert_eq!(state(&many(MAX_LIVE_SPANS)), None);
+    assert_eq!(state(&many(MAX_LIVE_SPANS + 1)), wrong);
+    let firm = |count| author.checkpoint(&many(count), 0, &mut seeded(1)).err();
+    assert_eq!(firm(MAX_SPANS), None);
+    assert_eq!(firm(MAX_SPANS + 1), wrong);
 }
 
 #[test]
