@@ -321,6 +321,9 @@ impl Record {
 
     /// Applies a change whose dependencies are all here; gives the entries that it took content from.
     fn take_in(&mut self, change: Incoming) -> Result<BTreeSet<EntryId>, RefusalReason> {
+        if self.take_stroke(&change).is_some() {
+            return Ok(BTreeSet::new());
+        }
         let actor = self.actor_of(change.actor)?;
         let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
@@ -385,9 +388,7 @@ impl Record {
     pub(crate) fn past(&self, actor: u32, seq: u32, deps: &[ChangeNo]) -> Option<Past> {
         let previous = seq.checked_sub(1)?;
         let others = match deps {
-            [only] if previous > 0 && self.log.is_newer(*only) => {
-                Arc::clone(&self.log.get(*only)?.past.others)
-            }
+            [only] if previous > 0 && self.log.is_newer(*only) => self.log.past(*only)?.others,
             _ if self.heads.iter().all(|head| deps.contains(head)) => Arc::new(self.tables.clock()),
             _ => Arc::new(self.log.clock_of(deps, &self.tables)),
         };
@@ -605,11 +606,10 @@ impl Record {
 
     /// Actor and sequence number of a change, without the log if it is some actor's last.
     fn dot(&self, change: ChangeNo) -> Option<(u32, u32)> {
-        let stamp = match self.tables.stamps.get(change) {
-            Some(stamp) => stamp,
-            None => &self.log.get(change)?.stamp,
-        };
-        Some((stamp.actor, stamp.seq))
+        match self.tables.stamps.get(change) {
+            Some(stamp) => Some((stamp.actor, stamp.seq)),
+            None => self.log.dot(change),
+        }
     }
 
     /// The operation of `change` whose cell `op` overwrites.

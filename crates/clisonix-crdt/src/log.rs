@@ -2,7 +2,11 @@
 //!
 //! The older part of the log may stand packed in the bytes that the record was loaded from, or apart
 //! from them. It is unpacked when something asks for it: a concurrent merge, an old version, the
-//! history. Reading the record does not.
+//! history. Reading the record does not. What people type after that stands in runs ([`Run`]), whose
+//! changes are made in the same way when something asks for them.
+
+mod chains;
+mod run;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +23,9 @@ use crate::saved::PackedLog;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, Context, Entry, EntryId};
 use crate::tables::Tables;
+
+use chains::Chains;
+pub(crate) use run::Run;
 
 /// One applied change.
 #[derive(Clone, Debug)]
@@ -58,6 +65,11 @@ impl Logged {
             bases: Box::default(),
             id: OnceLock::new(),
         }
+    }
+
+    /// Bytes in memory, about.
+    fn size_bytes(&self) -> usize {
+        self.ops.len() + 96
     }
 
     /// Number of operations, erased ones included.
@@ -109,15 +121,36 @@ pub(crate) const NO_BASE: ChangeNo = ChangeNo::MAX;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     older: Option<Older>,
-    newer: Vec<Logged>,
-    /// By actor: its changes in `newer`, ascending.
-    chains: BTreeMap<u32, Vec<ChangeNo>>,
+    newer: Vec<Block>,
+    /// The changes in `newer`.
+    chains: Chains,
     /// Ids of packed changes that are heads of something, so that a version can be named without
     /// unpacking.
     known: BTreeMap<ChangeNo, ChangeId>,
     /// The pasts of packed changes that are concurrent heads, so that they can be compared without
     /// unpacking.
     pasts: BTreeMap<ChangeNo, Clock>,
+}
+
+/// A change, and those that typed on where it did.
+#[derive(Clone, Debug)]
+struct Block {
+    /// The change's number.
+    first: ChangeNo,
+    row: Logged,
+    run: Option<Box<Run>>,
+}
+
+impl Block {
+    /// The number after its last change's.
+    fn end(&self) -> ChangeNo {
+        self.first + 1 + self.run.as_ref().map_or(0, |run| run.count())
+    }
+
+    /// The changes after the first.
+    fn rest(&self) -> &[Logged] {
+        self.run.as_ref().map_or(&[][..], |run| run.rows(self.first, &self.row))
+    }
 }
 
 /// The part of the log that was loaded packed.
@@ -130,7 +163,7 @@ struct Older {
 #[derive(Clone, Debug, Default)]
 struct Opened {
     rows: Vec<Logged>,
-    chains: BTreeMap<u32, Vec<ChangeNo>>,
+    chains: Chains,
 }
 
 /// Entries by id: a state, present or past. Boxed, because a tree keeps room for eleven of them.
@@ -154,7 +187,11 @@ impl Log {
 
     /// The changes that were pushed.
     pub(crate) fn into_rows(self) -> Vec<Logged> {
-        self.newer
+        let rows = self.newer.into_iter().flat_map(|block| {
+            let rest = block.run.map(|run| run.into_rows(block.first, &block.row));
+            std::iter::once(block.row).chain(rest.unwrap_or_default())
+        });
+        rows.collect()
     }
 
     fn older_len(&self) -> u32 {
@@ -162,16 +199,17 @@ impl Log {
     }
 
     pub(crate) fn len(&self) -> u32 {
-        self.older_len() + self.newer.len() as u32
+        self.newer.last().map_or_else(|| self.older_len(), Block::end)
     }
 
     /// Bytes of all operations since the record was loaded, and of the packed part.
     pub(crate) fn size_bytes(&self) -> usize {
         let older = self.older.as_ref().map_or(0, |older| match older.opened.get() {
-            Some(opened) => opened.rows.iter().map(|row| row.ops.len() + 96).sum(),
+            Some(opened) => opened.rows.iter().map(Logged::size_bytes).sum(),
             None => older.packed.size_bytes(),
         });
-        older + self.newer.iter().map(|row| row.ops.len() + 96).sum::<usize>()
+        let run = |block: &Block| block.run.as_ref().map_or(0, |run| run.size_bytes());
+        older + self.newer.iter().map(|block| block.row.size_bytes() + run(block)).sum::<usize>()
     }
 
     fn opened(&self) -> Option<&Opened> {
@@ -180,9 +218,9 @@ impl Log {
             // Bytes that hold the log were checked against their digest when the record was loaded;
             // a log that stands apart can fail to be read, which `is_lost` tells.
             let rows = older.packed.unpack().unwrap_or_default();
-            let mut chains: BTreeMap<u32, Vec<ChangeNo>> = BTreeMap::new();
+            let mut chains = Chains::default();
             for (row, number) in rows.iter().zip(0..) {
-                chains.entry(row.stamp.actor).or_default().push(number);
+                chains.add(&row.stamp, number);
             }
             Opened { rows, chains }
         }))
@@ -207,19 +245,56 @@ impl Log {
     }
 
     pub(crate) fn get(&self, change: ChangeNo) -> Option<&Logged> {
-        match change.checked_sub(self.older_len()) {
-            Some(at) => self.newer.get(at as usize),
-            None => self.opened()?.rows.get(change as usize),
+        if !self.is_newer(change) {
+            return self.opened()?.rows.get(change as usize);
+        }
+        let block = self.block_of(change)?;
+        match change.checked_sub(block.first + 1) {
+            None => Some(&block.row),
+            Some(at) => block.rest().get(at as usize),
+        }
+    }
+
+    /// The block of a change that came since the record was loaded.
+    fn block_of(&self, change: ChangeNo) -> Option<&Block> {
+        let block = self.newer.get(self.block_index(change)?)?;
+        (change < block.end()).then_some(block)
+    }
+
+    fn block_index(&self, change: ChangeNo) -> Option<usize> {
+        // Without runs the blocks are numbered as the changes are.
+        let at = change.checked_sub(self.older_len())? as usize;
+        if self.newer.get(at).is_some_and(|block| block.first == change) {
+            return Some(at);
+        }
+        match self.newer.last() {
+            Some(last) if last.first <= change => Some(self.newer.len() - 1),
+            _ => self.newer.partition_point(|block| block.first <= change).checked_sub(1),
         }
     }
 
     /// All changes with their numbers, in order of application.
-    pub(crate) fn rows(&self) -> impl DoubleEndedIterator<Item = (ChangeNo, &Logged)> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (ChangeNo, &Logged)> {
         let older = self.opened().map_or(&[][..], |opened| opened.rows.as_slice());
-        let numbered = older.iter().enumerate().map(|(at, row)| (at as ChangeNo, row));
-        let start = self.older_len();
-        let newer = self.newer.iter().enumerate();
-        numbered.chain(newer.map(move |(at, row)| (start + at as ChangeNo, row)))
+        let newer = self.newer.iter().flat_map(|block| {
+            let rest = (block.first + 1..).zip(block.rest());
+            std::iter::once((block.first, &block.row)).chain(rest)
+        });
+        (0..).zip(older).chain(newer)
+    }
+
+    /// The run in which a change can type on that comes right after all others, of an actor whose
+    /// last change has this number; `None` if that was something else, or its run was asked for.
+    pub(crate) fn run_after(&mut self, actor: u32, seq: u32) -> Option<&mut Run> {
+        let block = self.newer.last_mut()?;
+        let last = block.run.as_ref().map_or(&block.row.stamp, |run| &run.stamp);
+        if (last.actor, last.seq) != (actor, seq) {
+            return None;
+        }
+        if block.run.is_none() {
+            block.run = Some(Box::new(Run::after(&block.row)?));
+        }
+        block.run.as_deref_mut().filter(|run| !run.is_opened())
     }
 
     /// The changes from number `first` on.
@@ -240,13 +315,27 @@ impl Log {
     }
 
     /// Puts commitments, ascending, in the place of operations of a change. The packed part is
-    /// unpacked for good: it holds what is erased.
+    /// unpacked for good, and so is the run: they hold what is erased.
     pub(crate) fn erase(&mut self, change: ChangeNo, erased: &[Gone]) {
         self.unpack();
-        let at = change.checked_sub(self.older_len());
-        if let Some(row) = at.and_then(|at| self.newer.get_mut(at as usize)) {
-            row.erase(erased);
+        if let Some(at) = self.block_index(change) {
+            self.unwind(at);
         }
+        let block = self.block_index(change).and_then(|at| self.newer.get_mut(at));
+        if let Some(block) = block.filter(|block| block.first == change) {
+            block.row.erase(erased);
+        }
+    }
+
+    /// Makes blocks of their own of the changes in a run.
+    fn unwind(&mut self, at: usize) {
+        let Some(block) = self.newer.get_mut(at) else { return };
+        let Some(run) = block.run.take() else { return };
+        let first = block.first;
+        let rows = run.into_rows(first, &block.row);
+        let blocks = (first + 1..).zip(rows).map(|(first, row)| Block { first, row, run: None });
+        let next = at + 1;
+        self.newer.splice(next..next, blocks);
     }
 
     fn unpack(&mut self) {
@@ -263,32 +352,47 @@ impl Log {
             }
         }
         self.pasts.clear();
-        for (actor, newer) in std::mem::take(&mut self.chains) {
-            chains.entry(actor).or_default().extend(newer);
-        }
-        rows.append(&mut self.newer);
-        (self.newer, self.chains) = (rows, chains);
+        chains.append(std::mem::take(&mut self.chains));
+        let older = (0..).zip(rows.drain(..)).map(|(first, row)| Block { first, row, run: None });
+        self.newer.splice(..0, older);
+        self.chains = chains;
     }
 
     pub(crate) fn of_actor(&self, actor: u32, seq: u32, tables: &Tables) -> Option<ChangeNo> {
         let (last, change) = tables.actors.get(actor as usize)?.last;
-        let back = last.checked_sub(seq)? as usize;
-        if back == 0 {
-            return (seq > 0).then_some(change);
+        if seq >= last {
+            return (seq == last && seq > 0).then_some(change);
         }
-        let newer = self.chains.get(&actor).map_or(&[][..], Vec::as_slice);
-        if let Some(at) = newer.len().checked_sub(back + 1) {
-            return newer.get(at).copied();
-        }
-        let seq = seq.checked_sub(1)? as usize;
-        self.opened()?.chains.get(&actor)?.get(seq).copied()
+        let newer = self.chains.find(actor, seq);
+        newer.or_else(|| self.opened()?.chains.find(actor, seq))
     }
 
     pub(crate) fn push(&mut self, logged: Logged) -> ChangeNo {
         let number = self.len();
-        self.chains.entry(logged.stamp.actor).or_default().push(number);
-        self.newer.push(logged);
+        self.chains.add(&logged.stamp, number);
+        self.newer.push(Block { first: number, row: logged, run: None });
         number
+    }
+
+    /// Actor and sequence number of a change; of a run none is made for it.
+    pub(crate) fn dot(&self, change: ChangeNo) -> Option<(u32, u32)> {
+        if self.is_newer(change) {
+            let block = self.block_of(change)?;
+            return Some((block.row.stamp.actor, block.row.stamp.seq + (change - block.first)));
+        }
+        let stamp = &self.get(change)?.stamp;
+        Some((stamp.actor, stamp.seq))
+    }
+
+    /// The ancestors of a change; of a run none is made for it.
+    pub(crate) fn past(&self, change: ChangeNo) -> Option<Past> {
+        if !self.is_newer(change) {
+            return Some(self.get(change)?.past.clone());
+        }
+        let block = self.block_of(change)?;
+        let mut past = block.row.past.clone();
+        past.seq += change - block.first;
+        Some(past)
     }
 
     /// The joint past of `changes`, themselves included.
@@ -306,8 +410,8 @@ impl Log {
             clock.raise(stamp.actor, stamp.seq);
             return Some(clock);
         }
-        let row = self.get(change)?;
-        Some(row.past.with(row.stamp.actor, row.stamp.seq))
+        let (actor, seq) = self.dot(change)?;
+        Some(self.past(change)?.with(actor, seq))
     }
 
     /// The past of a change, itself not included.
@@ -315,7 +419,7 @@ impl Log {
         if let Some(past) = self.pasts.get(&change) {
             return Some(past.clone());
         }
-        let past = &self.get(change)?.past;
+        let past = self.past(change)?;
         let mut clock = Clock::clone(&past.others);
         clock.raise(past.actor, past.seq);
         Some(clock)
@@ -326,17 +430,12 @@ impl Log {
         if ancestor >= change {
             return ancestor == change;
         }
-        let stamp = match tables.stamps.get(ancestor) {
-            Some(stamp) => *stamp,
-            None => match self.get(ancestor) {
-                Some(row) => row.stamp,
-                None => return false,
-            },
-        };
-        if let Some(past) = self.pasts.get(&change) {
-            return past.covers(stamp.actor, stamp.seq);
+        let stamp = tables.stamps.get(ancestor).map(|stamp| (stamp.actor, stamp.seq));
+        let Some((actor, seq)) = stamp.or_else(|| self.dot(ancestor)) else { return false };
+        match self.pasts.get(&change) {
+            Some(past) => past.covers(actor, seq),
+            None => self.past(change).is_some_and(|past| past.covers(actor, seq)),
         }
-        self.get(change).is_some_and(|row| row.past.covers(stamp.actor, stamp.seq))
     }
 
     /// Takes out of `changes` what is in the past of another one.
@@ -362,7 +461,11 @@ impl Log {
             let opened = self.older.as_ref()?.opened.get()?;
             return opened.rows.get(change as usize)?.id.get().copied();
         }
-        self.get(change)?.id.get().copied()
+        let block = self.block_of(change)?;
+        match change.checked_sub(block.first + 1) {
+            None => block.row.id.get().copied(),
+            Some(at) => block.run.as_ref()?.opened()?.get(at as usize)?.id.get().copied(),
+        }
     }
 
     /// The id of a change. It is a hash over the ids of the dependencies, so those are made first.

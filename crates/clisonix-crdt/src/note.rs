@@ -17,6 +17,7 @@ mod phrases;
 mod reading;
 mod saving;
 mod spot;
+mod stroke;
 mod typing;
 
 #[cfg(test)]
@@ -26,14 +27,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::actor::ActorId;
+use crate::actor::{ActorId, Past};
 use crate::page::Cell;
 use crate::state::Written;
 use crate::tables::Tables;
+use crate::text::{TextEdits, TextError};
 use crate::wire::{DecodeError, Reader, put_u64};
 
 use body::Body;
 pub(crate) use passage::{Passage, place};
+pub(crate) use stroke::Pen;
 pub(crate) use typing::{Typing, typed_op};
 
 /// An operation by its change's actor and sequence number, and its index there.
@@ -116,6 +119,29 @@ impl Note {
         self.shown.get_or_init(|| self.body.as_ref().map_or_else(Box::default, Body::cell_text))
     }
 
+    /// Takes in what a change typed, given its actor and sequence number, its actor's id and its
+    /// past. On an error the text is as before.
+    pub(crate) fn type_in(
+        &mut self,
+        dot: (u32, u32),
+        id: ActorId,
+        past: &Past,
+        edits: &TextEdits,
+    ) -> Result<(), TextError> {
+        let body = self.body.as_mut().ok_or(TextError::Damaged)?;
+        body.type_in(dot, id, past, edits)?;
+        self.shown.take();
+        Ok(())
+    }
+
+    /// The least and the greatest length that the cell's text can have, in bytes.
+    fn lengths(&self) -> (usize, usize) {
+        match (self.shown.get(), &self.body) {
+            (None, Some(body)) => body.lengths(),
+            _ => (self.cell_text().len(), self.cell_text().len()),
+        }
+    }
+
     /// The number of characters, where it is known without reading.
     fn chars(&self) -> Option<usize> {
         Some(self.body.as_ref()?.chars())
@@ -150,7 +176,7 @@ impl Notes {
         self.0.get(address)?.iter().find(|note| note.root == root)
     }
 
-    fn get_mut(&mut self, address: &[u8], root: Root) -> Option<&mut Note> {
+    pub(crate) fn get_mut(&mut self, address: &[u8], root: Root) -> Option<&mut Note> {
         let note = self.0.get_mut(address)?.iter_mut().find(|note| note.root == root)?;
         Some(Arc::make_mut(note))
     }

@@ -145,6 +145,64 @@ impl Pages {
         Some(RawCell::read(&mut reader).ok()?.decoded())
     }
 
+    /// Where the number of a change stands that typed in the text at `address`; `near` is where that
+    /// of the one before it stood.
+    pub(crate) fn find_typed(
+        &self,
+        near: Option<TypedSpot>,
+        address: &[u8],
+        change: ChangeNo,
+    ) -> Option<TypedSpot> {
+        let (number, len) = spelled(change);
+        let there = near.filter(|near| {
+            let page = self.0.get(near.spot.page);
+            page.and_then(|page| page.get(near.at..near.at + len)) == number.get(..len)
+        });
+        there.or_else(|| self.typed_at(self.find(address), change))
+    }
+
+    fn typed_at(&self, spot: Spot, change: ChangeNo) -> Option<TypedSpot> {
+        let cell = self.0.get(spot.page)?.get(spot.start..spot.end)?;
+        let raw = RawCell::read(&mut Reader::new(cell)).ok()?;
+        let start = spot.end - raw.rest.len();
+        let mut reader = Reader::new(raw.rest);
+        for _ in 0..reader.u64().ok()? >> 1 {
+            let at = start + reader.at();
+            let sibling = read_sibling(&mut reader).ok()?;
+            if sibling.change == change {
+                return Some(TypedSpot { spot, at, root: sibling.text_root()? });
+            }
+        }
+        None
+    }
+
+    /// Lets a change stand where the one `before` it typed; gives the place if it is still there.
+    pub(crate) fn renumber(
+        &mut self,
+        place: TypedSpot,
+        before: ChangeNo,
+        after: ChangeNo,
+    ) -> Option<TypedSpot> {
+        let ((_, old_len), (number, len)) = (spelled(before), spelled(after));
+        if old_len == len {
+            let page = self.0.get_mut(place.spot.page)?;
+            let there = page.get_mut(place.at..place.at + len)?;
+            there.iter_mut().zip(number).for_each(|(there, byte)| *there = byte);
+            return Some(place);
+        }
+        let mut cell = self.cell_at(place.spot)?;
+        cell.siblings.iter_mut().filter(|s| s.change == before).for_each(|s| s.change = after);
+        let (mut scratch, mut encoded) = (Vec::new(), Vec::new());
+        encode(self.address_at(place.spot)?, &cell, &mut scratch, &mut encoded);
+        drop(cell);
+        self.put_at(place.spot, &encoded);
+        None
+    }
+
+    fn address_at(&self, spot: Spot) -> Option<&[u8]> {
+        skim(self.0.get(spot.page)?, spot.start).map(|(address, _)| address)
+    }
+
     /// Replaces the cell at `address` with `encoded`, as [`encode`] wrote it.
     pub(crate) fn put(&mut self, address: &[u8], encoded: &[u8]) {
         self.put_at(self.find(address), encoded);
@@ -233,6 +291,31 @@ pub(crate) struct Spot {
     start: usize,
     /// Equal to `start` if there is no such cell.
     end: usize,
+}
+
+/// Where in a cell the change stands that typed last in its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TypedSpot {
+    spot: Spot,
+    /// Of the number's first byte in the page.
+    at: usize,
+    /// The operation that the text begins with.
+    pub(crate) root: Root,
+}
+
+/// A number as it is spelled in a cell (LEB128), and the length of that.
+fn spelled(mut number: ChangeNo) -> ([u8; 5], usize) {
+    let (mut bytes, mut len) = ([0; 5], 0);
+    for byte in &mut bytes {
+        len += 1;
+        *byte = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            break;
+        }
+        *byte |= 0x80;
+    }
+    (bytes, len)
 }
 
 /// Address and end of the cell that begins at `at`; addresses are what is looked at most.

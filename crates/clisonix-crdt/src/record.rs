@@ -12,6 +12,7 @@ use crate::edit::EditError;
 use crate::erasure::ErasureInfo;
 use crate::feed::{Feed, FeedEnd};
 use crate::log::{Entries, Log, Replayed, apply};
+use crate::note::Pen;
 use crate::policy::Policy;
 use crate::state::{ChangeNo, EntryId};
 use crate::tables::Tables;
@@ -43,6 +44,8 @@ pub struct Record {
     /// The latest hybrid time of any change here.
     pub(crate) latest: HybridTime,
     pub(crate) policy: Arc<Policy>,
+    /// Where somebody types here.
+    pub(crate) pen: Option<Pen>,
 }
 
 /// One change of the history, for people.
@@ -87,6 +90,7 @@ impl Record {
             own: Vec::new(),
             latest: HybridTime::default(),
             policy: Arc::clone(built_in_policy()),
+            pen: None,
         }
     }
 
@@ -94,6 +98,7 @@ impl Record {
     #[must_use]
     pub fn with_policy(mut self, policy: Arc<Policy>) -> Self {
         self.policy = policy;
+        self.pen = None;
         self
     }
 
@@ -105,7 +110,7 @@ impl Record {
     /// A second replica with the same changes; it writes as actors of its own.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { own: Vec::new(), ..self.clone() }
+        Self { own: Vec::new(), pen: None, ..self.clone() }
     }
 
     /// The record as it is now, for reading.

@@ -37,6 +37,13 @@ impl Stamps {
         self.0.push((change, stamp));
     }
 
+    /// Puts the stamp of a change later than all others in the place of the last one, which nothing
+    /// names any more.
+    pub(crate) fn replace_last(&mut self, change: ChangeNo, stamp: Stamp) {
+        self.0.pop();
+        self.0.push((change, stamp));
+    }
+
     /// Gives back memory that was kept for more.
     pub(crate) fn shrink(&mut self) {
         self.0.shrink_to_fit();

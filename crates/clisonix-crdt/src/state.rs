@@ -20,7 +20,7 @@ use crate::actor::Past;
 use crate::address;
 use crate::change::{Op, Write};
 use crate::note::{Note, Notes, Root};
-use crate::page::{self, Cell, Pages, Spot};
+use crate::page::{self, Cell, Pages, Spot, TypedSpot};
 use crate::stamp::{Stamp, Stamps};
 use crate::tables::Tables;
 
@@ -251,6 +251,24 @@ impl Entry {
             }
             touched
         });
+    }
+
+    /// Lets a change take the place of the one before it, the last that wrote here, in whose text
+    /// `type_in` makes its edits. `near` is where that one stands, if it is known. `None` if the edits
+    /// cannot be made; nothing has changed then.
+    pub(crate) fn succeed(
+        &mut self,
+        (address, near): (&[u8], &mut Option<TypedSpot>),
+        (before, after): (ChangeNo, ChangeNo),
+        type_in: impl FnOnce(&mut Note) -> Option<()>,
+    ) -> Option<()> {
+        let head = self.heads.last_mut().filter(|head| **head == before)?;
+        let place = self.pages.find_typed(*near, address, before)?;
+        type_in(self.notes.get_mut(address, place.root)?)?;
+        *near = self.pages.renumber(place, before, after);
+        *head = after;
+        self.sound.take();
+        Some(())
     }
 
     pub(crate) fn touch(&mut self, context: &Context<'_>) {

@@ -36,7 +36,7 @@ use graph::Event;
 use history::{Bookmark, History};
 use merge::{Edit, Merge, Misplaced, transform};
 use message::{Message, Part};
-use operations::{Kind, Operations, chars_of};
+use operations::{Kind, Operations, Piece, chars_of};
 use rope::Rope;
 use waiting::Waiting;
 
@@ -217,7 +217,7 @@ impl TextEdits {
     /// the text.
     pub fn length_after(&self, length: usize) -> Option<usize> {
         let mut length = u64::try_from(length).ok()?;
-        for piece in self.0.pieces(0..self.0.len()) {
+        for piece in self.0.all() {
             let (position, count) = (u64::from(piece.position), u64::from(piece.count));
             let fits = match piece.kind {
                 Kind::Insert => position <= length,
@@ -236,9 +236,19 @@ impl TextEdits {
     /// The run as bytes: LEB128 numbers, then the inserted content.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.0.content().len() + 8);
-        crate::wire::put_u64(&mut out, u64::from(self.0.len()));
-        self.0.encode(&mut out);
+        self.put(&mut out);
         out
+    }
+
+    /// Appends the run as bytes.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        crate::wire::put_u64(out, u64::from(self.0.len()));
+        self.0.encode(out);
+    }
+
+    /// No less than the bytes of the run.
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.0.content().len() + self.0.runs() * 20 + 20
     }
 
     /// Reads what [`TextEdits::encode`] wrote.
@@ -344,6 +354,31 @@ impl Text {
         if count > 0 {
             self.history.operations.delete(at, count, Kind::DeleteOn);
             self.rope.delete(at..at + count);
+        }
+        Ok(run)
+    }
+
+    /// Takes in edits that `agent` made having seen all that is here.
+    pub fn edit(&mut self, agent: ActorId, edits: &TextEdits) -> Result<EventRun, TextError> {
+        let (len, count) = (self.len(), edits.0.len());
+        if edits.length_after(len).is_none() {
+            return Err(TextError::Misplaced { agent, seq: self.next_seq(agent) });
+        }
+        if count > MAX_EVENTS - self.history.len() {
+            return Err(TextError::Limit("the number of events"));
+        }
+        let run = self.note(agent, count)?;
+        for piece in edits.0.all() {
+            let Piece { position, count, .. } = piece;
+            match piece.kind {
+                Kind::Insert => self.rope.insert(position, piece.content, count),
+                Kind::DeleteOn => self.rope.delete(position..position + count),
+                Kind::DeleteBack => {
+                    let start = (position + 1).saturating_sub(count);
+                    self.rope.delete(start..position + 1);
+                }
+            }
+            self.history.operations.push(piece);
         }
         Ok(run)
     }

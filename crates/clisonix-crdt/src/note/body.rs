@@ -10,6 +10,9 @@ use crate::text::{EventId, EventRun, Text, TextEdits, TextError};
 
 use super::Passage;
 
+/// The longest spelling of a character in a JSON string, such as `\u001f`.
+const MAX_ESCAPE_BYTES: usize = 6;
+
 /// A text with its history.
 #[derive(Clone)]
 pub(super) struct Body {
@@ -75,6 +78,12 @@ impl Body {
             + self.chains.values().map(|chain| chain.typed.len() * 8).sum::<usize>()
     }
 
+    /// The least and the greatest length that [`Self::cell_text`] can have, in bytes.
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        let frame = self.before.len() + self.after.len();
+        (frame + self.chars(), frame + self.chars() * MAX_ESCAPE_BYTES)
+    }
+
     /// The cell's text with the text in it.
     pub(super) fn cell_text(&self) -> Box<str> {
         self.framed_chunks(self.text.len(), self.text.chunks())
@@ -121,18 +130,23 @@ impl Body {
         edits: &TextEdits,
     ) -> Result<(), TextError> {
         let saw_all = self.heads.iter().all(|&(actor, seq)| past.covers(actor, seq));
-        let parents = if saw_all {
-            self.text.version()
+        let run = if saw_all {
+            self.text.edit(id, edits)?
         } else {
-            self.text.joined(&self.seen_by(actor, past))?
+            let parents = self.text.joined(&self.seen_by(actor, past))?;
+            self.text.apply(id, parents.heads(), edits)?
         };
-        self.text.apply(id, parents.heads(), edits)?;
-        let end = self.text.next_seq(id);
         let new = || Chain { id, typed: Vec::new(), others: None };
         let chain = self.chains.entry(actor).or_insert_with(new);
-        chain.typed.push((seq, end));
-        chain.others = Some(Arc::clone(&past.others));
-        self.heads.retain(|&(actor, seq)| !past.covers(actor, seq));
+        chain.typed.push((seq, run.seq + run.count));
+        if chain.others.as_ref().is_none_or(|others| !Arc::ptr_eq(others, &past.others)) {
+            chain.others = Some(Arc::clone(&past.others));
+        }
+        if saw_all {
+            self.heads.clear();
+        } else {
+            self.heads.retain(|&(actor, seq)| !past.covers(actor, seq));
+        }
         self.heads.push((actor, seq));
         Ok(())
     }

@@ -26,7 +26,11 @@ use super::{Note, OpName, Passage, place};
 
 /// Where a pointer to a text leads.
 pub(super) enum Found {
-    Cell(Address),
+    Cell {
+        address: Address,
+        /// Whether it leads there whatever is typed in the text.
+        is_fixed: bool,
+    },
     /// The validity guard shows something else than the cells say.
     Substituted,
 }
@@ -39,7 +43,7 @@ impl View<'_> {
     /// [`EditError::NotText`] if the member is not one that is edited letter by letter.
     pub fn text(&self, id: &EntryId, pointer: &str) -> Result<String, EditError> {
         match self.find_text(id, pointer)? {
-            Found::Cell(address) => {
+            Found::Cell { address, .. } => {
                 let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
                 let cell = entry.cell(address.as_bytes()).ok_or(EditError::Pointer)?;
                 let text = self.shown_text(&cell, address.as_bytes());
@@ -60,7 +64,7 @@ impl View<'_> {
     /// # Errors
     /// As [`Self::text`].
     pub fn text_length(&self, id: &EntryId, pointer: &str) -> Result<usize, EditError> {
-        if let Found::Cell(address) = self.find_text(id, pointer)? {
+        if let Found::Cell { address, .. } = self.find_text(id, pointer)? {
             let cell = self.entries.get(id).and_then(|entry| entry.cell(address.as_bytes()));
             let siblings = cell.map(|cell| cell.siblings).unwrap_or_default();
             if let [Sibling { write: Written::Text(_, Some(note)), .. }] = siblings.as_slice()
@@ -112,8 +116,10 @@ impl View<'_> {
         let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
         let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
         let straight = straight_to(self.policy, (id, entry), &tokens);
-        let (address, rest) = if let Some(found) = straight {
-            found
+        let mut is_fixed = false;
+        let (address, rest) = if let Some(way) = straight {
+            is_fixed = way.is_fixed;
+            (way.address, way.rest)
         } else {
             let shown = self.shown(id, entry).ok_or(EditError::NoSuchEntry)?;
             let mut path = Path::default();
@@ -127,7 +133,7 @@ impl View<'_> {
         let way = place(address.as_bytes()).ok_or(EditError::NotText)?;
         let is_whole = way.tokens.len() == rest.len()
             && way.tokens.iter().zip(rest).all(|(token, rest)| **token == **rest);
-        if is_whole { Ok(Found::Cell(address)) } else { Err(EditError::NotText) }
+        if is_whole { Ok(Found::Cell { address, is_fixed }) } else { Err(EditError::NotText) }
     }
 
     /// The address of the cell that a pointer leads into, and what is left of the pointer there.

@@ -6,20 +6,31 @@ use clisonix_fhir::schema::Scope;
 use crate::address::{self, Address, ElementKey, MAX_THING_DEPTH, Path, Step, Steps};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::policy::Policy;
-use crate::state::{Entry, EntryId, Written};
+use crate::state::{Entry, EntryId, Sibling, Written};
 use crate::tree::skipped;
 use crate::view::text_of;
 
-/// The address of the cell that a pointer leads to or into, and what is left of the pointer there;
-/// `None` where something is concurrent or was removed, and the shown resource must tell.
+/// Where a pointer leads that needs no rendering.
+pub(super) struct Straight<'t> {
+    /// Of the cell that it leads to or into.
+    pub(super) address: Address,
+    /// What is left of the pointer there.
+    pub(super) rest: &'t [&'t str],
+    /// Whether it leads there whatever the cells' values are.
+    pub(super) is_fixed: bool,
+}
+
+/// The straight way; `None` where something is concurrent or was removed, and the shown resource
+/// must tell.
 pub(super) fn straight_to<'t>(
     policy: &Policy,
     (id, entry): (&EntryId, &Entry),
     mut tokens: &'t [&'t str],
-) -> Option<(Address, &'t [&'t str])> {
+) -> Option<Straight<'t>> {
     if !is_plain(entry) {
         return None;
     }
+    let mut is_fixed = true;
     let mut path = Path::default();
     let mut scope = Scope::Type(id.ty);
     for depth in 0..MAX_THING_DEPTH {
@@ -34,14 +45,16 @@ pub(super) fn straight_to<'t>(
         tokens = rest;
         if element.element().is_list() {
             let (item, rest) = rest.split_first()?;
-            path.push(Step::Key(key_at(entry, &path, index(item)?, nests)?));
+            let (key, is_alone) = key_at(entry, &path, index(item)?, nests)?;
+            is_fixed &= nests || is_alone;
+            path.push(Step::Key(key));
             tokens = rest;
             if !nests {
                 path.push(Step::Content);
             }
         }
         if !nests {
-            return Some((path.whole(), tokens));
+            return Some(Straight { address: path.whole(), rest: tokens, is_fixed });
         }
         scope = thing_scope(element);
     }
@@ -54,8 +67,8 @@ fn is_plain(entry: &Entry) -> bool {
     entry.heads.len() == 1 && !presence
 }
 
-/// The key of the list element shown at `index`.
-fn key_at(entry: &Entry, list: &Path, index: usize, nests: bool) -> Option<ElementKey> {
+/// The key of the list element shown at `index`, and whether it is the only one.
+fn key_at(entry: &Entry, list: &Path, index: usize, nests: bool) -> Option<(ElementKey, bool)> {
     let prefix = list.as_bytes();
     let mut items: Vec<(&[u8], ElementKey)> = Vec::new();
     for (at, cell) in entry.under(prefix) {
@@ -74,14 +87,43 @@ fn key_at(entry: &Entry, list: &Path, index: usize, nests: bool) -> Option<Eleme
     if !nests && items.len() > 1 && has_twins(entry, prefix) {
         return None;
     }
-    items.get(index).map(|(_, key)| *key)
+    items.get(index).map(|(_, key)| (*key, items.len() == 1))
 }
 
-/// Whether two elements of a list of cells have the same content.
+/// Whether two elements of a list of cells have the same content. A text that is typed in is spelled
+/// out only where another one may be as long.
 fn has_twins(entry: &Entry, prefix: &[u8]) -> bool {
     let cells = entry.under(prefix).filter(|(at, _)| !address::is_position(at));
-    let mut texts: Vec<&str> =
-        cells.flat_map(|(_, cell)| cell.siblings).map(|s| text_of(&s)).collect();
-    texts.sort_unstable();
-    texts.windows(2).any(|pair| pair.first() == pair.last())
+    let siblings = cells.flat_map(|(_, cell)| cell.siblings);
+    let mut items: Vec<((usize, usize), Sibling<'_>)> =
+        siblings.map(|sibling| (lengths(&sibling), sibling)).collect();
+    items.sort_unstable_by_key(|((least, _), _)| *least);
+    let mut rest = items.as_slice();
+    while let Some(((_, most), _)) = rest.first() {
+        let mut most = *most;
+        let alike = rest.iter().take_while(|((least, end), _)| {
+            let is_alike = *least <= most;
+            most = most.max(*end);
+            is_alike
+        });
+        let (alike, after) = rest.split_at(alike.count());
+        let mut texts: Vec<&str> = match alike {
+            [_] => Vec::new(),
+            _ => alike.iter().map(|(_, sibling)| text_of(sibling)).collect(),
+        };
+        texts.sort_unstable();
+        if texts.windows(2).any(|pair| pair.first() == pair.last()) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// The least and the greatest length that a sibling's text can have, in bytes.
+fn lengths(sibling: &Sibling<'_>) -> (usize, usize) {
+    match sibling.write {
+        Written::Text(_, Some(note)) => note.lengths(),
+        _ => (text_of(sibling).len(), text_of(sibling).len()),
+    }
 }

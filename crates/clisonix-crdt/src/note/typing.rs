@@ -40,10 +40,8 @@ impl Typing<'_> {
         let edits = || TextEdits::decode(&typed.edits);
         let id = self.tables.actor(actor);
         if let Some(note) = entry.notes.get_mut(address, root) {
-            let body = note.body.as_mut().ok_or(TextError::Damaged)?;
-            if !body.has(actor, seq) {
-                body.type_in((actor, seq), id, self.past, &edits()?)?;
-                note.shown.take();
+            if note.body.as_ref().is_none_or(|body| !body.has(actor, seq)) {
+                note.type_in((actor, seq), id, self.past, &edits()?)?;
             }
             return Ok(());
         }
@@ -159,9 +157,14 @@ impl Record {
         if origin.source.is_some() {
             return Err(EditError::NotText);
         }
+        if *base == Base::Current
+            && let Some(change) = self.type_on(id, pointer, edits, origin)
+        {
+            return Ok(Some(change));
+        }
         let plan = self.plan(base, std::iter::once(id))?;
-        let ops = match plan.state(self).find_text(id, pointer)? {
-            Found::Cell(address) => plan.state(self).typing(id, address, edits)?,
+        let (address, is_fixed) = match plan.state(self).find_text(id, pointer)? {
+            Found::Cell { address, is_fixed } => (address, is_fixed && *base == Base::Current),
             Found::Substituted => {
                 let resource = plan.state(self).with_text(id, pointer, edits)?;
                 return self.edit_quietly(
@@ -172,7 +175,20 @@ impl Record {
                 );
             }
         };
-        self.commit(plan, &ops, origin, actors)
+        let stroke = match base {
+            Base::Current => self.type_on_at(id, Some(&address), edits, origin),
+            _ => None,
+        };
+        let change = if stroke.is_some() {
+            stroke
+        } else {
+            let ops = plan.state(self).typing(id, address, edits)?;
+            self.commit(plan, &ops, origin, actors)?
+        };
+        if let Some(change) = change.filter(|_| is_fixed) {
+            self.put_down(pointer, change);
+        }
+        Ok(change)
     }
 
     /// Takes what the operations of a change type into the texts, all of it or nothing; the change

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
 
 use super::MAX_EVENTS;
@@ -54,7 +56,8 @@ pub(super) struct Piece<'a> {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operations {
-    runs: Vec<Run>,
+    /// Edits of one place, which most are, need no memory of their own for it.
+    runs: SmallVec<[Run; 1]>,
     content: String,
     len: Event,
 }
@@ -109,7 +112,7 @@ impl Operations {
     /// Reads what [`Operations::encode`] wrote; there must be `len` events.
     pub(super) fn decode(reader: &mut Reader<'_>, len: Event) -> Result<Self, DecodeError> {
         let count = reader.count("the number of operations")?;
-        let mut operations = Self { runs: Vec::with_capacity(count), ..Self::default() };
+        let mut operations = Self { runs: SmallVec::with_capacity(count), ..Self::default() };
         let mut expected = 0;
         for _ in 0..count {
             let at = reader.at();
@@ -231,6 +234,22 @@ impl Operations {
         self.runs.truncate(self.runs.partition_point(|run| run.start < len));
         self.content.truncate(content);
         self.len = len;
+    }
+
+    /// The number of runs.
+    pub(super) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// The runs.
+    pub(super) fn all(&self) -> impl Iterator<Item = Piece<'_>> {
+        let ends = self.runs.iter().skip(1).map(|next| (next.start, next.content_at as usize));
+        let ends = ends.chain(std::iter::once((self.len, self.content.len())));
+        self.runs.iter().zip(ends).map(|(run, (end, content_end))| {
+            let &Run { start, position, content_at, kind } = run;
+            let content = self.content.get(content_at as usize..content_end).unwrap_or_default();
+            Piece { kind, position, count: end - start, content, content_at }
+        })
     }
 
     /// The runs, cut to `range`.

@@ -1,6 +1,7 @@
 //! Text cells in records: several people write one note.
 
 mod sessions;
+mod strokes;
 
 use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{Base, ChangeId, ConflictKind, EditError, Record, View};
