@@ -10,6 +10,7 @@ mod bytes;
 mod checkpoint;
 mod decode;
 mod fhirpath;
+mod key;
 mod patch;
 mod sample;
 mod seeds;
@@ -32,6 +33,11 @@ pub fn armor(data: &[u8]) {
 /// Statements about changes, proofs of equivocation.
 pub fn checkpoint(data: &[u8]) {
     checkpoint::run(data);
+}
+
+/// Key files, public keys and statements.
+pub fn key(data: &[u8]) {
+    key::run(data);
 }
 
 /// Manifests and shares.

@@ -1,4 +1,4 @@
-//! Seed inputs that are real bytes: batches, saved records, messages, stored texts.
+//! Seed inputs that are real bytes: batches, saved records, messages, stored texts, keys.
 
 use clisonix_crdt::text::{TextEdits, TextVersion};
 use clisonix_crdt::{Link, Record};
@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let site = small();
     let mut seeds = decode(&site.record);
     seeds.extend(text());
+    seeds.extend(crate::key::samples().into_iter().map(|(name, input)| ("key", name, input)));
     seeds
 }
 

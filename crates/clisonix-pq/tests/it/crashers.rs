@@ -11,6 +11,8 @@ mod age;
 mod armor;
 #[path = "../../../../fuzz/src/checkpoint.rs"]
 mod checkpoint;
+#[path = "../../../../fuzz/src/key.rs"]
+mod key;
 #[path = "../../../../fuzz/src/share.rs"]
 mod share;
 
@@ -19,10 +21,11 @@ type Target = fn(&[u8]);
 #[test]
 fn every_kept_input_is_taken_or_refused() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
-    let targets: [(&str, Target); 4] = [
+    let targets: [(&str, Target); 5] = [
         ("age", age::run),
         ("armor", armor::run),
         ("checkpoint", checkpoint::run),
+        ("key", key::run),
         ("share", share::run),
     ];
     for (target, run) in targets {
