@@ -114,7 +114,7 @@ impl Node {
         let heads = record.view().heads();
         let origin = Origin { author: by.author, time: edit_time(record, now), source: None };
         let what = erasure(aim, entry.as_ref());
-        let mut actors = Actors(&mut *inside.outside);
+        let mut actors = Actors { outside: &mut *inside.outside, signing: &mut inside.signing };
         let erased = record.erase(&what, &Base::Current, reason, &origin, &mut actors);
         if record.has_lost_log() {
             inside.records.forget(name);
@@ -124,7 +124,9 @@ impl Node {
         let carried = record.changes_since(&heads);
         let mut batch = Batch::new();
         batch.access(access(by, Action::Erase, now, Some(record))?)?;
-        let indexed = index_entries(&mut batch, record, record.change_count() - 1);
+        let first = record.change_count() - 1;
+        let indexed = index_entries(&mut batch, record, first)
+            .and_then(|()| inside.signing.note(&mut batch, record, first, now));
         inside.records.note_erased(name, &erased.entries);
         let batch = indexed.map(|()| batch);
         let gone = self.make_erased_durable(name, batch, inputs, &mut inside.records)?;
@@ -177,13 +179,18 @@ impl Node {
         Ok(receipt)
     }
 
-    /// Makes durable what a received erasure did to a record.
+    /// Makes durable what received changes did to a record; these entries lost content to them.
     pub(crate) fn make_received_durable(
         &self,
         record: &str,
         batch: Result<Batch, NodeError>,
+        erased: &[EntryId],
         records: &mut Records,
     ) -> Result<(), NodeError> {
+        if erased.is_empty() {
+            return self.make_durable(record, batch, records);
+        }
+        records.note_erased(record, erased);
         self.make_erased_durable(record, batch, false, records).map(drop)
     }
 
@@ -195,7 +202,7 @@ impl Node {
     /// Destroys the inputs that carried a record, if they are to go.
     fn destroy_inputs(&self, record: &str, inputs: bool, by: By<'_>) -> Result<Gone, NodeError> {
         let mut inside = self.inside();
-        let Inside { outside, records } = &mut *inside;
+        let Inside { outside, records, .. } = &mut *inside;
         if records.is_held(record) {
             return Err(NodeError::Loading);
         }

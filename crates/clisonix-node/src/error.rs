@@ -5,6 +5,7 @@ use clisonix_fhir::issue::Issue;
 use clisonix_store::{AccessLogError, BackupError, OpenError, ReadError, WriteError};
 use thiserror::Error;
 
+use crate::signing::SignedError;
 use crate::vault::VaultFault;
 
 /// Why an operation failed; nothing of it was applied.
@@ -35,6 +36,12 @@ pub enum NodeError {
     /// Another node's changes were refused.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// Signed changes were refused, or nothing can be signed.
+    #[error(transparent)]
+    Signed(#[from] SignedError),
+    /// A proof of equivocation proves nothing.
+    #[error(transparent)]
+    Equivocation(#[from] clisonix_pq::checkpoint::EquivocationError),
     /// The erasure was refused; nothing was erased.
     #[error(transparent)]
     Erase(#[from] EraseError),

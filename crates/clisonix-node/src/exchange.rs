@@ -93,12 +93,7 @@ impl Node {
             return Ok(received);
         }
         let batch = imported(record, before, key, access(by, Action::Import, now, Some(record)));
-        if received.erased.is_empty() {
-            self.make_durable(name, batch, &mut inside.records)?;
-        } else {
-            inside.records.note_erased(name, &received.erased);
-            self.make_received_durable(name, batch, &mut inside.records)?;
-        }
+        self.make_received_durable(name, batch, &received.erased, &mut inside.records)?;
         Ok(received)
     }
 
@@ -121,7 +116,7 @@ impl Node {
 }
 
 /// What a batch holds of received changes beside the record's own rows.
-fn imported(
+pub(crate) fn imported(
     record: &Record,
     before: usize,
     key: &[u8],

@@ -18,14 +18,15 @@ mod records;
 mod rotating;
 mod row_keys;
 mod sharing;
+mod signing;
 mod stored;
 mod upgrade;
 mod vault;
 
 /// What the operations give and take from the crates below.
 pub use clisonix_crdt::{
-    ChangeId, ChangeInfo, EditError, EraseError, HybridTime, ReceiveError, Received, Refusal,
-    RefusalReason,
+    ActorId, ChangeId, ChangeInfo, EditError, EraseError, HybridTime, ReceiveError, Received,
+    Refusal, RefusalReason,
 };
 pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, EngineFault, FaultKind, OpenError, ReadError,
@@ -39,4 +40,7 @@ pub use node::{By, Keys, Node};
 pub use outside::Outside;
 pub use quarantine::Quarantined;
 pub use reading::{Patient, RecordText};
+pub use signing::{
+    ActorStanding, Checkpointed, MAX_STATEMENTS, OVERDUE_MS, SignedChanges, SignedError,
+};
 pub use vault::VaultFault;

@@ -18,6 +18,7 @@ use crate::outside::Outside;
 use crate::reading::text_of;
 use crate::records::{Records, replay};
 use crate::row_keys::RowKeys;
+use crate::signing::Signing;
 use crate::stored;
 use crate::upgrade::upgrade;
 use crate::vault::{VaultFault, VaultFolder};
@@ -63,6 +64,7 @@ pub struct Keys {
 pub(crate) struct Inside {
     pub(crate) outside: Box<dyn Outside>,
     pub(crate) records: Records,
+    pub(crate) signing: Signing,
 }
 
 impl Node {
@@ -126,7 +128,7 @@ impl Node {
     /// [`NodeError::Damaged`] if a record of an older program's store cannot be read.
     pub fn over(store: Store, outside: Box<dyn Outside>) -> Result<Self, NodeError> {
         upgrade(&store)?;
-        let inside = Inside { outside, records: Records::default() };
+        let inside = Inside { outside, records: Records::default(), signing: Signing::default() };
         Ok(Self { store, inside: Mutex::new(inside), rows: None })
     }
 

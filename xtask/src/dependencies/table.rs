@@ -33,7 +33,7 @@ pub(super) const HOUSE: &[Row] = &[
     Row { name: "clisonix-demo", uses: &["clisonix-fhir"], tests: &["clisonix-ingest"] },
     Row {
         name: "clisonix-node",
-        // clisonix-pq for the vault of data keys, and for orders to erase.
+        // clisonix-pq for the vault of data keys, orders to erase, and statements about changes.
         uses: &[
             "clisonix-crdt",
             "clisonix-fhir",

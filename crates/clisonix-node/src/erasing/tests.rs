@@ -319,14 +319,14 @@ fn a_crash_before_the_key_is_destroyed_is_made_good_on_opening() {
     }
     let mut inside = node.inside();
     let erased = {
-        let crate::node::Inside { outside, records } = &mut *inside;
+        let crate::node::Inside { outside, records, signing } = &mut *inside;
         let held = records.record(&node.store, &record).unwrap();
         let origin = clisonix_crdt::Origin {
             author: "tester",
             time: crate::load::edit_time(held, 1),
             source: None,
         };
-        let mut actors = crate::outside::Actors(&mut **outside);
+        let mut actors = crate::outside::Actors { outside: &mut **outside, signing };
         let what = clisonix_crdt::Erasure::Record;
         held.erase(&what, &clisonix_crdt::Base::Current, "asked", &origin, &mut actors).unwrap()
     };

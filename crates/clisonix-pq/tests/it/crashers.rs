@@ -9,6 +9,8 @@ use crate::vectors;
 mod age;
 #[path = "../../../../fuzz/src/armor.rs"]
 mod armor;
+#[path = "../../../../fuzz/src/checkpoint.rs"]
+mod checkpoint;
 #[path = "../../../../fuzz/src/key.rs"]
 mod key;
 #[path = "../../../../fuzz/src/rest.rs"]
@@ -21,9 +23,10 @@ type Target = fn(&[u8]);
 #[test]
 fn every_kept_input_is_taken_or_refused() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
-    let targets: [(&str, Target); 5] = [
+    let targets: [(&str, Target); 6] = [
         ("age", age::run),
         ("armor", armor::run),
+        ("checkpoint", checkpoint::run),
         ("key", key::run),
         ("rest", rest::run),
         ("share", share::run),
