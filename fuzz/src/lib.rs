@@ -9,6 +9,7 @@ mod armor;
 mod bytes;
 mod decode;
 mod fhirpath;
+mod key;
 mod patch;
 mod sample;
 mod seeds;
@@ -26,6 +27,11 @@ pub fn age(data: &[u8]) {
 /// Armour of age files.
 pub fn armor(data: &[u8]) {
     armor::run(data);
+}
+
+/// Key files, public keys and statements.
+pub fn key(data: &[u8]) {
+    key::run(data);
 }
 
 /// Manifests and shares.

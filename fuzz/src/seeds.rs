@@ -1,4 +1,4 @@
-//! Seed inputs that are real bytes: batches, saved records, messages, stored texts.
+//! Seed inputs that are real bytes: batches, saved records, messages, stored texts, keys.
 
 use clisonix_crdt::text::{TextEdits, TextVersion};
 use clisonix_crdt::{Link, Record};
@@ -13,8 +13,13 @@ const BATCH_HEAD: usize = 4 + 1 + 1 + crate::sample::NAME.len();
 /// Target, name, bytes.
 pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     let (small, typed) = (decode(&small().record, ""), decode(&typed().record, "typed-"));
-    let fixed = |(target, name, bytes): (&'static str, &str, _)| (target, name.to_owned(), bytes);
-    small.into_iter().chain(typed).chain(text().into_iter().map(fixed)).collect()
+    let fixed = |(target, name, input): (&'static str, &str, _)| (target, name.to_owned(), input);
+    let mut seeds: Vec<_> = small.into_iter().chain(typed).collect();
+    seeds.extend(text().into_iter().map(fixed));
+    seeds.extend(
+        crate::key::samples().into_iter().map(|(name, input)| ("key", name.to_owned(), input)),
+    );
+    seeds
 }
 
 /// Few changes of sites that the sample does not know: short enough that no run is compressed.

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::project;
 use crate::python::{Build, Environment};
+use crate::{npm, project};
 
 /// What the command line says.
 #[derive(Args)]
@@ -64,6 +64,9 @@ impl Bench {
             // The bench runs in the project's folder; a relative path is meant from here.
             cargo.arg("--data").arg(std::path::absolute(data)?);
         }
+        if self.name == "pq" {
+            cargo.env("CLISONIX_AGE_PEER", age_peer()?).env("CLISONIX_TYPAGE", npm::typage()?);
+        }
         project::execute(&mut cargo)?;
         self.run_python(options)
     }
@@ -83,6 +86,16 @@ impl Bench {
         let mut python = environment.command("python");
         project::execute(pass_options(python.arg(script), options))
     }
+}
+
+/// Builds the program that seals with the Rust `age` crate, apart from the benches: it has versions of
+/// its own of the crates below it.
+fn age_peer() -> Result<PathBuf> {
+    let manifest = folder().join("pq/peer/Cargo.toml");
+    let mut cargo =
+        project::cargo(&["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+    project::execute(cargo.arg(manifest).arg("--target-dir").arg(target()))?;
+    Ok(target().join("release/bench-pq-peer"))
 }
 
 fn pass_options<'a>(command: &'a mut Command, options: &Options) -> &'a mut Command {

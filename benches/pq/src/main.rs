@@ -1,10 +1,12 @@
-//! What post-quantum keys cost: operations a second of the two profiles beside the classical
-//! algorithms that they replace, all in one run and in CPU time of one thread.
+//! What post-quantum keys and sealed shares cost: operations a second of the two profiles beside the
+//! classical algorithms that they replace, in CPU time of one thread; and one large file sealed and
+//! opened beside its cipher alone, the Rust `age` crate and typage, all in one run.
 
 mod links;
 mod operations;
 #[path = "../../crdt/src/report.rs"]
 mod report;
+mod sharing;
 
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ fn main() -> Result<()> {
         }
     }
     let spell = Duration::from_millis(if full { 2_000 } else { 200 });
+    let mib = if full { 1024 } else { 128 };
     let about = serde_json::json!({
         "time": "CPU time of the thread, best of 5 spells",
         "spell_ms": spell.as_millis(),
@@ -30,9 +33,12 @@ fn main() -> Result<()> {
         "classical": "Ed25519, X25519",
         "links": "TLS 1.3 with raw public keys; hybrid and cnsa2 with a second proof by the identity",
         "message_bytes": operations::MESSAGE_BYTES,
+        "file_mib": mib,
+        "file": "wall time, best of 3; typage in memory and once; the age crate to an X25519 recipient",
     });
-    let heading = "Operations a second on one core, CPU time, best of 5 spells";
+    let heading = "Operations a second on one core, CPU time; a file, wall time";
     let mut report = Report::new("pq", json, rows(), about, heading);
+    sharing::run(mib, &mut report)?;
     operations::run(spell, &mut report)?;
     links::run(spell, &mut report)?;
     report.close();
@@ -60,5 +66,6 @@ fn rows() -> Vec<Row> {
     rates
         .into_iter()
         .chain(sizes.map(|(name, title)| Row::new(name, title, "B", "lower")))
+        .chain(sharing::rows())
         .collect()
 }

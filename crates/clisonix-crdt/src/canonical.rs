@@ -135,16 +135,16 @@ pub(crate) fn members(text: &str, depth: usize) -> Option<Vec<(&str, &str)>> {
 
 /// Canonical text with the value at `tokens` (of a JSON Pointer) replaced, or a member added;
 /// `None` if the way does not lead there, or a name would need escapes.
-pub(crate) fn replaced(text: &str, tokens: &[&str], value: &str) -> Option<String> {
+pub(crate) fn replaced(text: &str, tokens: &[impl AsRef<str>], value: &str) -> Option<String> {
     let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
     let mut range = 0..text.len();
     let mut added: Option<(&str, bool)> = None;
     for (token, is_last) in tokens.iter().zip((0..tokens.len()).rev().map(|left| left == 0)) {
         scan.at = range.start;
-        match scan.member(text, token)? {
+        match scan.member(text, token.as_ref())? {
             Found::There(there) => range = there,
             Found::Missing { at, first } if is_last => {
-                added = Some((token, first));
+                added = Some((token.as_ref(), first));
                 range = at..at;
             }
             Found::Missing { .. } => return None,

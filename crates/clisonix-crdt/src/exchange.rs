@@ -330,7 +330,9 @@ impl Record {
         let (ops, bases) = self.complete(&change.ops, &past)?;
         // A feed states, it does not type.
         let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
-        if !self.fit(&ops, &bases) || types && change.source.is_some() {
+        let of_ops = bases.iter().copied().chain(std::iter::repeat(NO_BASE));
+        let fit = ops.iter().zip(of_ops).all(|(op, base)| self.fits(op, base));
+        if !fit || types && change.source.is_some() {
             return Err(RefusalReason::Operation);
         }
         if change.order.as_deref().is_some_and(|order| !self.can_erase(order, &past)) {
@@ -344,15 +346,12 @@ impl Record {
         Ok(self.carry_out(change))
     }
 
-    /// Whether the operations, which overwrite those of `bases`, are what FHIR R4 allows there.
-    fn fit(&self, ops: &[Op], bases: &[ChangeNo]) -> bool {
-        let bases = bases.iter().copied().chain(std::iter::repeat(NO_BASE));
-        ops.iter().zip(bases).all(|(op, base)| {
-            let address = op.address.as_bytes();
-            let there = || self.entries.get(&op.entry);
-            let is_known = base != NO_BASE || there().is_some_and(|e| e.pages.contains(address));
-            (is_known || belongs(&op.entry, &op.address)) && fits(address, &op.write)
-        })
+    /// Whether an operation, which overwrites that of `base`, is what FHIR R4 allows there.
+    pub(crate) fn fits(&self, op: &Op, base: ChangeNo) -> bool {
+        let address = op.address.as_bytes();
+        let there = || self.entries.get(&op.entry);
+        let is_known = base != NO_BASE || there().is_some_and(|e| e.pages.contains(address));
+        (is_known || belongs(&op.entry, &op.address)) && fits(address, &op.write)
     }
 
     /// As [`Self::take_in`] for a change from this record's own packed log: only the log is made.

@@ -18,7 +18,7 @@ use crate::actor::{Clock, Past};
 use crate::change::{ChangeId, Op, Write, decode_ops, encode_ops, op_count, raw_ops};
 use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::note::{OpName, Typing};
-use crate::page::Spot;
+use crate::page::PageWriter;
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, Context, Entry, EntryId};
@@ -569,7 +569,7 @@ pub(crate) fn apply(
         if entry.begin(of_entry, change) {
             continue;
         }
-        let mut near = Spot::default();
+        let mut writer = PageWriter::default();
         for (index, op) in of_entry.iter().enumerate() {
             if let Write::Edits(typed) = &op.write {
                 if log.is_erased(&typed.root, tables) {
@@ -579,7 +579,7 @@ pub(crate) fn apply(
                 // What was refused has not come as far as here.
                 let _ = typing.type_in(entry, op, typed);
             }
-            if let Some(base) = entry.apply(op, &context, &mut near) {
+            if let Some(base) = entry.apply(op, &context, &mut writer) {
                 bases.resize(start + index, NO_BASE);
                 bases.push(base);
             }

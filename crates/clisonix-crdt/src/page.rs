@@ -9,9 +9,12 @@
 //!
 //! Reading borrows texts and addresses from the page; writing replaces the bytes of one cell.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use crate::address;
+use crate::log::NO_BASE;
 use crate::note::Root;
 use crate::state::{ChangeNo, Sibling, StatementKey, Superseded, Written};
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
@@ -138,10 +141,7 @@ impl Pages {
 
     /// The cell at a spot.
     pub(crate) fn cell_at(&self, spot: Spot) -> Option<Cell<'_>> {
-        if spot.start == spot.end {
-            return None;
-        }
-        let mut reader = Reader::new(self.0.get(spot.page)?.get(spot.start..spot.end)?);
+        let mut reader = Reader::new(self.bytes_at(spot));
         Some(RawCell::read(&mut reader).ok()?.decoded())
     }
 
@@ -229,6 +229,44 @@ impl Pages {
         }
     }
 
+    /// Writes beside the siblings of the cell at the writer's spot that `stays` keeps, without reading
+    /// what they say. Gives the latest change whose value went, or [`NO_BASE`]; `None`, with nothing
+    /// written, where `stays` cannot tell or the cell holds more than plain siblings.
+    pub(crate) fn write(
+        &mut self,
+        address: &[u8],
+        sibling: &Sibling<'_>,
+        stays: impl Fn(ChangeNo) -> Option<bool>,
+        writer: &mut PageWriter,
+    ) -> Option<ChangeNo> {
+        let there = self.bytes_at(writer.spot);
+        let body = &mut writer.body;
+        body.clear();
+        put_bytes(body, address);
+        let mut base = None;
+        if there.is_empty() {
+            put_u64(body, 1 << 1);
+        } else {
+            let cell = RawCell::read(&mut Reader::new(there)).ok()?;
+            let siblings = cell.plain_siblings(stays)?;
+            base = siblings.base;
+            put_u64(body, (siblings.count + 1) << 1);
+            for kept in siblings.kept {
+                body.extend_from_slice(cell.rest.get(kept)?);
+            }
+        }
+        put_sibling(sibling, body);
+        writer.cell.clear();
+        put_bytes(&mut writer.cell, body);
+        self.put_at(writer.spot, &writer.cell);
+        Some(base.unwrap_or(NO_BASE))
+    }
+
+    fn bytes_at(&self, spot: Spot) -> &[u8] {
+        let page = self.0.get(spot.page).map(Vec::as_slice);
+        page.and_then(|page| page.get(spot.start..spot.end)).unwrap_or_default()
+    }
+
     fn split(&mut self, page: usize) {
         let Some(bytes) = self.0.get_mut(page) else { return };
         let mut reader = Reader::new(bytes);
@@ -292,6 +330,14 @@ pub(crate) struct Spot {
     start: usize,
     /// Equal to `start` if there is no such cell.
     end: usize,
+}
+
+/// Where the last operation of a change wrote, and memory to write the next one's cell in.
+#[derive(Debug, Default)]
+pub(crate) struct PageWriter {
+    pub(crate) spot: Spot,
+    pub(crate) body: Vec<u8>,
+    pub(crate) cell: Vec<u8>,
 }
 
 /// Where in a cell the change stands that typed last in its text.
@@ -381,6 +427,39 @@ impl<'a> RawCell<'a> {
         Ok(Self { address, rest: inside.rest() })
     }
 
+    /// Which siblings stay; `None` where `stays` cannot tell of one, or one has more to it.
+    fn plain_siblings(&self, stays: impl Fn(ChangeNo) -> Option<bool>) -> Option<PlainSiblings> {
+        let mut reader = Reader::new(self.rest);
+        let head = reader.u64().ok()?;
+        if head & 1 != 0 {
+            return None;
+        }
+        let mut siblings = PlainSiblings::default();
+        for _ in 0..head >> 1 {
+            let start = reader.at();
+            let change = reader.u32("change").ok()?;
+            let tag = reader.byte().ok()?;
+            if tag & SAME != 0 {
+                return None;
+            }
+            if tag & COVERED != 0 {
+                reader.u64().ok()?;
+            }
+            match tag & !COVERED {
+                SET | POSITION => drop(reader.bytes(usize::MAX, "value").ok()?),
+                MARK | KEEP => {}
+                TEXT => drop(Root::read(&mut reader).ok()?),
+                _ => return None,
+            }
+            if stays(change)? {
+                siblings.keep(start..reader.at());
+            } else if tag & !COVERED == SET {
+                siblings.base = siblings.base.max(Some(change));
+            }
+        }
+        Some(siblings)
+    }
+
     /// The siblings; bytes that this program wrote or checked can be read.
     fn decoded(&self) -> Cell<'a> {
         self.decode().unwrap_or_default()
@@ -403,6 +482,27 @@ impl<'a> RawCell<'a> {
         }
         reader.end()?;
         Ok(cell)
+    }
+}
+
+/// What stays of a cell that is written.
+#[derive(Default)]
+struct PlainSiblings {
+    /// Where the siblings are that stay, in order.
+    kept: SmallVec<[Range<usize>; 2]>,
+    /// How many they are.
+    count: u64,
+    /// The latest change whose value does not stay.
+    base: Option<ChangeNo>,
+}
+
+impl PlainSiblings {
+    fn keep(&mut self, place: Range<usize>) {
+        self.count += 1;
+        match self.kept.last_mut() {
+            Some(last) if last.end == place.start => last.end = place.end,
+            _ => self.kept.push(place),
+        }
     }
 }
 

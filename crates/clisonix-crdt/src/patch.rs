@@ -22,7 +22,7 @@ pub enum Patch<'a> {
     Merge(&'a Value),
 }
 
-impl Patch<'_> {
+impl<'a> Patch<'a> {
     /// The resource that the patch makes of `resource`.
     ///
     /// # Errors
@@ -33,6 +33,15 @@ impl Patch<'_> {
             Self::FhirPath(parameters) => patch::fhirpath(resource, parameters)?,
             Self::Merge(members) => patch::merge(resource, members)?,
         })
+    }
+
+    /// The patch as values put at JSON Pointers in order, for [`Record::set_all`]; `None` if it does
+    /// more. It must be one that can be applied to `resource`.
+    pub fn assignments(&self, resource: &Value) -> Option<Vec<(&'a str, &'a Value)>> {
+        match self {
+            Self::Json(operations) => patch::assignments(resource, operations),
+            Self::FhirPath(_) | Self::Merge(_) => None,
+        }
     }
 }
 
@@ -58,12 +67,18 @@ impl Record {
             }
             Base::Current | Base::Assertion => (self.view().resource(id), &Base::Current),
         };
-        let patched = patch.apply(&resource.ok_or(EditError::NoSuchEntry)?)?;
+        let resource = resource.ok_or(EditError::NoSuchEntry)?;
+        let patched = patch.apply(&resource)?;
         let object = patched.as_object().ok_or(EditError::NotAResource)?;
         let same = patched.get("id").and_then(Value::as_str) == Some(&*id.id)
             && patched.resource_type() == Some(id.ty.name());
         if !same {
             return Err(EditError::Id);
+        }
+        if *base == Base::Current
+            && let Some(edits) = patch.assignments(&resource)
+        {
+            return self.set_all(id, &edits, origin, actors);
         }
         self.edit(&[object], base, origin, actors)
     }

@@ -4,6 +4,7 @@
 //! changed and compared as a whole, which gives the same.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use clisonix_fhir::json::Value;
 use clisonix_fhir::patch::{index, target_mut, tokens};
@@ -24,8 +25,7 @@ use crate::writing::Plan;
 impl Record {
     /// Puts `value` at a member of an entry, or over an element of a list, as it is shown now.
     /// `pointer` is a JSON Pointer into the resource, such as `/telecom/0/value`; what is around
-    /// the member must be there. A text that others type in is overwritten as a whole. Returns
-    /// whether anything changed.
+    /// the member must be there. Returns whether anything changed.
     ///
     /// # Errors
     /// [`EditError::NoSuchEntry`]; [`EditError::Pointer`] if it leads nowhere; otherwise as
@@ -65,7 +65,8 @@ impl Record {
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
         let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
-        if let Some(ops) = self.straight(id, entry, edits)? {
+        if let Some(mut ops) = self.straight(id, entry, edits)? {
+            self.view().type_what_changed(&mut ops, origin);
             return self.commit(Plan::now(), &ops, origin, actors);
         }
         let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
@@ -74,33 +75,42 @@ impl Record {
             put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
         }
         let object = resource.as_object().ok_or(EditError::NotAResource)?;
-        self.overwrite_quietly(&[object], &Base::Current, origin, actors)
+        self.edit_quietly(&[object], &Base::Current, origin, actors)
     }
 
-    /// The operations of edits that each lead straight to a cell of their own.
+    /// The operations of edits that each lead straight to a cell, in order of addresses.
     fn straight(
         &self,
         id: &EntryId,
         entry: &Entry,
         edits: &[(&str, &Value)],
     ) -> Result<Option<Vec<Op>>, EditError> {
-        let mut ops: Vec<Op> = Vec::with_capacity(edits.len());
+        if !is_plain(entry) {
+            let malformed = edits.iter().any(|(pointer, _)| tokens(pointer).is_none());
+            return if malformed { Err(EditError::Pointer) } else { Ok(None) };
+        }
+        let mut known = Known { entry, lists: Vec::new(), ops: Vec::with_capacity(edits.len()) };
         for (pointer, value) in edits {
             let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
-            let tokens: Vec<&str> = tokens.iter().map(AsRef::as_ref).collect();
-            let walk = Walk { record: self, entry, path: Path::default() };
+            let walk = Walk { record: self, known: &mut known, path: Path::default() };
             let Some((address, write)) = walk.member(Scope::Type(id.ty), &tokens, value, 0) else {
                 return Ok(None);
             };
-            if edits.len() > 1 && ops.iter().any(|op| op.address == address) {
-                return Ok(None);
-            }
-            if let Some(write) = write {
-                ops.push(Op { entry: id.clone(), address, write });
+            let Some(write) = write else { continue };
+            match known.ops.iter_mut().find(|op| op.address == address) {
+                Some(op) => op.write = write,
+                None => known.ops.push(Op { entry: id.clone(), address, write }),
             }
         }
-        Ok(Some(ops))
+        known.ops.sort_unstable_by(|a, b| a.address.cmp(&b.address));
+        Ok(Some(known.ops))
     }
+}
+
+/// Whether nothing about the entry is concurrent or was ever removed.
+fn is_plain(entry: &Entry) -> bool {
+    let presence = entry.pages.cells().next().is_some_and(|(at, _)| address::is_presence(at));
+    entry.heads.len() == 1 && !presence
 }
 
 /// Puts a value at a member of a document, or over an element of a list.
@@ -114,27 +124,83 @@ fn put(document: &mut Value, tokens: &[Cow<'_, str>], value: &Value) -> Option<(
     Some(())
 }
 
-/// A way from the entry to one cell. Every step gives `None` where the long way must be taken.
-struct Walk<'r> {
-    record: &'r Record,
+/// What the edits so far have found and written.
+struct Known<'r> {
     entry: &'r Entry,
+    lists: Vec<List<'r>>,
+    ops: Vec<Op>,
+}
+
+/// A list that was looked at.
+struct List<'r> {
+    path: Box<[u8]>,
+    /// Its elements, in the order in which they are shown.
+    items: Rc<[Item<'r>]>,
+}
+
+impl<'r> Known<'r> {
+    /// What an edit before has written to a cell.
+    fn written(&self, address: &[u8]) -> Option<&str> {
+        let op = self.ops.iter().find(|op| op.address.as_bytes() == address)?;
+        match &op.write {
+            Write::Set(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements of the list at a path, in the order in which they are shown.
+    fn items(&mut self, path: &[u8]) -> Option<Rc<[Item<'r>]>> {
+        if let Some(list) = self.lists.iter().find(|list| *list.path == *path) {
+            return Some(Rc::clone(&list.items));
+        }
+        let items: Rc<[Item<'r>]> = items(self.entry, path)?.into();
+        self.lists.push(List { path: path.into(), items: Rc::clone(&items) });
+        Some(items)
+    }
+}
+
+/// The elements of a list, in the order in which they are shown.
+fn items<'r>(entry: &'r Entry, prefix: &[u8]) -> Option<Vec<Item<'r>>> {
+    let mut items: Vec<Item<'r>> = Vec::new();
+    for (at, cell) in entry.under(prefix) {
+        let mut steps = Steps::of(at.get(prefix.len()..)?, true);
+        let Some(Step::Key(key)) = steps.next() else { return None };
+        let [only] = cell.siblings.as_slice() else { return None };
+        match (steps.next()?, only.write) {
+            // Comes first of an element's cells.
+            (Step::Position, Written::Position(position)) => {
+                items.push(Item { position, key, text: "" });
+            }
+            (Step::Content, Written::Set(text)) if only.covered == 0 && !text.is_empty() => {
+                items.last_mut().filter(|item| item.key == key)?.text = text;
+            }
+            (Step::Position | Step::Content, _) => return None,
+            (_, write) if only.covered == 0 && write != Written::Set("") => {}
+            _ => return None,
+        }
+    }
+    items.sort_unstable();
+    Some(items)
+}
+
+/// A way from the entry to one cell. Every step gives `None` where the long way must be taken.
+struct Walk<'r, 'k> {
+    record: &'r Record,
+    known: &'k mut Known<'r>,
     path: Path,
 }
 
 /// The cell and what to write; `None` in the second place if it says so already.
 type Found = (address::Address, Option<Write>);
 
-impl<'r> Walk<'r> {
+impl Walk<'_, '_> {
     fn member(
         mut self,
         scope: Scope,
-        tokens: &[&str],
+        tokens: &[Cow<'_, str>],
         value: &Value,
         depth: usize,
     ) -> Option<Found> {
-        if depth == 0 && !self.is_plain() {
-            return None;
-        }
         let (name, rest) = tokens.split_first()?;
         let member = scope.member(name)?;
         let element = member.element;
@@ -154,58 +220,30 @@ impl<'r> Walk<'r> {
         if !nests {
             return self.element(token, rest, value);
         }
-        let key = self.items()?.get(index(token)?)?.key;
+        let key = self.known.items(self.path.as_bytes())?.get(index(token)?)?.key;
         self.path.push(Step::Key(key));
         self.member(thing_scope(element), rest, value, depth + 1)
     }
 
-    /// Whether nothing about the entry is concurrent or was ever removed.
-    fn is_plain(&self) -> bool {
-        let mut cells = self.entry.cells();
-        let presence = cells.next().is_some_and(|(at, _)| address::is_presence(at));
-        self.entry.heads.len() == 1 && !presence
-    }
-
-    /// The elements of the list at the path, in the order in which they are shown.
-    fn items(&self) -> Option<Vec<Item<'r>>> {
-        let prefix = self.path.as_bytes();
-        let mut items: Vec<Item<'r>> = Vec::new();
-        for (at, cell) in self.entry.under(prefix) {
-            let mut steps = Steps::of(at.get(prefix.len()..)?, true);
-            let Some(Step::Key(key)) = steps.next() else { return None };
-            let [only] = cell.siblings.as_slice() else { return None };
-            match (steps.next()?, only.write) {
-                // Comes first of an element's cells.
-                (Step::Position, Written::Position(position)) => {
-                    items.push(Item { position, key, text: "" });
-                }
-                (Step::Content, Written::Set(text)) if only.covered == 0 && !text.is_empty() => {
-                    items.last_mut().filter(|item| item.key == key)?.text = text;
-                }
-                (Step::Position | Step::Content, _) => return None,
-                (_, write) if only.covered == 0 && write != Written::Set("") => {}
-                _ => return None,
-            }
-        }
-        items.sort_unstable();
-        Some(items)
-    }
-
     /// The cell of an element that is one cell, with the value put into its text.
-    fn element(mut self, token: &str, rest: &[&str], value: &Value) -> Option<Found> {
-        let items = self.items()?;
-        let item = items.get(index(token)?)?;
-        let mut texts: Vec<&str> = items.iter().map(|item| item.text).collect();
+    fn element(mut self, token: &str, rest: &[Cow<'_, str>], value: &Value) -> Option<Found> {
+        let items = self.known.items(self.path.as_bytes())?;
+        let place = index(token)?;
+        let key = items.get(place)?.key;
+        let mut texts: Vec<&str> = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            let address = self.path.with(Step::Key(item.key), |path| path.address(Step::Content));
+            texts.push(self.known.written(address.as_bytes()).unwrap_or(item.text));
+        }
+        let old = *texts.get(place)?;
         texts.sort_unstable();
         // Equal content under different keys is shown as one element, empty content as none.
         if texts.first() == Some(&"") || texts.windows(2).any(|pair| pair.first() == pair.last()) {
             return None;
         }
-        self.path.push(Step::Key(item.key));
-        self.path.push(Step::Content);
-        let address = self.path.whole();
-        let text = canonical::replaced(item.text, rest, &canonical::text(value))?;
-        if text == item.text {
+        let address = self.path.with(Step::Key(key), |path| path.address(Step::Content));
+        let text = canonical::replaced(old, rest, &canonical::text(value))?;
+        if text == old {
             return Some((address, None));
         }
         let is_elsewhere = texts.binary_search(&text.as_str()).is_ok();
@@ -213,14 +251,20 @@ impl<'r> Walk<'r> {
     }
 
     /// The cell of a member, with the value put into its text.
-    fn cell(mut self, name: &str, rest: &[&str], value: &Value) -> Option<Found> {
+    fn cell(mut self, name: &str, rest: &[Cow<'_, str>], value: &Value) -> Option<Found> {
         let address = self.path.whole();
+        let cell = self.known.entry.pages.cell(address.as_bytes());
+        let old = match (self.known.written(address.as_bytes()), &cell) {
+            (Some(written), _) => Some(written),
+            (None, Some(cell)) => Some(only_text(cell)?),
+            (None, None) => None,
+        };
         let value = canonical::text(value);
-        let text = match self.entry.pages.cell(address.as_bytes()) {
+        let text = match old {
             None if rest.is_empty() => named(name, &value),
             None => return None,
-            Some(cell) => {
-                let inside = named_value(address.as_bytes(), only_text(&cell)?)?;
+            Some(old) => {
+                let inside = named_value(address.as_bytes(), old)?;
                 let new = canonical::replaced(inside, rest, &value)?;
                 if new == inside {
                     return Some((address, None));

@@ -141,7 +141,7 @@ fn numbering(tables: &Tables) -> Numbering {
 impl Record {
     /// The whole record as bytes: what [`Self::load`] reads.
     pub fn save(&self) -> Vec<u8> {
-        let state = self.stored_state();
+        let state = self.stored_state(&self.ids_of_heads());
         let mut log = Vec::new();
         let mut numbering = numbering(&self.tables);
         let mut run = RunWriter::new(&mut numbering, &self.id, true);
@@ -156,14 +156,16 @@ impl Record {
     /// The record without its log and without the changes that wait: what [`Self::load_state`]
     /// reads. The log is kept as segments, see [`Self::segment`].
     pub fn save_state(&self) -> Vec<u8> {
-        let state = self.stored_state();
+        let mut ids = self.ids_of_heads();
+        ids.extend(self.ids_of_sides());
+        let state = self.stored_state(&ids);
         self.saved((state.len(), &deflate_fast(&state, FHIR_TEXTS)), (0, &[]), &[])
     }
 
-    fn stored_state(&self) -> Vec<u8> {
+    fn stored_state(&self, ids: &BTreeMap<ChangeNo, ChangeId>) -> Vec<u8> {
         let mut state = Vec::with_capacity(4096);
         self.put_tables(&mut state);
-        self.put_state(&mut state);
+        self.put_state(ids, &mut state);
         state
     }
 
@@ -208,7 +210,7 @@ impl Record {
         }
     }
 
-    fn put_state(&self, out: &mut Vec<u8>) {
+    fn put_state(&self, ids: &BTreeMap<ChangeNo, ChangeId>, out: &mut Vec<u8>) {
         let live = self.live_changes();
         put_u64(out, live.len() as u64);
         let (mut before, mut time) = (0, 0_u64);
@@ -227,9 +229,8 @@ impl Record {
         }
         put_u64(out, self.latest.0);
         put_numbers(&self.heads, out);
-        let ids = self.named_ids();
         put_u64(out, ids.len() as u64);
-        for (change, id) in &ids {
+        for (change, id) in ids {
             put_u64(out, u64::from(*change));
             out.extend_from_slice(&id.0);
         }
@@ -288,25 +289,29 @@ impl Record {
         heads.filter_map(|head| Some((head, self.log.past_of(head)?))).collect()
     }
 
-    /// The ids of the record's, the entries' and the feeds' heads, of the actors' last changes, and of
-    /// writes that stand beside others: what versions, conflicts and the next changes name.
-    fn named_ids(&self) -> BTreeMap<ChangeNo, ChangeId> {
+    /// The ids of the record's, the entries' and the feeds' heads and of the actors' last changes:
+    /// what versions and the next changes name.
+    fn ids_of_heads(&self) -> BTreeMap<ChangeNo, ChangeId> {
         let mut named = self.heads.clone();
         named.extend(self.feed_ends.iter().flat_map(|end| &end.heads));
         if self.log.len() > 0 {
             named.extend(self.tables.actors.iter().map(|actor| actor.last.1));
         }
-        for entry in self.entries.values() {
-            named.extend(&entry.heads);
-            for (_, cell) in entry.cells() {
-                let mut changes = cell.siblings.iter().flat_map(Sibling::changes).peekable();
-                let first = changes.next();
-                if changes.peek().is_some() {
-                    named.extend(first.into_iter().chain(changes));
-                }
-            }
-        }
-        named.into_iter().filter_map(|change| Some((change, self.id_of(change)?))).collect()
+        named.extend(self.entries.values().flat_map(|entry| &entry.heads));
+        self.ids(named)
+    }
+
+    /// The ids of writes that stand beside others, which conflicts name. Beside its log a record
+    /// makes them when somebody asks; without it they are kept.
+    fn ids_of_sides(&self) -> BTreeMap<ChangeNo, ChangeId> {
+        let cells = self.entries.values().flat_map(|entry| entry.cells());
+        let sides =
+            cells.map(|(_, cell)| cell.siblings.iter().flat_map(Sibling::changes).collect());
+        self.ids(sides.filter(|sides: &Vec<_>| sides.len() > 1).flatten())
+    }
+
+    fn ids(&self, changes: impl IntoIterator<Item = ChangeNo>) -> BTreeMap<ChangeNo, ChangeId> {
+        changes.into_iter().filter_map(|change| Some((change, self.id_of(change)?))).collect()
     }
 
     /// Reads a saved record; it writes as actors of its own, so that two loads of one file never

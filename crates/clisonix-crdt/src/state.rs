@@ -19,8 +19,9 @@ use smallvec::SmallVec;
 use crate::actor::Past;
 use crate::address;
 use crate::change::{Op, Write};
+use crate::log::NO_BASE;
 use crate::note::{Note, Notes, Root};
-use crate::page::{self, Cell, Pages, Spot, TypedSpot};
+use crate::page::{self, Cell, PageWriter, Pages, Spot, TypedSpot};
 use crate::stamp::{Stamp, Stamps};
 use crate::tables::Tables;
 
@@ -151,6 +152,18 @@ impl Context<'_> {
         self.stamps().get(change).is_some_and(|stamp| self.past.covers(stamp.actor, stamp.seq))
     }
 
+    /// Whether a sibling stays beside what the change writes; `None` where it is a matter of feeds.
+    fn stays(&self, other: ChangeNo) -> Option<bool> {
+        let stamp = self.stamps().get(other).filter(|_| other != self.change)?;
+        if self.stamp.source > 0 {
+            return None;
+        }
+        if !self.past.covers(stamp.actor, stamp.seq) {
+            return Some(true);
+        }
+        (stamp.source == 0).then_some(false)
+    }
+
     fn any_in_past(&self, sibling: &Sibling<'_>) -> bool {
         sibling.changes().any(|change| self.in_past(change))
     }
@@ -203,13 +216,13 @@ impl Entry {
         true
     }
 
-    /// Returns the change whose value the operation overwrites. `near` is where the last operation
-    /// was: those of one change come mostly in address order.
+    /// Returns the change whose value the operation overwrites. The writer stands where the last
+    /// operation was: those of one change come mostly in address order.
     pub(crate) fn apply(
         &mut self,
         op: &Op,
         context: &Context<'_>,
-        near: &mut Spot,
+        writer: &mut PageWriter,
     ) -> Option<ChangeNo> {
         let address = op.address.as_bytes();
         let write = match &op.write {
@@ -219,20 +232,35 @@ impl Entry {
         if write == Written::Mark {
             self.cover(address, context);
             // Cells before it may have grown.
-            *near = Spot::default();
+            writer.spot = Spot::default();
         }
-        let spot = self.pages.find_after(*near, address);
-        *near = spot;
-        let mut cell = self.pages.cell_at(spot).unwrap_or_default();
-        let base = match write {
-            Written::Set(_) => cell.base(context),
-            _ => None,
+        writer.spot = self.pages.find_after(writer.spot, address);
+        let sibling = Sibling { change: context.change, same: Vec::new(), write, covered: 0 };
+        let stays = |other| context.stays(other);
+        let base = self.pages.write(address, &sibling, stays, writer);
+        let base = match base {
+            Some(NO_BASE) => None,
+            Some(base) => Some(base),
+            None => self.write_statement(address, write, context, writer),
         };
+        base.filter(|_| matches!(write, Written::Set(_)))
+    }
+
+    /// Writes where what feeds stated counts.
+    fn write_statement(
+        &mut self,
+        address: &[u8],
+        write: Written<'_>,
+        context: &Context<'_>,
+        writer: &mut PageWriter,
+    ) -> Option<ChangeNo> {
+        let mut cell = self.pages.cell_at(writer.spot).unwrap_or_default();
+        let base = cell.base(context);
         cell.write(write, context);
-        let (mut scratch, mut encoded) = (Vec::with_capacity(64), Vec::with_capacity(64));
-        page::encode(address, &cell, &mut scratch, &mut encoded);
+        writer.cell.clear();
+        page::encode(address, &cell, &mut writer.body, &mut writer.cell);
         drop(cell);
-        self.pages.put_at(spot, &encoded);
+        self.pages.put_at(writer.spot, &writer.cell);
         base
     }
 

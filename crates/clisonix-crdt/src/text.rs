@@ -524,14 +524,13 @@ impl Text {
             return Ok(EventRun { agent, seq: self.next_seq(agent), count });
         }
         let agents = &mut self.history.agents;
-        let seq = match agents.go_on(agent, count) {
-            Some(seq) => seq,
-            None => {
-                let number = agents.intern(agent)?;
-                let seq = agents.next_seq(number);
-                agents.push(number, count);
-                seq
-            }
+        let seq = if let Some(seq) = agents.go_on(agent, count) {
+            seq
+        } else {
+            let number = agents.intern(agent)?;
+            let seq = agents.next_seq(number);
+            agents.push(number, count);
+            seq
         };
         self.history.graph.push_after_all(count);
         self.forget_merge();

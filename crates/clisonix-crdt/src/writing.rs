@@ -8,14 +8,12 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{
-    ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, belongs, encode_ops, fits, is_fhir_id,
-};
+use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, encode_ops, is_fhir_id};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::erasure::order::Order;
 use crate::feed::{Feed, Own};
-use crate::log::{Logged, Replayed};
+use crate::log::{Logged, NO_BASE, Replayed};
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
 use crate::tree::{Thing, decompose};
@@ -71,18 +69,6 @@ impl Record {
     ) -> Result<Option<ChangeNo>, EditError> {
         let (plan, mut ops) = self.planned(resources, base)?;
         plan.state(self).type_what_changed(&mut ops, origin);
-        self.commit(plan, &ops, origin, actors)
-    }
-
-    /// As [`Self::edit_quietly`], with whole values for texts that others type in.
-    pub(crate) fn overwrite_quietly(
-        &mut self,
-        resources: &[&Object],
-        base: &Base,
-        origin: &Origin<'_>,
-        actors: &mut dyn ActorSource,
-    ) -> Result<Option<ChangeNo>, EditError> {
-        let (plan, ops) = self.planned(resources, base)?;
         self.commit(plan, &ops, origin, actors)
     }
 
@@ -314,9 +300,7 @@ impl Record {
             return Err(EditError::TooLarge);
         }
         // What another replica would refuse must not be made here.
-        let refused =
-            |op: &&Op| !belongs(&op.entry, &op.address) || !fits(op.address.as_bytes(), &op.write);
-        if let Some(op) = ops.iter().find(refused) {
+        if let Some(op) = ops.iter().find(|op| !self.fits(op, NO_BASE)) {
             return Err(EditError::Shape { path: op.entry.to_string() });
         }
         if origin.author.is_empty() || origin.author.len() > MAX_NAME_BYTES {

@@ -10,6 +10,7 @@ mod draft;
 mod key;
 mod known;
 mod owner;
+mod pseudonym;
 mod references;
 mod table;
 
@@ -21,6 +22,7 @@ use clisonix_fhir::json::{Object, Value};
 pub use digest::{half_hash, short_hash};
 pub use draft::Draft;
 pub use known::{Known, MAX_KNOWN_NAMES};
+pub(crate) use pseudonym::held as pseudonym_held;
 pub(crate) use references::say_once;
 
 use crate::intake::{RecordKey, RecordKind, Stated, Statement};
@@ -139,7 +141,11 @@ fn ids(
     for (index, (draft, id)) in drafts.iter().zip(&mut ids).enumerate() {
         let Some(record) = owners.record(index) else { continue };
         if draft.resource_type() == "Patient" || record.kind == RecordKind::Shared {
-            *id = record.id();
+            *id = record.resource_id();
+            continue;
+        }
+        if let Some(pseudonym) = pseudonym::of(&draft.resource) {
+            pseudonym.clone_into(id);
             continue;
         }
         let key =
@@ -206,7 +212,8 @@ fn finished(
     let mut dangling = 0_usize;
     references::rewrite(&mut resource, &mut |text| {
         let target = target(text);
-        let local = !text.starts_with('#') && !text.contains("://");
+        let elsewhere = text.contains("://") || pseudonym::referred(text).is_some();
+        let local = !text.starts_with('#') && !elsewhere;
         dangling += usize::from(target.is_none() && local);
         target
     });
@@ -227,7 +234,7 @@ fn conditional_target(text: &str) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("{ty}/{}", record.id()))
+    Some(format!("{ty}/{}", record.resource_id()))
 }
 
 /// Adds what a second statement of the same resource says to the first: members that are not

@@ -176,6 +176,12 @@ impl RecordKey {
         };
         format!("{letter}-{}", identity::short_hash(domain, &[&self.system, &self.value]))
     }
+
+    /// The id of the patient, or of the one shared resource, that the record holds: a pseudonym
+    /// where that is all the source told, else the record's own.
+    pub fn resource_id(&self) -> String {
+        identity::pseudonym_held(self).map_or_else(|| self.id(), str::to_owned)
+    }
 }
 
 /// The id of a message: first 16 bytes of SHA-256 over the feed's length, the feed and the bytes.

@@ -14,6 +14,7 @@ mod outside;
 mod quarantine;
 mod reading;
 mod records;
+mod sharing;
 mod stored;
 mod upgrade;
 

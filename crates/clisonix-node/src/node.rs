@@ -132,8 +132,18 @@ impl Node {
 
     /// Logs a reading; what was read is given out only after this has returned.
     pub(crate) fn log_reading(&self, by: By<'_>, record: &str) -> Result<(), NodeError> {
+        self.log_record(by, Action::Read, record)
+    }
+
+    /// Logs what is done with a record as it is stored.
+    pub(crate) fn log_record(
+        &self,
+        by: By<'_>,
+        action: Action,
+        record: &str,
+    ) -> Result<(), NodeError> {
         let now = self.inside().outside.now_ms();
-        let mut entry = access(by, Action::Read, now, None)?;
+        let mut entry = access(by, action, now, None)?;
         entry.record = Some(record.to_owned());
         let mut batch = Batch::new();
         batch.access(entry)?;

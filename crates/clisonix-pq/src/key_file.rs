@@ -42,11 +42,11 @@ impl Cost {
         params.map_err(|_| FormError::Value("kdf"))
     }
 
-    fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         format!("argon2id {} {} {}", self.memory_kib, self.passes, self.lanes)
     }
 
-    fn from_text(text: &str) -> Result<Self, FormError> {
+    pub(crate) fn from_text(text: &str) -> Result<Self, FormError> {
         let wrong = FormError::Value("kdf");
         let numbers = text.strip_prefix("argon2id ").ok_or(wrong)?;
         let mut numbers = numbers.split(' ').map(|text| {
@@ -139,10 +139,10 @@ impl<'a> Head<'a> {
 }
 
 /// What a pass-phrase becomes: a key, then a commitment to it.
-struct Derived(Zeroizing<[u8; DERIVED_BYTES]>);
+pub(crate) struct Derived(Zeroizing<[u8; DERIVED_BYTES]>);
 
 impl Derived {
-    fn new(pass_phrase: &[u8], salt: &[u8], cost: Cost) -> Result<Self, FormError> {
+    pub(crate) fn new(pass_phrase: &[u8], salt: &[u8], cost: Cost) -> Result<Self, FormError> {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.params()?);
         let mut derived = Zeroizing::new([0; DERIVED_BYTES]);
         let done = argon2.hash_password_into(pass_phrase, salt, &mut *derived);
@@ -157,12 +157,12 @@ impl Derived {
         }
     }
 
-    fn commitment(&self) -> &[u8; 32] {
+    pub(crate) fn commitment(&self) -> &[u8; 32] {
         self.halves().1
     }
 
     /// The nonce is always zeros: a salt is never used twice, so neither is a key.
-    fn seal(&self, profile: Profile, aad: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
+    pub(crate) fn seal(&self, profile: Profile, aad: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
         let key = self.halves().0;
         match profile {
             Profile::Hybrid => ChaCha20Poly1305::with_key(key).seal_in_place(&NONCE, aad, text),
@@ -170,7 +170,7 @@ impl Derived {
         }
     }
 
-    fn open(
+    pub(crate) fn open(
         &self,
         profile: Profile,
         aad: &[u8],
@@ -188,6 +188,6 @@ impl Derived {
 }
 
 const KIND: &str = "clisonix secret key";
-const SALT_BYTES: usize = 16;
+pub(crate) const SALT_BYTES: usize = 16;
 const DERIVED_BYTES: usize = 64;
 const NONCE: [u8; NONCE_BYTES] = [0; NONCE_BYTES];

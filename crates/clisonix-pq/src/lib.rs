@@ -13,7 +13,8 @@
 //! - [`share`] seals data for named recipients and a purpose, signed; its payload is an [`age`] file.
 //! - [`Keys`] are an identity and a recipient key under one name; [`key_file`] wraps them under a
 //!   pass-phrase, [`PublicKeys`] is what others get, [`Succession`] and [`Revocation`] say what
-//!   became of them.
+//!   became of them, a [`Withdrawal`] takes a share back.
+//! - [`ProjectKey`] makes the pseudonyms of a research project.
 //! - [`hpke`] seals small secrets to a recipient, [`aead`] seals data under a key.
 //!
 //! Secret types have no `Debug` and no `Clone`, and wipe their memory when dropped. Randomness is
@@ -38,6 +39,7 @@ pub mod ml_dsa;
 pub mod ml_kem;
 pub mod primitive;
 mod profile;
+mod project_key;
 mod random;
 mod recipient;
 mod secret;
@@ -53,7 +55,8 @@ pub use crate::form::{FormError, MAX_FORM_BYTES, MAX_NAME_BYTES};
 pub use crate::identity::{Context, Identity, PublicIdentity, Signature};
 pub use crate::keys::{Keys, PublicKeys};
 pub use crate::profile::Profile;
+pub use crate::project_key::ProjectKey;
 pub use crate::random::Random;
 pub use crate::recipient::{PublicRecipient, RecipientKey};
 pub use crate::secret::Secret;
-pub use crate::statement::{Reason, Revocation, Succession};
+pub use crate::statement::{Reason, Revocation, Succession, Withdrawal};

@@ -12,10 +12,12 @@
 //! [`seal`] writes the data once from front to back and then fills the three small members in;
 //! [`Opening`] and [`verify`] read once from front to back. A reader knows from the first few KB who
 //! signed, for whom and until when, and compares each MiB with what was signed before it decrypts
-//! it. All of it runs in constant memory but for the leaves, 32 bytes for each MiB.
+//! it. All of it runs in constant memory but for the leaves, 32 bytes for each MiB. A payload of more
+//! than a MiB is hashed by a second thread.
 
 mod about;
 mod archive;
+mod lane;
 pub mod ledger;
 mod lines;
 mod manifest;
@@ -30,14 +32,15 @@ use std::io;
 pub use self::about::{About, MAX_NAME_BYTES};
 pub use self::lines::LineFault;
 pub use self::manifest::{
-    MAX_MANIFEST_BYTES, MAX_RECIPIENTS, MAX_WORDS_BYTES, Manifest, SaltedRecipient, ShareId, Terms,
+    MAX_MANIFEST_BYTES, MAX_RECIPIENTS, MAX_WORDS_BYTES, Manifest, NotAShareId, SaltedRecipient,
+    ShareId, Terms,
 };
 pub use self::moment::{Moment, NotAMoment};
-pub use self::open::{Opening, stated, verify};
+pub use self::open::{Arrived, Opening, verify};
 pub use self::seal::{Sealing, seal};
 pub use self::tree::{HASH_BYTES, LEAF_BYTES};
 use crate::age::AgeError;
-use crate::{Fingerprint, Profile, PublicIdentity};
+use crate::{Fingerprint, Profile, PublicIdentity, Withdrawal};
 
 /// Most bytes of a payload: 256 GiB, whose leaves are 8 MiB.
 pub const MAX_PAYLOAD_BYTES: u64 = 256 << 30;
@@ -46,7 +49,7 @@ pub const MAX_PAYLOAD_BYTES: u64 = 256 << 30;
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     issuers: Vec<(PublicIdentity, bool)>,
-    withdrawn: Vec<ShareId>,
+    withdrawn: Vec<(Fingerprint, ShareId)>,
 }
 
 impl Trust {
@@ -66,9 +69,9 @@ impl Trust {
         self.issuers.push((issuer, true));
     }
 
-    /// Refuses one share, which its issuer took back.
-    pub fn withdraw(&mut self, share: ShareId) {
-        self.withdrawn.push(share);
+    /// Refuses one share, which its issuer took back; nobody can take back another's.
+    pub fn withdraw(&mut self, withdrawal: &Withdrawal) {
+        self.withdrawn.push((withdrawal.issuer(), withdrawal.share()));
     }
 
     /// The key of a fingerprint.
@@ -191,6 +194,9 @@ pub enum ShareError {
     /// Sealing failed.
     #[error("sealing failed")]
     Seal(#[source] AgeError),
+    /// The thread that hashes ended early.
+    #[error("the hashing of the payload ended early")]
+    Interrupted,
     /// Reading or writing failed.
     #[error("reading or writing failed")]
     Io(#[source] io::Error),

@@ -1,5 +1,5 @@
-//! What became of keys, signed with them: a succession names the keys that follow, a revocation
-//! says that no new signature is to be believed.
+//! What became of keys and shares, signed with the keys: a succession names the keys that follow, a
+//! revocation says that no signature is to be believed, a withdrawal takes one share back.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +9,7 @@ use crate::form::{self, FormError};
 use crate::identity::{Context, Identity, PublicIdentity, Signature};
 use crate::keys::{PublicKeys, same_profile};
 use crate::random::Random;
+use crate::share::ShareId;
 
 /// A statement of an identity that other keys follow its own. Who trusts the old ones may trust
 /// the new ones; the old ones go on opening what was sealed to them.
@@ -187,6 +188,64 @@ impl Revocation {
     }
 }
 
+/// A statement of an issuer that a share of its own is not to be opened any more. It binds honest
+/// readers from when they have it: what was opened before stays opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    made_ms: u64,
+    issuer: Fingerprint,
+    share: ShareId,
+    text: String,
+}
+
+impl Withdrawal {
+    /// Signs it.
+    pub fn sign(issuer: &Identity, share: ShareId, made_ms: u64, random: &mut dyn Random) -> Self {
+        let key = issuer.public().fingerprint();
+        let lines = [
+            ("made", &*made_ms.to_string()),
+            ("key", &*key.hexadecimal()),
+            ("share", &*share.to_string()),
+        ];
+        let text = signed(WITHDRAWAL, &lines, issuer, WITHDRAW, random);
+        Self { made_ms, issuer: key, share, text }
+    }
+
+    /// Reads a statement and verifies that `issuer` signed it.
+    pub fn from_text(bytes: &[u8], issuer: &PublicIdentity) -> Result<Self, FormError> {
+        let names = ["made", "key", "share", "signature"];
+        let [made, key, share, signature] = form::read(bytes, WITHDRAWAL, names)?;
+        let key = form::fingerprint("key", key)?;
+        verify(bytes, key, signature, issuer, WITHDRAW)?;
+        Ok(Self {
+            made_ms: form::number("made", made)?,
+            issuer: key,
+            share: share.parse().map_err(|_| FormError::Value("share"))?,
+            text: String::from_utf8_lossy(bytes).into_owned(),
+        })
+    }
+
+    /// When it was signed, in milliseconds since 1970-01-01T00:00:00Z, by the signer's clock.
+    pub fn made_ms(&self) -> u64 {
+        self.made_ms
+    }
+
+    /// The identity that signed it, whose shares alone it can take back.
+    pub fn issuer(&self) -> Fingerprint {
+        self.issuer
+    }
+
+    /// The share that is taken back.
+    pub fn share(&self) -> ShareId {
+        self.share
+    }
+
+    /// The statement as a file.
+    pub fn to_text(&self) -> &str {
+        &self.text
+    }
+}
+
 /// The text of a statement and its last line, the signature.
 pub(crate) fn signed(
     kind: &str,
@@ -219,3 +278,5 @@ const SUCCESSION: &str = "clisonix succession";
 const SUCCEED: Context = Context::new("clisonix succession 1");
 const REVOCATION: &str = "clisonix revocation";
 const REVOKE: Context = Context::new("clisonix revocation 1");
+const WITHDRAWAL: &str = "clisonix withdrawal";
+const WITHDRAW: Context = Context::new("clisonix withdrawal 1");

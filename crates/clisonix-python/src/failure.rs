@@ -1,9 +1,14 @@
 //! Why a call failed, and the Python exception that says so (`clisonix.errors`).
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use clisonix_crdt::{DecodeError, EditError, EraseError, ReceiveError, Refusal};
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::patch::PatchError;
-use pyo3::exceptions::PyTypeError;
+use clisonix_pq::FormError;
+use clisonix_pq::share::ShareError;
+use pyo3::exceptions::{PyFileExistsError, PyOSError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
@@ -49,6 +54,23 @@ pub(crate) enum Failure {
     /// The edit is refused for another reason than its content.
     #[error("{0}")]
     Edit(String),
+    /// A share that cannot be made, verified or opened.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// Terms that a share cannot have.
+    #[error("{0}")]
+    Sharing(String),
+    /// A key file or a statement that cannot be used.
+    #[error("{0}")]
+    Key(String),
+    /// A file that cannot be read or written.
+    #[error("{}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The system gave no random bytes.
     #[error("the system's random source failed")]
     Randomness,
@@ -104,7 +126,23 @@ impl From<ReceiveError> for Failure {
     }
 }
 
+impl From<FormError> for Failure {
+    fn from(error: FormError) -> Self {
+        Self::Key(error.to_string())
+    }
+}
+
 impl Failure {
+    /// A file that cannot be read or written.
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
+    /// A key file that cannot be used.
+    pub(crate) fn key_file(path: &Path, error: FormError) -> Self {
+        Self::Key(format!("{}: {error}", path.display()))
+    }
+
     /// One structural issue.
     pub(crate) fn invalid(path: impl Into<String>, message: &str) -> Self {
         Self::Invalid(vec![Issue::error(IssueCode::Structure, path, message)])
@@ -138,10 +176,45 @@ fn exception(py: Python<'_>, failure: Failure) -> PyResult<PyErr> {
             raise(class(py, &REFUSED, "ChangesRefused")?, (message, applied, refused))
         }
         Failure::Edit(_) => raise(class(py, &EDIT, "EditRefused")?, (message,)),
+        Failure::Share(ShareError::Io(error)) => os_error(&error, None),
+        Failure::Share(error) => raise(share_class(py, &error)?, (message,)),
+        Failure::Sharing(_) => raise(class(py, &SHARE, "ShareError")?, (message,)),
+        Failure::Key(_) => raise(class(py, &KEY, "KeyFileError")?, (message,)),
+        Failure::File { path, source } => os_error(&source, Some(&path)),
         Failure::Randomness | Failure::Broken => {
             raise(class(py, &BASE, "ClisonixError")?, (message,))
         }
     })
+}
+
+/// The exception that Python itself raises for such a failure.
+fn os_error(error: &io::Error, path: Option<&Path>) -> PyErr {
+    let path = path.map(|path| path.display().to_string());
+    match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, error.kind().to_string(), path)),
+        None if error.kind() == io::ErrorKind::AlreadyExists => PyFileExistsError::new_err(path),
+        None => PyOSError::new_err(error.to_string()),
+    }
+}
+
+fn share_class<'py>(py: Python<'py>, error: &ShareError) -> PyResult<Bound<'py, PyType>> {
+    match error {
+        ShareError::NotSigned
+        | ShareError::UntrustedIssuer { .. }
+        | ShareError::RevokedIssuer
+        | ShareError::Withdrawn { .. }
+        | ShareError::Expired { .. }
+        | ShareError::WrongRecipient
+        | ShareError::Resigned
+        | ShareError::Readdressed => class(py, &SHARE_REFUSED, "ShareRefused"),
+        ShareError::TooLarge { .. }
+        | ShareError::Words { .. }
+        | ShareError::Recipients
+        | ShareError::Profile(_)
+        | ShareError::ContentLength
+        | ShareError::Seal(_) => class(py, &SHARE, "ShareError"),
+        _ => class(py, &SHARE_DAMAGED, "ShareDamaged"),
+    }
 }
 
 type Class = PyOnceLock<Py<PyType>>;
@@ -154,6 +227,10 @@ static DECODE: Class = PyOnceLock::new();
 static OTHER: Class = PyOnceLock::new();
 static REFUSED: Class = PyOnceLock::new();
 static EDIT: Class = PyOnceLock::new();
+static SHARE: Class = PyOnceLock::new();
+static SHARE_REFUSED: Class = PyOnceLock::new();
+static SHARE_DAMAGED: Class = PyOnceLock::new();
+static KEY: Class = PyOnceLock::new();
 
 fn class<'py>(py: Python<'py>, slot: &'static Class, name: &str) -> PyResult<Bound<'py, PyType>> {
     slot.import(py, "clisonix.errors", name).cloned()

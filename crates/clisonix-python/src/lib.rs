@@ -1,4 +1,5 @@
-//! The native half of the Python package `clisonix`: records, edits and merges on text and bytes.
+//! The native half of the Python package `clisonix`: records, edits and merges on text and bytes,
+//! and sealed shares.
 //!
 //! What users import is Python (`python/clisonix`): it turns dicts into calls of this module and
 //! JSON text into dicts. Wall clock and randomness are read here and handed to the merge layer.
@@ -10,6 +11,7 @@ mod edit;
 mod failure;
 mod patch;
 mod replica;
+mod sharing;
 mod text;
 mod value;
 
@@ -18,4 +20,6 @@ mod value;
 mod _native {
     #[pymodule_export]
     use super::document::Document;
+    #[pymodule_export]
+    use super::sharing::{Keys, PublicKeys, Trust, open, seal, verify};
 }

@@ -58,6 +58,11 @@ pub(crate) fn apply_to_entry(
     if patched == before {
         return Ok(Vec::new());
     }
+    if given == Base::Current
+        && let Some(edits) = operations.patch().assignments(&before)
+    {
+        return assign(replica, id, &patched, &edits, operations.content(), editor);
+    }
     write(replica, &[&patched], &[], &given, operations.content(), editor)
 }
 
@@ -182,7 +187,46 @@ fn apply_to_entries(
             (None, None) => {}
         }
     }
+    if let ([resource], [], Some(id)) = (&*changed, &*removed, only(entries))
+        && given == Base::Current
+        && let Some(mut edits) = operations.patch().assignments(&before)
+        && edits.iter_mut().all(|(pointer, _)| strip_name(pointer, id))
+    {
+        return assign(replica, id, resource, &edits, operations.content(), editor);
+    }
     write(replica, &changed, &removed, &given, operations.content(), editor)
+}
+
+fn only(entries: &BTreeSet<EntryId>) -> Option<&EntryId> {
+    entries.first().filter(|_| entries.len() == 1)
+}
+
+/// Takes the entry's name from the front of a pointer; `false` if it points to no part of the entry.
+fn strip_name(pointer: &mut &str, id: &EntryId) -> bool {
+    let rest = pointer.strip_prefix('/').and_then(|rest| rest.strip_prefix(id.ty.name()));
+    let rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(&*id.id));
+    match rest.filter(|rest| rest.starts_with('/')) {
+        Some(rest) => *pointer = rest,
+        None => return false,
+    }
+    true
+}
+
+/// Writes values at places of an entry, which make `patched` of it.
+fn assign(
+    replica: &mut Replica,
+    id: &EntryId,
+    patched: &Value,
+    edits: &[(&str, &Value)],
+    operations: &Value,
+    editor: &Editor,
+) -> Result<Vec<ChangeId>, Failure> {
+    check(patched, &format!("{id}: "))?;
+    let source = editor.source.as_ref().map(|source| source.source(operations, now_ms()));
+    let change = replica.write(&editor.author, source, |record, origin, actors| {
+        record.set_all(id, edits, origin, actors)
+    });
+    Ok(Vec::from_iter(change?))
 }
 
 /// `{Type: {id: resource}}` of the entries that are there.

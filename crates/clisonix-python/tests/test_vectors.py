@@ -15,6 +15,7 @@ from second_decoder import (
     Link,
     Malformed,
     Names,
+    Reader,
     Replica,
     Saved,
     key_hash,
@@ -58,6 +59,33 @@ def whole() -> Replica:
 def test_key_hashes() -> None:
     for key in NAMES_FILE["keys"]:
         assert key_hash(key["parts"]).hex() == key["hash"]
+
+
+def steps(address: bytes) -> list[str]:
+    """The steps of an address, as `docs/formats/change.md` says."""
+    found, rest = [], Reader(address)
+    while rest.at < len(address):
+        number = int.from_bytes(rest.take(2), "big")
+        if number < 3:
+            found.append(("#presence", "#position", "#content")[number])
+        elif number == 3:
+            found.append(f"?{rest.take(rest.byte()).decode()}")
+        else:
+            element = NAMES_FILE["elements"][str(number - 16)]
+            found.append(element["path"])
+            # A list's element is named by its key.
+            if element["list"]:
+                key = rest.take(10)
+                found.append(f"{key[:8].hex()}.{int.from_bytes(key[8:], 'big')}")
+    return found
+
+
+def test_addresses() -> None:
+    exchanged = {op.address for change in whole().changes.values() for op in change.operations}
+    for told in NAMES_FILE["addresses"]:
+        address = bytes.fromhex(told["bytes"])
+        assert steps(address) == told["steps"]
+        assert told["exchanged"] == (address in exchanged)
 
 
 def test_a_change_by_hand() -> None:

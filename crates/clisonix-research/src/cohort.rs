@@ -119,6 +119,22 @@ impl Cohort {
         self
     }
 
+    /// Replaces the names in the list by the records that `record` finds for them; a name that it
+    /// finds none for stays, so that the table shows that somebody is missing.
+    ///
+    /// # Errors
+    /// The first of `record`.
+    pub fn with_records_named<E>(
+        mut self,
+        mut record: impl FnMut(&str) -> Result<Option<String>, E>,
+    ) -> Result<Self, E> {
+        if let Some(names) = self.records.take() {
+            let found = names.into_iter().map(|name| Ok(record(&name)?.unwrap_or(name)));
+            self.records = Some(found.collect::<Result<_, E>>()?);
+        }
+        Ok(self)
+    }
+
     /// Only patients who have this too.
     #[must_use]
     pub fn having(mut self, criterion: Criterion) -> Self {

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
     backup, completions, conflicts, demo, history, import, keys, open, quarantine, resolve,
-    restore, seal, shares, show, verify,
+    restore, seal, share, shares, show, verify,
 };
 use crate::exit::TABLE;
 
@@ -77,8 +77,10 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     /// Make, show, follow up and revoke the keys that sign and open
     Keys(keys::Keys),
-    /// Seal a file for named recipients and a purpose, signed
+    /// Seal a file or records for named recipients and a purpose, signed
     Seal(seal::Seal),
+    /// Prepare data for others and seal it in one step
+    Share(share::Share),
     /// Open a share, after everything about it was verified
     Open(open::Open),
     /// The ledger of shares given and received

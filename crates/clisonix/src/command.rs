@@ -12,6 +12,7 @@ pub(crate) mod quarantine;
 pub(crate) mod resolve;
 pub(crate) mod restore;
 pub(crate) mod seal;
+pub(crate) mod share;
 pub(crate) mod shares;
 pub(crate) mod show;
 pub(crate) mod verify;
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Restore(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
         Command::Keys(command) => command.run(&context),
+        Command::Share(command) => command.run(&context),
         Command::Seal(command) => command.run(&context),
         Command::Open(command) => command.run(&context),
         Command::Shares(command) => command.run(&context),

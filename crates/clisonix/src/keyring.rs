@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clisonix_pq::key_file::{self, Cost};
-use clisonix_pq::{Keys, MAX_FORM_BYTES, PublicKeys, Revocation, Succession};
+use clisonix_pq::{Keys, MAX_FORM_BYTES, PublicKeys, Reason, Revocation, Succession};
 
 use crate::exit::Fault;
 use crate::outside;
@@ -44,6 +44,9 @@ pub(crate) enum Part {
     Public,
     Succession,
     Revocation,
+    /// A revocation that is not in force: made with the keys, for the day when the secret or its
+    /// pass-phrase is lost.
+    Prepared,
 }
 
 impl Part {
@@ -57,6 +60,7 @@ impl Part {
             Self::Public => "pub",
             Self::Succession => "succession",
             Self::Revocation => "revocation",
+            Self::Prepared => "prepared",
         }
     }
 }
@@ -164,12 +168,16 @@ impl Entry {
         key_file::unwrap(&text, pass_phrase).with_context(|| path.display().to_string())
     }
 
-    /// Writes the secret and the public file of new keys, in this order.
+    /// Writes the secret file, a prepared revocation and the public file of new keys, in this order.
     pub(crate) fn store(&self, number: u32, keys: &Keys, pass_phrase: &[u8]) -> Result<PublicKeys> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let random = &mut outside::random;
         let secret = key_file::wrap(keys, pass_phrase, Cost::STANDARD, random)?;
         self.write(number, Part::Secret, &secret)?;
+        // Whoever has the statement can make others refuse these keys; whoever lost the keys, too.
+        let prepared =
+            Revocation::sign(keys.identity(), Reason::Compromised, keys.made_ms(), random);
+        self.write(number, Part::Prepared, prepared.to_text())?;
         let public = keys.public(random);
         self.write(number, Part::Public, public.to_text())?;
         Ok(public)
@@ -184,7 +192,7 @@ impl Entry {
     }
 
     fn write_beside(&self, path: &Path, part: Part, text: &str) -> io::Result<()> {
-        let mode = if matches!(part, Part::Secret) { 0o600 } else { 0o644 };
+        let mode = if matches!(part, Part::Secret | Part::Prepared) { 0o600 } else { 0o644 };
         let beside = self.folder.join(format!(".{}.new", part.ending()));
         if beside.exists() {
             fs::remove_file(&beside)?;
@@ -242,8 +250,8 @@ pub(crate) fn refuse_if_shared(file: &File, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// At most one byte more than a form has.
-fn read(file: File) -> io::Result<Vec<u8>> {
+/// The text of a form, at most one byte more than it may have.
+pub(crate) fn read(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(MAX_FORM_BYTES as u64 + 1).read_to_end(&mut text)?;
     Ok(text)

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,9 @@ use clap::Args;
 use clisonix_fhir::json::{Object, Value};
 use clisonix_node::Outside;
 use clisonix_pq::share::ledger::{self, Entry, Ledger, Way};
-use clisonix_pq::share::{Manifest, Moment, ShareError, Trust};
-use clisonix_pq::{Fingerprint, Keys, PublicKeys, Revocation};
+use clisonix_pq::share::{Arrived, Manifest, Moment, ShareError, Trust};
+use clisonix_pq::{Fingerprint, Keys, PublicKeys, Revocation, Withdrawal};
+use zeroize::Zeroizing;
 
 use crate::command::keys;
 use crate::context::Context;
@@ -27,6 +28,9 @@ use crate::scratch;
 
 /// Most files of trusted issuers.
 const MAX_TRUSTED_FILES: usize = 10_000;
+/// How the two kinds of statements begin.
+const REVOCATION: &[u8] = b"clisonix revocation ";
+const WITHDRAWAL: &[u8] = b"clisonix withdrawal ";
 
 /// Whose keys sign or open.
 #[derive(Debug, Args)]
@@ -42,21 +46,33 @@ pub(crate) struct OwnKeys {
 }
 
 impl OwnKeys {
-    /// The newest keys, to sign with.
-    pub(crate) fn newest(&self) -> Result<Keys> {
-        let entry = Keyring::new(keys::folder(self.keys.clone())?).entry(&self.name)?;
+    /// The folder of the own keys.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        keys::folder(self.keys.clone())
+    }
+
+    /// The newest keys, to sign with, and the pass-phrase that they are wrapped under.
+    pub(crate) fn unlocked(&self) -> Result<(Keys, Zeroizing<Vec<u8>>)> {
+        let entry = Keyring::new(self.folder()?).entry(&self.name)?;
         let number = entry.current()?.number;
+        let pass_phrase = self.pass_phrase.present(&self.name)?;
+        Ok((entry.unlock(number, &pass_phrase)?, pass_phrase))
+    }
+
+    /// The keys of this fingerprint, of whichever generation, revoked or not.
+    pub(crate) fn signed_by(&self, issuer: Fingerprint) -> Result<Keys> {
+        let entry = Keyring::new(self.folder()?).entry(&self.name)?;
+        let signed = entry.generations.iter().find(|it| it.public.fingerprint() == issuer);
+        let message = || format!("the keys `{}` did not sign this share", self.name);
+        let number = signed.ok_or_else(|| Fault::usage(message()))?.number;
         entry.unlock(number, &self.pass_phrase.present(&self.name)?)
     }
 
     /// The keys that a share is sealed for, of whichever generation.
-    pub(crate) fn named_by(&self, manifest: &Manifest) -> Result<Keys> {
-        let entry = Keyring::new(keys::folder(self.keys.clone())?).entry(&self.name)?;
+    pub(crate) fn named_by<R: Read>(&self, share: &Arrived<R>) -> Result<Keys> {
+        let entry = Keyring::new(self.folder()?).entry(&self.name)?;
         let mut generations = entry.generations.iter().rev();
-        let named = generations.find(|generation| {
-            let salted = manifest.salted(generation.public.recipient());
-            manifest.recipients.contains(&salted)
-        });
+        let named = generations.find(|generation| share.is_for(generation.public.recipient()));
         let number = named.ok_or(ShareError::WrongRecipient)?.number;
         entry.unlock(number, &self.pass_phrase.present(&self.name)?)
     }
@@ -65,8 +81,8 @@ impl OwnKeys {
 /// Whose shares are taken.
 #[derive(Debug, Args)]
 pub(crate) struct Trusted {
-    /// A trusted issuer's public file, a revocation, or a folder of `.pub` and `.revocation` files;
-    /// may stand several times
+    /// A trusted issuer's public file, a revocation, a withdrawal, or a folder of `.pub`,
+    /// `.revocation` and `.withdrawal` files; may stand several times
     #[arg(long = "from", env = "CLISONIX_TRUST", value_name = "PATH", hide_env_values = true)]
     paths: Vec<PathBuf>,
 }
@@ -74,11 +90,11 @@ pub(crate) struct Trusted {
 impl Trusted {
     pub(crate) fn load(&self) -> Result<Trust> {
         let mut issuers = Vec::new();
-        let mut revocations = Vec::new();
+        let mut statements = Vec::new();
         for path in self.files()? {
             let text = keyring::form(&path)?;
-            if text.starts_with(b"clisonix revocation ") {
-                revocations.push((path, text));
+            if [REVOCATION, WITHDRAWAL].iter().any(|kind| text.starts_with(kind)) {
+                statements.push((path, text));
             } else {
                 let issuer = PublicKeys::from_text(&text);
                 issuers.push(issuer.with_context(|| path.display().to_string())?);
@@ -88,13 +104,21 @@ impl Trusted {
         for issuer in &issuers {
             trust.accept(issuer.identity().clone());
         }
-        for (path, text) in revocations {
-            let stated =
-                |issuer: &&PublicKeys| Revocation::from_text(&text, issuer.identity()).is_ok();
-            let of = issuers.iter().find(stated).ok_or_else(|| {
-                Fault::usage(format!("{}: a revocation of no trusted key", path.display()))
-            })?;
-            trust.revoke(of.identity().clone());
+        for (path, text) in statements {
+            let by = issuers.iter().map(PublicKeys::identity).find_map(|issuer| {
+                if text.starts_with(REVOCATION) {
+                    return Revocation::from_text(&text, issuer).ok().map(|_| (issuer, None));
+                }
+                Some((issuer, Some(Withdrawal::from_text(&text, issuer).ok()?)))
+            });
+            match by {
+                Some((_, Some(withdrawal))) => trust.withdraw(&withdrawal),
+                Some((issuer, None)) => trust.revoke(issuer.clone()),
+                None => {
+                    let message = "a revocation or withdrawal of no trusted key";
+                    return Err(Fault::usage(format!("{}: {message}", path.display())).into());
+                }
+            }
         }
         Ok(trust)
     }
@@ -114,7 +138,7 @@ impl Trusted {
             for entry in entries {
                 let path = entry?.path();
                 let ending = path.extension().and_then(|ending| ending.to_str());
-                if matches!(ending, Some("pub" | "revocation")) {
+                if matches!(ending, Some("pub" | "revocation" | "withdrawal")) {
                     files.push(path);
                 }
             }
@@ -186,15 +210,16 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Refuses a file that is there.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        refuse_present(path)?;
         let name = path.file_name().ok_or_else(|| Fault::usage("a file name is needed"))?;
-        if path.symlink_metadata().is_ok() {
-            return Err(Fault::usage(format!("{} is there already", path.display())).into());
-        }
         let beside = path.with_file_name(format!(".{}.new", name.to_string_lossy()));
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create_new(true).mode(0o600);
         let file = options.open(&beside).with_context(|| beside.display().to_string())?;
-        Ok(Self { path: path.to_owned(), beside, file, kept: false })
+        let new = Self { path: path.to_owned(), beside, file, kept: false };
+        // Who finished between the two looks had the name beside it until then.
+        refuse_present(path)?;
+        Ok(new)
     }
 
     /// Puts the file, whole and on disk, in its place.
@@ -215,6 +240,14 @@ impl Drop for NewFile {
             let _ = fs::remove_file(&self.beside);
         }
     }
+}
+
+/// Refuses a place where something is.
+pub(crate) fn refuse_present(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Fault::usage(format!("{} is there already", path.display())).into());
+    }
+    Ok(())
 }
 
 /// The present second.
@@ -272,7 +305,7 @@ pub(crate) fn file_line(path: &Path) -> String {
 }
 
 /// What a manifest states, for people.
-fn print(manifest: &Manifest, results: &mut Results) -> io::Result<()> {
+pub(crate) fn print(manifest: &Manifest, results: &mut Results) -> io::Result<()> {
     let terms = &manifest.terms;
     let until = terms.until.map_or_else(|| "no end".to_owned(), |until| until.to_string());
     results.line(format_args!("share {}", manifest.share))?;

@@ -36,10 +36,20 @@ pub(super) const HOUSE: &[Row] = &[
     },
     Row {
         name: "clisonix",
-        uses: &["clisonix-demo", "clisonix-fhir", "clisonix-node", "clisonix-pq"],
+        uses: &[
+            "clisonix-demo",
+            "clisonix-fhir",
+            "clisonix-node",
+            "clisonix-pq",
+            "clisonix-research",
+        ],
         tests: &["clisonix-store"],
     },
-    Row { name: "clisonix-python", uses: &["clisonix-crdt", "clisonix-fhir"], tests: &[] },
+    Row {
+        name: "clisonix-python",
+        uses: &["clisonix-crdt", "clisonix-fhir", "clisonix-pq"],
+        tests: &[],
+    },
     Row { name: "xtask", uses: &["clisonix-fhir"], tests: &[] },
 ];
 

@@ -175,12 +175,11 @@ impl Record {
             }
         };
         let stroke = is_current.then(|| self.type_on_at(id, Some(&address), edits, origin));
-        let change = match stroke.flatten() {
-            Some(change) => Some(change),
-            None => {
-                let ops = plan.state(self).typing(id, address, edits)?;
-                self.commit(plan, &ops, origin, actors)?
-            }
+        let change = if let Some(Some(change)) = stroke {
+            Some(change)
+        } else {
+            let ops = plan.state(self).typing(id, address, edits)?;
+            self.commit(plan, &ops, origin, actors)?
         };
         if let Some(change) = change.filter(|_| is_fixed) {
             self.put_down(pointer, change);

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{
-    ActorId, ActorSecret, Base, ChangeId, ChangeInfo, Coverage, ElementKey, Erasure, HybridTime,
-    Link, Origin, Record, Source,
+    ActorId, ActorSecret, Address, Base, ChangeId, ChangeInfo, Coverage, ElementKey, Erasure,
+    HybridTime, Link, Origin, Record, Source,
 };
 use clisonix_fhir::json::{self, Object, Value};
 use clisonix_fhir::schema::{ElementId, Scope, resource_named};
@@ -313,7 +313,91 @@ fn name_vectors() -> Value {
     file.insert("keys", keys.collect::<Value>());
     file.insert("types", types);
     file.insert("elements", elements);
+    file.insert("addresses", address_vectors());
     Value::Object(file)
+}
+
+/// One step of an address, written without the merge layer.
+enum Step {
+    Element(&'static str),
+    Key(&'static [&'static str], u16),
+    /// Presence, position, content.
+    Last(&'static str),
+    Unknown(&'static str),
+}
+
+/// Addresses spelled by hand from `docs/formats/change.md`. Those that are marked stand in the
+/// changes of `exchange.json`; a reader takes all of them.
+fn address_vectors() -> Value {
+    use Step::{Element, Key, Last, Unknown};
+    const PHONE: Step = Key(&["system=phone", "value=1"], 0);
+    const FRIEND: Step = Key(&["content", r#"{"gender":"female","name":{"text":"A friend"}}"#], 0);
+    let spelled: [(bool, &[Step]); 9] = [
+        (true, &[Last("presence")]),
+        (true, &[Element("gender")]),
+        (true, &[Element("multipleBirth")]),
+        (true, &[Element("telecom"), PHONE, Last("position")]),
+        (true, &[Element("telecom"), PHONE, Last("content")]),
+        (true, &[Element("contact"), FRIEND, Last("position")]),
+        (true, &[Element("contact"), FRIEND, Element("gender")]),
+        (false, &[Element("contact"), FRIEND, Last("presence")]),
+        (false, &[Unknown("nickname")]),
+    ];
+    let vectors = spelled.into_iter().map(|(is_exchanged, steps)| {
+        let (bytes, steps, ends) = spell(steps);
+        let address = Address::from_bytes(&bytes).expect("an address");
+        assert_eq!(address.as_bytes(), bytes);
+        for cut in (0..bytes.len()).filter(|cut| !ends.contains(cut)) {
+            assert!(Address::from_bytes(&bytes[..cut]).is_err(), "{:02x?}", &bytes[..cut]);
+        }
+        let mut vector = Object::new();
+        vector.insert("steps", steps);
+        vector.insert("bytes", hex(&bytes));
+        vector.insert("exchanged", is_exchanged);
+        Value::Object(vector)
+    });
+    vectors.collect()
+}
+
+/// The bytes of an address, its steps as text, and where steps end.
+fn spell(steps: &[Step]) -> (Vec<u8>, Value, Vec<usize>) {
+    let mut scope = Scope::Type(entry_id("Patient/x").ty);
+    let (mut bytes, mut names, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for step in steps {
+        ends.push(bytes.len());
+        match step {
+            Step::Element(name) => {
+                let element = scope.elements().iter().find(|e| e.element().name == *name);
+                let element = *element.expect("an element of the type");
+                bytes.extend((element.0 + 16).to_be_bytes());
+                names.push(Value::from(element.element().path));
+                scope = Scope::Element(element);
+            }
+            Step::Key(parts, occurrence) => {
+                let mut hasher = Sha256::new();
+                for part in *parts {
+                    hasher.update((part.len() as u64).to_be_bytes());
+                    hasher.update(part.as_bytes());
+                }
+                let hash = &hasher.finalize()[..8];
+                bytes.extend_from_slice(hash);
+                bytes.extend(occurrence.to_be_bytes());
+                names.push(Value::from(format!("{}.{occurrence}", hex(hash))));
+            }
+            Step::Last(name) => {
+                let number = ["presence", "position", "content"].iter().position(|n| n == name);
+                bytes.extend([0, number.expect("a last step") as u8]);
+                names.push(Value::from(format!("#{name}")));
+            }
+            Step::Unknown(name) => {
+                bytes.extend([0, 3, name.len() as u8]);
+                bytes.extend(name.as_bytes());
+                names.push(Value::from(format!("?{name}")));
+            }
+        }
+    }
+    ends.retain(|&end| end > 0);
+    (bytes, Value::from(names), ends)
 }
 
 fn add_element(elements: &mut Object, element: ElementId) {

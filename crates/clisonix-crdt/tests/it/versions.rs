@@ -285,6 +285,50 @@ fn a_pointer_edit_is_the_same_as_an_edit_of_the_whole() {
         }
         assert_eq!(a.record.changes_since(&[]), b.record.changes_since(&[]), "from {start}");
     }
+    // All in one change, where several go to one cell.
+    for start in 0..edits.len() {
+        let mut a = Site::new(b'A');
+        a.put(text);
+        let part = edits.iter().cycle().skip(start).take(edits.len());
+        let values: Vec<(&str, _)> =
+            part.map(|(pointer, value)| (*pointer, value_of(value))).collect();
+        let mut patched = a.content("Patient/p").unwrap();
+        for (pointer, value) in &values {
+            let op = if pointer.ends_with("given/1") { "replace" } else { "add" };
+            let patch =
+                format!(r#"[{{"op":"{op}","path":"{pointer}","value":{}}}]"#, value.to_text());
+            patched = Patch::Json(&value_of(&patch)).apply(&patched).unwrap();
+        }
+        let all: Vec<(&str, _)> = values.iter().map(|(at, value)| (*at, value)).collect();
+        let id = crate::site::entry_id("Patient/p");
+        a.with(None, |record, origin, actors| record.set_all(&id, &all, origin, actors)).unwrap();
+        assert_eq!(a.content("Patient/p"), Some(patched), "from {start}");
+    }
+}
+
+#[test]
+fn a_patch_that_only_puts_values_keeps_the_elements_they_are_in() {
+    let mut a = Site::new(b'A');
+    a.put(r#"{"resourceType":"Patient","id":"p","contact":[{"name":{"text":"Ann"},"gender":"female"},{"name":{"text":"Bo"}}]}"#);
+    let mut b = a.fork(b'B');
+    let patch = value_of(
+        r#"[{"op":"test","path":"/contact/0/gender","value":"female"},
+        {"op":"replace","path":"/contact/0/name/text","value":"Anna"},
+        {"op":"replace","path":"/contact/0/gender","value":"other"},
+        {"op":"add","path":"/contact/0/name/family","value":"Berg"}]"#,
+    );
+    let patched = a.with(None, |record, origin, actors| {
+        record.patch(&entry_id(P), Patch::Json(&patch), &Base::Current, origin, actors)
+    });
+    assert!(patched.unwrap().is_some());
+    b.put(r#"{"resourceType":"Patient","id":"p","contact":[{"name":{"text":"Ann"},"gender":"female","period":{"start":"2020"}},{"name":{"text":"Bo"}}]}"#);
+    exchange(&mut a, &mut b);
+    let contacts = a.member(P, "contact").unwrap();
+    assert_eq!(
+        contacts,
+        r#"[{"name":{"family":"Berg","text":"Anna"},"gender":"other","period":{"start":"2020"}},{"name":{"text":"Bo"}}]"#
+    );
+    assert_eq!(a.conflicts(), []);
 }
 
 #[test]

@@ -26,6 +26,38 @@ pub fn json(document: &Value, operations: &Value) -> Result<Value, PatchError> {
     Ok(patched.document)
 }
 
+/// The operations of a JSON Patch that can be applied to `document`, as values put at JSON Pointers in
+/// order, where it only replaces values, adds members to objects and tests; `None` for any other.
+pub fn assignments<'o>(
+    document: &Value,
+    operations: &'o Value,
+) -> Option<Vec<(&'o str, &'o Value)>> {
+    let list = operations.as_array()?;
+    let mut all: Vec<(&str, &Value)> = Vec::with_capacity(list.len());
+    for operation in list {
+        let (name, path) = (operation.get("op")?.as_str()?, operation.get("path")?.as_str()?);
+        match name {
+            "test" => continue,
+            "replace" => {}
+            "add" => {
+                let tokens = tokens(path)?;
+                let (_, parents) = tokens.split_last()?;
+                let is_member = matches!(find(document, parents)?, Value::Object(_));
+                // What an operation before has put there need not be an object.
+                if !is_member || all.iter().any(|(before, _)| path.starts_with(before)) {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+        if path.is_empty() {
+            return None;
+        }
+        all.push((path, operation.get("value")?));
+    }
+    Some(all)
+}
+
 /// The document on its way.
 struct Patched {
     document: Value,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{MAX_PATCH_OPERATIONS, PatchError, PatchFault, fhirpath, json, merge};
+use super::{MAX_PATCH_OPERATIONS, PatchError, PatchFault, assignments, fhirpath, json, merge};
 use crate::json::{Value, parse};
 
 fn value(text: &str) -> Value {
@@ -235,6 +235,30 @@ fn operations() -> impl Strategy<Value = Vec<String>> {
         )
     });
     prop::collection::vec(operation, 0..4)
+}
+
+#[test]
+fn only_values_put_at_places_are_assignments() {
+    let document = value(r#"{"a":{"b":1},"l":[{"c":2}]}"#);
+    let of = |operations: &str| {
+        let operations = value(operations);
+        let found = assignments(&document, &operations)?;
+        Some(
+            found.iter().map(|(at, value)| format!("{at}={}", value.to_text())).collect::<Vec<_>>(),
+        )
+    };
+    let all = r#"[{"op":"test","path":"/a/b","value":1},{"op":"replace","path":"/l/0","value":{}},{"op":"add","path":"/a/d","value":3}]"#;
+    assert_eq!(of(all), Some(vec!["/l/0={}".to_owned(), "/a/d=3".to_owned()]));
+    for other in [
+        r#"[{"op":"remove","path":"/a"}]"#,
+        r#"[{"op":"add","path":"/l/0","value":{}}]"#,
+        r#"[{"op":"add","path":"/l/-","value":{}}]"#,
+        r#"[{"op":"replace","path":"","value":{}}]"#,
+        r#"[{"op":"move","from":"/a","path":"/b"}]"#,
+        r#"[{"op":"replace","path":"/a","value":[]},{"op":"add","path":"/a/0","value":1}]"#,
+    ] {
+        assert_eq!(of(other), None, "{other}");
+    }
 }
 
 proptest! {

@@ -109,3 +109,44 @@ fn a_patient_without_identifier_is_known_by_the_source_id() {
         ("urn:clisonix:feed:test", "Patient/12")
     );
 }
+
+#[test]
+fn pseudonyms_are_the_ids_and_lines_of_one_year_stay_apart() {
+    let (patient, doctor) = ("abcdefghijklmnop".repeat(2), "ponmlkjihgfedcba".repeat(2));
+    let result = |letter: &str, value: u8| {
+        let id = letter.repeat(32);
+        format!(
+            r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"2345-7"}}]}},
+"subject":{{"reference":"Patient/{patient}"}},"performer":[{{"reference":"Practitioner/{doctor}"}}],"encounter":{{"reference":"Encounter/{patient}"}},
+"effectiveDateTime":"2024","valueInteger":{value}}}"#
+        )
+        .replace('\n', "")
+    };
+    let lines = [
+        format!(r#"{{"resourceType":"Practitioner","id":"{doctor}","gender":"female"}}"#),
+        format!(r#"{{"resourceType":"Patient","id":"{patient}","gender":"male"}}"#),
+        result("b", 5),
+        result("c", 6),
+    ]
+    .join("\n");
+    let keys = |feed: &str| {
+        let hint = Hint { feed: Some(feed.to_owned()), ..Hint::default() };
+        let outcomes = crate::take_in(lines.as_bytes(), &hint);
+        let intakes: Vec<Intake> = outcomes.iter().map(|it| it.taken().unwrap().clone()).collect();
+        assert!(intakes.iter().all(|intake| intake.issues.is_empty()), "{intakes:?}");
+        let statements = intakes.into_iter().flat_map(|intake| intake.statements);
+        statements.map(|it| (it.record, it.resources[0].resource.clone())).collect::<Vec<_>>()
+    };
+    let stated = keys("one");
+    assert_eq!(stated, keys("another"));
+    let text = |at: usize, name: &str| stated[at].1.get(name).unwrap().to_text();
+    assert_eq!(text(0, "id"), format!("\"{doctor}\""));
+    assert_eq!(text(1, "id"), format!("\"{patient}\""));
+    assert_ne!(text(2, "id"), text(3, "id"));
+    for at in [2, 3] {
+        assert_eq!(stated[at].0, stated[1].0, "in the patient's record");
+        assert_eq!(text(at, "subject"), format!(r#"{{"reference":"Patient/{patient}"}}"#));
+        assert_eq!(text(at, "performer"), format!(r#"[{{"reference":"Practitioner/{doctor}"}}]"#));
+        assert_eq!(text(at, "encounter"), format!(r#"{{"reference":"Encounter/{patient}"}}"#));
+    }
+}

@@ -53,7 +53,7 @@ impl Known {
     /// What a reference's text is to be instead: both kinds of record hold a resource of their id.
     pub(super) fn target(&self, text: &str) -> Option<String> {
         let (ty, _) = text.split_once('/')?;
-        Some(format!("{ty}/{}", self.record(text)?.id()))
+        Some(format!("{ty}/{}", self.record(text)?.resource_id()))
     }
 
     fn record(&self, text: &str) -> Option<&RecordKey> {

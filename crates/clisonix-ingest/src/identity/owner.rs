@@ -6,7 +6,7 @@ use clisonix_fhir::json::Value;
 use clisonix_fhir::schema;
 
 use super::table::TABLE;
-use super::{Draft, Known, OWN_SYSTEM, content, key, references};
+use super::{Draft, Known, OWN_SYSTEM, content, key, pseudonym, references};
 use crate::intake::RecordKey;
 
 /// Members that name the patient before any other reference of the compartment does.
@@ -84,6 +84,9 @@ impl Owners {
         }
         if let Some(record) = known.patient(text) {
             return Some(record.clone());
+        }
+        if let Some(("Patient", id)) = pseudonym::referred(text) {
+            return Some(pseudonym::patient(id));
         }
         let (text, _) = text.split_once("/_history/").unwrap_or((text, ""));
         let (base, id) = text.rsplit_once('/')?;
@@ -165,6 +168,9 @@ fn subject(draft: &Draft, record: impl Fn(&Value) -> Option<RecordKey>) -> Optio
 /// A patient's key: the enterprise's identifier (v2 table 0203 `PI`), else the medical record number
 /// (`MR`), else the first, else the source's own id.
 fn patient_key(feed: &str, draft: &Draft) -> RecordKey {
+    if let Some(pseudonym) = pseudonym::of(&draft.resource) {
+        return pseudonym::patient(pseudonym);
+    }
     let identifiers = key::at(&draft.resource, &["identifier"]);
     let of_type = |code| identifiers.iter().filter(move |id| key::has_type(id, code));
     let ranked = of_type("PI").chain(of_type("MR")).chain(&identifiers);
@@ -197,6 +203,9 @@ fn shared_key(
     lookup: &dyn Fn(&str) -> Option<usize>,
     depth: usize,
 ) -> RecordKey {
+    if let Some(pseudonym) = pseudonym::of(&draft.resource) {
+        return pseudonym::shared(draft.resource_type(), pseudonym);
+    }
     let rank = |system: &str| TABLE.business.iter().position(|business| *business == system);
     let identifiers = key::at(&draft.resource, &["identifier"]);
     let whole = identifiers.into_iter().filter_map(key::parts);

@@ -1,4 +1,5 @@
-//! The ledger of shares: what was given and received, line after line, each bound to the one before.
+//! The ledger of shares: what was given, received and taken back, line after line, each bound to the
+//! one before.
 
 use std::io::{BufRead, Read};
 
@@ -22,6 +23,8 @@ pub enum Way {
     Given,
     /// Opened here.
     Received,
+    /// Given here, and taken back.
+    Withdrawn,
 }
 
 impl Way {
@@ -30,11 +33,12 @@ impl Way {
         match self {
             Self::Given => "given",
             Self::Received => "received",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
     fn of(name: &str) -> Option<Self> {
-        [Self::Given, Self::Received].into_iter().find(|way| way.name() == name)
+        [Self::Given, Self::Received, Self::Withdrawn].into_iter().find(|way| way.name() == name)
     }
 }
 

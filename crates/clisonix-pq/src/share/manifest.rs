@@ -30,6 +30,19 @@ impl std::fmt::Display for ShareId {
     }
 }
 
+/// Not the text of a [`ShareId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a share is named by 32 small hexadecimal digits")]
+pub struct NotAShareId;
+
+impl std::str::FromStr for ShareId {
+    type Err = NotAShareId;
+
+    fn from_str(text: &str) -> Result<Self, NotAShareId> {
+        lines::bytes(text).map(Self).ok_or(NotAShareId)
+    }
+}
+
 /// A recipient as a manifest names it: 16 bytes of a salted hash. Who has the public key can tell
 /// whether it is meant; nobody can list the recipients.
 pub type SaltedRecipient = [u8; 16];

@@ -7,7 +7,7 @@ use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use super::tree::{self, Checking, HASH_BYTES};
 use super::{MAX_PAYLOAD_BYTES, Moment, ShareError, Trust, archive};
 use crate::age::{self, read_fully};
-use crate::{Profile, RecipientKey, Signature};
+use crate::{Profile, PublicRecipient, RecipientKey, Signature};
 
 /// The first bytes of an age file, bare or armoured.
 const BARE: [&[u8]; 2] = [b"age-encryption.org/", b"-----BEGIN AGE ENCR"];
@@ -15,42 +15,46 @@ const BARE: [&[u8]; 2] = [b"age-encryption.org/", b"-----BEGIN AGE ENCR"];
 /// Verifies a whole share without opening it: the signature, that it is trusted, neither revoked nor
 /// expired at `now`, and every byte. Needs no secret key.
 pub fn verify(input: impl Read, trust: &Trust, now: Moment) -> Result<Manifest, ShareError> {
-    let (manifest, payload) = start(input, trust, now)?;
+    let Arrived { manifest, payload } = Arrived::start(input, trust, now)?;
     let mut input = payload.finish()?;
     end(&mut input, &manifest)?;
     Ok(manifest)
 }
 
-/// What a manifest says, believed by nobody yet: only to choose the key to open with.
-pub fn stated(mut input: impl Read) -> Result<Manifest, ShareError> {
-    Manifest::from_bytes(&first_member(&mut input)?)
-}
-
-/// A share that is being opened.
-///
-/// Everything that can be known before the content is checked by [`Opening::start`]: the issuer's
-/// signature, trust, time, recipient, and that inside and outside name the same parties.
-pub struct Opening<R: Read> {
+/// A share of which everything is checked that needs no secret key and stands before the payload:
+/// the issuer's signature, trust, time, and the root of the leaves. So who opens it can look for the
+/// key that it is sealed for.
+pub struct Arrived<R: Read> {
     manifest: Manifest,
-    about: About,
-    payload: age::Reader<Checking<R>>,
+    payload: Checking<R>,
 }
 
-impl<R: Read> Opening<R> {
-    /// Reads up to the content.
-    pub fn start(
-        input: R,
-        trust: &Trust,
-        key: &RecipientKey,
-        now: Moment,
-    ) -> Result<Self, ShareError> {
+impl<R: Read> Arrived<R> {
+    /// Reads up to the payload.
+    pub fn start(input: R, trust: &Trust, now: Moment) -> Result<Self, ShareError> {
+        let (manifest, payload) = start(input, trust, now)?;
+        Ok(Self { manifest, payload })
+    }
+
+    /// What the issuer stated.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Whether it is sealed for this recipient.
+    pub fn is_for(&self, recipient: &PublicRecipient) -> bool {
+        self.manifest.recipients.contains(&self.manifest.salted(recipient))
+    }
+
+    /// Reads up to the content, and checks that inside and outside name the same parties.
+    pub fn open(self, key: &RecipientKey) -> Result<Opening<R>, ShareError> {
         if key.profile() != Profile::Hybrid {
             return Err(ShareError::Profile(key.profile()));
         }
-        let (manifest, payload) = start(input, trust, now)?;
-        if !manifest.recipients.contains(&manifest.salted(key.public())) {
+        if !self.is_for(key.public()) {
             return Err(ShareError::WrongRecipient);
         }
+        let Self { manifest, payload } = self;
         let mut payload = age::Reader::new(payload, key)?;
         let size = archive::next(&mut payload, "about", PAYLOAD)?;
         let about = archive::small(&mut payload, size, about::MAX_BYTES, PAYLOAD)?;
@@ -59,7 +63,29 @@ impl<R: Read> Opening<R> {
         if archive::next(&mut payload, "content", PAYLOAD)? != about.content_bytes {
             return Err(ShareError::Container { part: PAYLOAD });
         }
-        Ok(Self { manifest, about, payload })
+        Ok(Opening { manifest, about, payload })
+    }
+}
+
+/// A share that is being opened.
+///
+/// Everything that can be known before the content is checked by then: the issuer's signature, trust,
+/// time, recipient, and that inside and outside name the same parties.
+pub struct Opening<R: Read> {
+    manifest: Manifest,
+    about: About,
+    payload: age::Reader<Checking<R>>,
+}
+
+impl<R: Read> Opening<R> {
+    /// [`Arrived::start`] and [`Arrived::open`] in one, for who has one key.
+    pub fn start(
+        input: R,
+        trust: &Trust,
+        key: &RecipientKey,
+        now: Moment,
+    ) -> Result<Self, ShareError> {
+        Arrived::start(input, trust, now)?.open(key)
     }
 
     /// What the issuer stated.
@@ -139,7 +165,7 @@ fn start<R: Read>(
     if trust.is_revoked(issuer) {
         return Err(ShareError::RevokedIssuer);
     }
-    if trust.withdrawn.contains(&manifest.share) {
+    if trust.withdrawn.contains(&(manifest.issuer, manifest.share)) {
         return Err(ShareError::Withdrawn { share: manifest.share });
     }
     if let Some(until) = manifest.terms.until.filter(|until| *until < now) {

@@ -86,7 +86,7 @@ pub(super) fn seal_for(
     let hashing = Hashing::new(out);
     let mut payload = age::Writer::new(hashing, &recipients, random).map_err(failed)?;
     inside.write(content, &mut payload)?;
-    let (mut out, leaves) = payload.finish().map_err(failed)?.finish();
+    let (mut out, leaves) = payload.finish().map_err(failed)?.finish()?;
     archive::fill(&mut out, manifest.payload_bytes)?;
     archive::end(&mut out)?;
     let end = out.stream_position()?;

@@ -374,7 +374,15 @@ fn each_refusal_has_its_own_error() {
     assert!(matches!(cast.open(&unsigned), Err(ShareError::NotSigned)));
     assert!(matches!(cast.open(b"%PDF-1.7 and so on"), Err(ShareError::NotAShare)));
     let mut withdrawn = cast.trust.clone();
-    withdrawn.withdraw(cast.verify(&share).unwrap().share);
+    let id = cast.verify(&share).unwrap().share;
+    let by = |issuer: &Identity| {
+        let random = &mut seeded(9);
+        let text = Withdrawal::sign(issuer, id, 5, random).to_text().to_owned();
+        Withdrawal::from_text(text.as_bytes(), issuer.public()).unwrap()
+    };
+    withdrawn.withdraw(&by(&identity(8)));
+    assert!(verify(&*share, &withdrawn, now()).is_ok(), "another key took it back");
+    withdrawn.withdraw(&by(&cast.issuer));
     assert!(matches!(verify(&*share, &withdrawn, now()), Err(ShareError::Withdrawn { .. })));
     cast.trust.revoke(cast.issuer.public().clone());
     assert!(matches!(cast.open(&share), Err(ShareError::RevokedIssuer)));
@@ -495,7 +503,8 @@ fn a_writer_that_fails_is_told_as_that() {
     let Err(ShareError::Io(error)) = opening.copy_to(&mut Full) else { panic!("no error") };
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     let mut hashing = Hashing::new(Full);
-    assert!(hashing.write_all(b"text").is_err());
+    hashing.write_all(b"text").unwrap();
+    assert!(hashing.finish().is_err());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use blake3::hazmat::{
 };
 
 use super::ShareError;
+use super::lane::{Lane, MAX_UNDER_WAY};
 use crate::age::read_fully;
 
 /// Bytes that one leaf covers.
@@ -53,113 +54,186 @@ fn node(leaves: &[Hash], bytes: u64) -> Option<Hash> {
     Some(merge_subtrees_non_root(&left, &right, Mode::Hash))
 }
 
-/// The leaf at `index` of `payload_bytes`, over its bytes.
-fn leaf(index: u64, payload_bytes: u64, bytes: &[u8]) -> Hash {
+/// The leaf at `index` over its bytes, or the root over them if it is `alone`.
+pub(super) fn leaf(index: u64, alone: bool, bytes: &[u8]) -> Hash {
     let mut hasher = Hasher::new();
+    // All of it at once: in pieces the hash is half as fast.
     hasher.set_input_offset(index * LEAF_BYTES).update(bytes);
-    finish(&hasher, leaf_count(payload_bytes) == 1)
-}
-
-fn finish(hasher: &Hasher, alone: bool) -> Hash {
     if alone { *hasher.finalize().as_bytes() } else { hasher.finalize_non_root() }
 }
 
-/// Passes a payload on and hashes it on the way.
+/// Passes a payload on, leaf by leaf, and hashes it on the way.
 pub(super) struct Hashing<W> {
     out: W,
-    hasher: Hasher,
-    within: u64,
+    leaf: Vec<u8>,
+    /// How many leaves were passed on.
+    passed: u64,
     leaves: Vec<Hash>,
+    lane: Lane,
 }
 
 impl<W: Write> Hashing<W> {
     pub(super) fn new(out: W) -> Self {
-        Self { out, hasher: Hasher::new(), within: 0, leaves: Vec::new() }
+        let leaf = Vec::with_capacity(LEAF_BYTES as usize);
+        Self { out, leaf, passed: 0, leaves: Vec::new(), lane: Lane::default() }
     }
 
     /// What was written to, and the leaves.
-    pub(super) fn finish(mut self) -> (W, Vec<Hash>) {
-        let alone = self.leaves.is_empty();
-        if alone || self.within > 0 {
-            self.leaves.push(finish(&self.hasher, alone));
+    pub(super) fn finish(mut self) -> Result<(W, Vec<Hash>), ShareError> {
+        while self.lane.under_way() > 0 {
+            self.collect()?;
         }
-        (self.out, self.leaves)
+        if self.passed == 0 || !self.leaf.is_empty() {
+            self.out.write_all(&self.leaf)?;
+            self.leaves.push(leaf(self.passed, self.passed == 0, &self.leaf));
+        }
+        Ok((self.out, self.leaves))
+    }
+
+    /// Writes a full leaf that is not the only one.
+    fn pass(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.leaf)?;
+        let next = if self.lane.under_way() == MAX_UNDER_WAY {
+            self.collect()?
+        } else {
+            Vec::with_capacity(LEAF_BYTES as usize)
+        };
+        let full = std::mem::replace(&mut self.leaf, next);
+        self.leaf.clear();
+        self.lane.start(self.passed, full);
+        self.passed += 1;
+        Ok(())
+    }
+
+    /// Waits for a hash, and returns the leaf's room.
+    fn collect(&mut self) -> io::Result<Vec<u8>> {
+        let (hash, bytes) = self.lane.next().ok_or(ShareError::Interrupted)?;
+        self.leaves.push(hash);
+        Ok(bytes)
     }
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A full leaf is closed only when more follows: a single one is hashed as the root.
-        if self.within == LEAF_BYTES && !bytes.is_empty() {
-            self.leaves.push(self.hasher.finalize_non_root());
-            self.hasher = Hasher::new();
-            self.hasher.set_input_offset(self.leaves.len() as u64 * LEAF_BYTES);
-            self.within = 0;
+        // A full leaf is passed on only when more follows: a single one is hashed as the root.
+        if self.leaf.len() == LEAF_BYTES as usize && !bytes.is_empty() {
+            self.pass()?;
         }
-        let room = (LEAF_BYTES - self.within) as usize;
-        let written = self.out.write(bytes.get(..room).unwrap_or(bytes))?;
-        self.hasher.update(bytes.get(..written).unwrap_or_default());
-        self.within += written as u64;
-        Ok(written)
+        let room = LEAF_BYTES as usize - self.leaf.len();
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.leaf.extend_from_slice(taken);
+        Ok(taken.len())
     }
 
+    /// Passes on what was passed on; a leaf that is not full stays.
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 }
 
-/// Gives a payload out leaf by leaf, each after it was compared.
+/// Gives a payload out leaf by leaf, each after it was compared. While one is given out the next is
+/// read and hashed.
 pub(super) struct Checking<R> {
     input: R,
     leaves: Vec<Hash>,
-    index: u64,
     payload_bytes: u64,
+    /// How many leaves were read, and how many of them compared.
+    read: u64,
+    compared: u64,
+    /// Why the leaf behind those that were read cannot be.
+    fault: Option<ShareError>,
     buffer: Vec<u8>,
     given: usize,
+    lane: Lane,
 }
 
 impl<R: Read> Checking<R> {
     /// `leaves` are those of the root that was signed.
     pub(super) fn new(input: R, leaves: Vec<Hash>, payload_bytes: u64) -> Self {
-        Self { input, leaves, index: 0, payload_bytes, buffer: Vec::new(), given: 0 }
+        Self {
+            input,
+            leaves,
+            payload_bytes,
+            read: 0,
+            compared: 0,
+            fault: None,
+            buffer: Vec::new(),
+            given: 0,
+            lane: Lane::default(),
+        }
     }
 
     /// Reads and compares all that is left, and gives back what was read from.
     pub(super) fn finish(mut self) -> Result<R, ShareError> {
-        while !self.at_end() {
+        while self.compared * LEAF_BYTES < self.payload_bytes {
             self.advance()?;
         }
         Ok(self.input)
     }
 
-    fn at_end(&self) -> bool {
-        self.index * LEAF_BYTES >= self.payload_bytes
+    /// Goes to the next leaf; the buffer is empty at the end.
+    fn advance(&mut self) -> Result<(), ShareError> {
+        let spare = std::mem::take(&mut self.buffer);
+        self.given = 0;
+        let (hash, bytes) = if leaf_count(self.payload_bytes) == 1 {
+            let Some(bytes) = self.read_leaf(spare) else { return self.end() };
+            (leaf(0, true, &bytes), bytes)
+        } else {
+            self.read_ahead(spare);
+            self.read_ahead(Vec::new());
+            let Some(next) = self.lane.next() else { return self.end() };
+            next
+        };
+        if self.leaves.get(self.compared as usize) != Some(&hash) {
+            // What was not verified must not be taken by anyone who goes on reading.
+            self.lane = Lane::default();
+            self.read = leaf_count(self.payload_bytes);
+            return Err(ShareError::Altered { leaf: self.compared });
+        }
+        self.compared += 1;
+        self.buffer = bytes;
+        Ok(())
     }
 
-    /// Reads the next leaf; the buffer is empty at the end.
-    fn advance(&mut self) -> Result<(), ShareError> {
-        let left = self.payload_bytes.saturating_sub(self.index * LEAF_BYTES);
+    /// Behind the last leaf, or where the next one cannot be read.
+    fn end(&mut self) -> Result<(), ShareError> {
+        match self.fault.take() {
+            Some(fault) => Err(fault),
+            None if self.compared * LEAF_BYTES < self.payload_bytes => Err(ShareError::Interrupted),
+            None => Ok(()),
+        }
+    }
+
+    fn read_ahead(&mut self, room: Vec<u8>) {
+        if self.lane.under_way() < MAX_UNDER_WAY
+            && let Some(bytes) = self.read_leaf(room)
+        {
+            self.lane.start(self.read - 1, bytes);
+        }
+    }
+
+    /// Reads the next leaf; `None` at the end, and at a fault, which is told when its turn comes.
+    fn read_leaf(&mut self, mut room: Vec<u8>) -> Option<Vec<u8>> {
+        let left = self.payload_bytes.saturating_sub(self.read * LEAF_BYTES);
         let size = left.min(LEAF_BYTES) as usize;
-        self.given = 0;
-        self.buffer.resize(size, 0);
-        if size == 0 {
-            return Ok(());
+        if size == 0 || self.fault.is_some() {
+            return None;
         }
-        let filled = read_fully(&mut self.input, &mut self.buffer)?;
-        let expected = self.leaves.get(self.index as usize);
-        let whole =
-            filled == size && expected == Some(&leaf(self.index, self.payload_bytes, &self.buffer));
-        if !whole {
-            // What was not verified must not be taken by anyone who goes on reading.
-            self.buffer.clear();
-            return Err(if filled < size {
-                ShareError::Truncated { part: "payload" }
-            } else {
-                ShareError::Altered { leaf: self.index }
-            });
+        room.resize(size, 0);
+        match read_fully(&mut self.input, &mut room) {
+            Ok(filled) if filled == size => {
+                self.read += 1;
+                Some(room)
+            }
+            Ok(_) => {
+                self.fault = Some(ShareError::Truncated { part: "payload" });
+                None
+            }
+            Err(error) => {
+                self.fault = Some(error.into());
+                None
+            }
         }
-        self.index += 1;
-        Ok(())
     }
 }
 
@@ -199,7 +273,7 @@ mod tests {
             let payload = &bytes[..size];
             let mut hashing = Hashing::new(Vec::new());
             payload.chunks(65_552).for_each(|piece| hashing.write_all(piece).unwrap());
-            let (written, leaves) = hashing.finish();
+            let (written, leaves) = hashing.finish().unwrap();
             assert_eq!(written, payload);
             assert_eq!(leaves.len() as u64, leaf_count(size as u64));
             assert_eq!(root(&leaves, size as u64).unwrap(), *blake3::hash(payload).as_bytes());
@@ -216,7 +290,7 @@ mod tests {
         let mut payload = vec![1; 3 * mib];
         let mut hashing = Hashing::new(Vec::new());
         hashing.write_all(&payload).unwrap();
-        let (_, leaves) = hashing.finish();
+        let (_, leaves) = hashing.finish().unwrap();
         payload[mib + 5] ^= 1;
         let mut checking = Checking::new(&*payload, leaves.clone(), payload.len() as u64);
         let mut read = Vec::new();

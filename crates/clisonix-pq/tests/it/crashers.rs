@@ -9,6 +9,8 @@ use crate::vectors;
 mod age;
 #[path = "../../../../fuzz/src/armor.rs"]
 mod armor;
+#[path = "../../../../fuzz/src/key.rs"]
+mod key;
 #[path = "../../../../fuzz/src/share.rs"]
 mod share;
 
@@ -17,8 +19,9 @@ type Target = fn(&[u8]);
 #[test]
 fn every_kept_input_is_taken_or_refused() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
-    for (target, run) in [("age", age::run as Target), ("armor", armor::run), ("share", share::run)]
-    {
+    let targets: [(&str, Target); 4] =
+        [("age", age::run), ("armor", armor::run), ("key", key::run), ("share", share::run)];
+    for (target, run) in targets {
         let mut files = vectors::all_files(&fuzz.join("corpus").join(target));
         assert!(!files.is_empty(), "no corpus of {target}");
         files.extend(vectors::all_files(&fuzz.join("regressions").join(target)));

@@ -1,6 +1,7 @@
 """Clisonix: FHIR R4 records in which concurrent edits merge.
 
-``clisonix.crdt`` holds the documents, ``clisonix.errors`` the exceptions.
+``clisonix.crdt`` holds the documents, ``clisonix.pq`` sealed shares, ``clisonix.errors`` the
+exceptions.
 """
 
 from importlib.metadata import version as _version

@@ -1,6 +1,7 @@
-"""The native half; use ``clisonix.crdt``."""
+"""The native half; use ``clisonix.crdt`` and ``clisonix.pq``."""
 
-from typing import Any, final
+import os
+from typing import Any, TypedDict, final
 
 _Source = tuple[str, bytes | None, int | None]
 
@@ -60,3 +61,63 @@ class Document:
     def history(self, entry: str | None = None) -> str: ...
     def blame(self, entry: str) -> str: ...
     def counts(self) -> tuple[int, int, int]: ...
+
+_Stated = tuple[
+    str, str, str, str | None, str, str, str, str | None, int, int, str, str
+]
+
+class _Order(TypedDict):
+    until: str | None
+    purpose: str
+    basis: str
+    content: str
+    name: str
+    hide_recipients: bool
+    hide_size: bool
+    ledger: str | None
+
+@final
+class Keys:
+    @staticmethod
+    def generate(name: str) -> Keys: ...
+    @staticmethod
+    def load(path: str | os.PathLike[str], passphrase: bytes) -> Keys: ...
+    def save(self, path: str | os.PathLike[str], passphrase: bytes) -> None: ...
+    def public(self) -> PublicKeys: ...
+    @property
+    def name(self) -> str: ...
+
+@final
+class PublicKeys:
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> PublicKeys: ...
+    @staticmethod
+    def from_text(text: str) -> PublicKeys: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def recipient(self) -> str: ...
+
+@final
+class Trust:
+    def __new__(
+        cls, issuers: list[PublicKeys], statements: list[str]
+    ) -> Trust: ...
+
+def seal(
+    source: bytes | str,
+    out: str,
+    issuer: Keys,
+    to: list[PublicKeys | str],
+    order: _Order,
+) -> _Stated: ...
+def open(
+    path: str, out: str | None, keys: list[Keys], trust: Trust, ledger: str | None
+) -> tuple[_Stated, str, bytes | None]: ...
+def verify(path: str, trust: Trust) -> _Stated: ...

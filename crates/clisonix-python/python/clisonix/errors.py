@@ -9,9 +9,13 @@ __all__ = [
     "EditRefused",
     "InvalidResource",
     "Issue",
+    "KeyFileError",
     "NotFound",
     "OtherDocument",
     "PatchError",
+    "ShareDamaged",
+    "ShareError",
+    "ShareRefused",
     "UnknownVersion",
 ]
 
@@ -87,3 +91,22 @@ class ChangesRefused(ClisonixError):
         """Ids of the changes that were applied."""
         self.refused = refused
         """The reason for each change that was not."""
+
+
+class ShareError(ClisonixError, ValueError):
+    """A share that cannot be made as asked: no purpose, a word that is no plain text on one line, no
+    recipient. Base of the other exceptions about shares."""
+
+
+class ShareRefused(ShareError):
+    """A share that must not be opened: not signed, signed by a key that is not trusted or was revoked,
+    expired, or sealed for somebody else. Nothing was written."""
+
+
+class ShareDamaged(ShareError):
+    """No share, or not as its issuer signed it. Nothing was written."""
+
+
+class KeyFileError(ClisonixError, ValueError):
+    """A key file, a recipient or a statement that cannot be used: a wrong pass-phrase, damage, a secret
+    that others can read."""

@@ -68,8 +68,12 @@ enum Action {
     Revoke {
         name: String,
         /// `compromised`, `superseded` or `retired`
-        #[arg(long)]
-        reason: Reason,
+        #[arg(long, required_unless_present = "prepared")]
+        reason: Option<Reason>,
+        /// Without the secret key: put the statement into force that was made with the keys, from
+        /// wherever it was kept
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["reason", "generation"])]
+        prepared: Option<PathBuf>,
         /// Which generation [default: the newest]
         #[arg(long, value_name = "NUMBER")]
         generation: Option<u32>,
@@ -103,10 +107,17 @@ impl Keys {
                 let entry = keyring.entry(&name)?;
                 export(&entry, entry.generation(generation)?, what, &mut results)?;
             }
-            Action::Revoke { name, reason, generation, pass_phrase } => {
+            Action::Revoke { name, reason, prepared, generation, pass_phrase } => {
                 let entry = keyring.entry(&name)?;
-                let generation = entry.generation(generation)?;
-                revoke(&entry, generation, reason, &pass_phrase, &mut results)?;
+                let (generation, statement) = match (reason, prepared) {
+                    (Some(reason), _) => {
+                        let generation = entry.generation(generation)?;
+                        (generation, sign_revocation(&entry, generation, reason, &pass_phrase)?)
+                    }
+                    (None, Some(path)) => prepared_revocation(&entry, &path)?,
+                    (None, None) => return Err(Fault::usage("a reason is needed").into()),
+                };
+                revoke(&entry, generation, statement, &mut results)?;
             }
         }
         results.finish()?;
@@ -157,20 +168,43 @@ fn rotate(entry: &Entry, source: &Source, results: &mut Results) -> Result<()> {
     print(entry, &Generation::fresh(number, public), true, results)
 }
 
-fn revoke(
+fn sign_revocation(
     entry: &Entry,
     generation: &Generation,
     reason: Reason,
     source: &Source,
-    results: &mut Results,
-) -> Result<()> {
-    if generation.revocation.is_some() {
-        return Err(Fault::usage("these keys are revoked already").into());
-    }
+) -> Result<Revocation> {
+    refuse_revoked(generation)?;
     let pass_phrase = source.present(&entry.name)?;
     let keys = entry.unlock(generation.number, &pass_phrase)?;
-    let random = &mut outside::random;
-    let statement = Revocation::sign(keys.identity(), reason, System.now_ms(), random);
+    Ok(Revocation::sign(keys.identity(), reason, System.now_ms(), &mut outside::random))
+}
+
+/// The statement that was made with the keys, and the generation that it is about.
+fn prepared_revocation<'a>(entry: &'a Entry, path: &Path) -> Result<(&'a Generation, Revocation)> {
+    let text = keyring::form(path)?;
+    let about = entry.generations.iter().find_map(|generation| {
+        let statement = Revocation::from_text(&text, generation.public.identity());
+        Some((generation, statement.ok()?))
+    });
+    let message = || format!("{} revokes no keys of `{}`", path.display(), entry.name);
+    Ok(about.ok_or_else(|| Fault::usage(message()))?)
+}
+
+fn refuse_revoked(generation: &Generation) -> Result<()> {
+    match generation.revocation {
+        Some(_) => Err(Fault::usage("these keys are revoked already").into()),
+        None => Ok(()),
+    }
+}
+
+fn revoke(
+    entry: &Entry,
+    generation: &Generation,
+    statement: Revocation,
+    results: &mut Results,
+) -> Result<()> {
+    refuse_revoked(generation)?;
     entry.write(generation.number, Part::Revocation, statement.to_text())?;
     let revoked = Generation {
         number: generation.number,
@@ -268,7 +302,13 @@ fn print(
                 results.line(format_args!("  revoked       {time}, {}", revocation.reason()))?;
             }
             let path = entry.path(generation.number, Part::Public);
-            results.line(format_args!("  public file   {}", path.display()))
+            results.line(format_args!("  public file   {}", path.display()))?;
+            let prepared = entry.path(generation.number, Part::Prepared);
+            if !prepared.exists() {
+                return Ok(());
+            }
+            results.line(format_args!("  prepared      {}", prepared.display()))?;
+            results.line("                a revocation that needs no secret key: keep it elsewhere")
         },
     )?)
 }
@@ -299,6 +339,7 @@ fn describe_object(entry: &Entry, generation: &Generation, newest: bool) -> Obje
     let path = |part| entry.path(generation.number, part).display().to_string();
     object.insert("public_file", path(Part::Public));
     object.insert("secret_file", path(Part::Secret));
+    object.insert("prepared_file", path(Part::Prepared));
     object
 }
 

@@ -1,4 +1,4 @@
-//! `seal`: a signed share of a file, for named recipients and a purpose.
+//! `seal`: a signed share of a file or of records, for named recipients and a purpose.
 
 use std::fs::File;
 use std::io;
@@ -6,94 +6,55 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use clisonix_pq::share::ledger::Way;
-use clisonix_pq::share::{Moment, Sealing, Terms, seal};
-use clisonix_pq::{PublicRecipient, age};
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
-use crate::keyring;
-use crate::outside;
+use crate::outgoing::{Outgoing, Ready, Sealed};
 use crate::plain::Plain;
-use crate::sharing::{self, LedgerFile, NewFile, OwnKeys};
+use crate::query::Query;
+use crate::spool::Spooling;
 
-/// Options of `seal`. The purpose is that of `--purpose`.
+/// What recipients see as the name of records.
+const RECORDS: &str = "records.ndjson";
+
+/// Options of `seal`: a file, or which records.
 #[derive(Debug, Args)]
 pub(crate) struct Seal {
-    /// A recipient: a public file that `clisonix keys export` wrote, or `age1pq1…`; may stand
-    /// several times
-    #[arg(long, value_name = "RECIPIENT", required = true)]
-    to: Vec<String>,
-    /// The last day it may be opened, such as 2027-03-31, a moment, or `none`
-    #[arg(long, value_name = "DAY")]
-    until: String,
-    /// The consent or the legal basis
-    #[arg(long, value_name = "WORDS")]
-    basis: String,
-    /// What it holds, in a few words that everyone may read
-    #[arg(long, value_name = "WORDS", default_value = "not described")]
-    content: String,
-    /// The share to write [default: the file's name, then `.share`, here]
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Hide how many recipients there are
-    #[arg(long)]
-    hide_recipients: bool,
-    /// Hide the exact size
-    #[arg(long)]
-    hide_size: bool,
     #[command(flatten)]
-    own: OwnKeys,
+    outgoing: Outgoing,
+    #[command(flatten)]
+    query: Query,
     /// The file to seal
-    #[arg(value_name = "PATH")]
-    path: PathBuf,
+    #[arg(value_name = "PATH", conflicts_with_all = ["record", "all", "types"],
+          required_unless_present_any = ["record", "all", "types"])]
+    path: Option<PathBuf>,
 }
 
 impl Seal {
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
-        let recipients = self.to.iter().map(|to| recipient(to)).collect::<Result<Vec<_>>>()?;
-        let terms = self.terms(context)?;
-        let source = file(&self.path)?;
-        let keys = self.own.newest()?;
-        let issuer = keys.identity();
-        let (ledger, previous) = LedgerFile::open(context, issuer.public().fingerprint())?;
-        let path = self.out.clone().unwrap_or_else(|| format!("{}.share", source.name).into());
-        let new = NewFile::create(&path)?;
-        let sealing = Sealing {
-            issuer,
-            recipients: &recipients,
-            terms: Terms { previous, ..terms },
-            name: &source.name,
-            hide_recipients: self.hide_recipients,
-            hide_size: self.hide_size,
+        let sealed = if let Some(path) = &self.path {
+            let source = file(path)?;
+            let ready = self.outgoing.ready(context, &source.name, "not described")?;
+            ready.seal(context, source.content, source.bytes)?
+        } else {
+            let words = "FHIR R4 resources, one a line";
+            records(&self.query, self.outgoing.ready(context, RECORDS, words)?, context)?
         };
-        let random = &mut outside::random;
-        let manifest = seal(&sealing, source.content, source.bytes, &new.file, random)?;
-        // Given is what the ledger says: the share has its name only after its line is written.
-        ledger.append(Way::Given, &manifest)?;
-        new.keep()?;
-        let members = [("file", path.display().to_string().into())];
-        sharing::tell(context, &manifest, members, sharing::file_line(&path))?;
+        sealed.tell(context)?;
         Ok(Exit::Done)
     }
+}
 
-    fn terms(&self, context: &Context) -> Result<Terms> {
-        if context.purpose().is_empty() {
-            return Err(Fault::usage("a purpose is needed: give --purpose").into());
-        }
-        let until = match &*self.until {
-            "none" => None,
-            day => Some(Moment::last_of_day(day).map_err(|error| Fault::usage(error.to_string()))?),
-        };
-        Ok(Terms {
-            created: sharing::now()?,
-            until,
-            purpose: context.purpose().to_owned(),
-            basis: self.basis.clone(),
-            content: self.content.clone(),
-            previous: None,
-        })
+fn records(query: &Query, ready: Ready, context: &Context) -> Result<Sealed> {
+    let author = context.author()?;
+    let node = context.open_present()?;
+    let mut spooling = Spooling::beside(ready.path())?;
+    if query.write(&node, context.by(&author), &mut spooling)? == 0 {
+        return Err(Fault::not_found("there is no such resource: nothing was sealed").into());
     }
+    let spool = spooling.finish()?;
+    let bytes = spool.size_bytes();
+    ready.seal(context, spool, bytes)
 }
 
 /// What is sealed.
@@ -116,12 +77,4 @@ fn file(path: &Path) -> Result<Source> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Fault::usage("the file's name is not UTF-8"))?.to_owned();
     Ok(Source { name, content: file, bytes: about.len() })
-}
-
-fn recipient(text: &str) -> Result<PublicRecipient> {
-    if text.starts_with("age1pq1") {
-        let recipient = age::recipient_from_text(text);
-        return recipient.map_err(|error| Fault::usage(error.to_string()).into());
-    }
-    Ok(keyring::public_file(Path::new(text))?.recipient().clone())
 }

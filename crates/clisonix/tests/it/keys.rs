@@ -76,6 +76,29 @@ fn keys_are_made_rotated_exported_and_revoked() {
 }
 
 #[test]
+fn keys_are_revoked_without_the_secret() {
+    let site = site(PASS_PHRASE);
+    let made = objects(&site, &["new", "institute"]).remove(0);
+    let kept = site.path("elsewhere");
+    fs::rename(text(&made, "prepared_file"), &kept).expect("moved");
+    let rotated = objects(&site, &["rotate", "institute"]).remove(0);
+    fs::remove_file(text(&made, "secret_file")).expect("lost");
+    fs::remove_file(site.path("pass")).expect("lost");
+
+    let kept = kept.to_string_lossy().into_owned();
+    let wrong = run(&site, &["revoke", "institute", "--prepared", text(&rotated, "public_file")]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.err);
+    let revoked = objects(&site, &["revoke", "institute", "--prepared", &kept]).remove(0);
+    assert_eq!((text(&revoked, "state"), number(&revoked, "generation")), ("revoked", 1));
+    assert_eq!(text(&revoked, "reason"), "compromised");
+    assert_eq!(run(&site, &["revoke", "institute", "--prepared", &kept]).code, Some(2));
+    assert_eq!(text(&objects(&site, &["list"])[0], "state"), "current");
+    let exported =
+        run(&site, &["export", "institute", "--generation", "1", "--what", "revocation"]);
+    assert_eq!(exported.out, fs::read_to_string(&kept).expect("the statement"));
+}
+
+#[test]
 fn a_secret_that_others_can_read_is_refused() {
     let site = site(PASS_PHRASE);
     assert_eq!(run(&site, &["new", "lab", "--profile", "cnsa2"]).code, Some(0));

@@ -9,6 +9,8 @@ mod editing;
 mod faults;
 mod import;
 mod keys;
+mod parties;
 mod reading;
+mod research;
 mod shares;
 mod site;

@@ -3,77 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use clisonix_fhir::json::{self, Value};
+use clisonix_fhir::json::Value;
 
-use crate::site::{Ended, Site, number, text};
-
-const REPORT: &str = "one line\nanother line\n";
-
-/// Two parties, `clinic` and `lab`, each with keys and a data directory of its own.
-struct Parties {
-    clinic: Site,
-    lab: Site,
-}
-
-impl Parties {
-    fn new() -> Self {
-        let parties = Self { clinic: Site::new(), lab: Site::new() };
-        for (site, name) in [(&parties.clinic, "clinic"), (&parties.lab, "lab")] {
-            let file = site.file("pass", "four words for tests\n");
-            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("permissions");
-            let made = run(site, &["keys", "new", name]);
-            assert_eq!(made.code, Some(0), "{}", made.err);
-        }
-        parties
-    }
-
-    fn clinic_keys(&self) -> String {
-        self.clinic.path("keys/clinic/1.pub").to_string_lossy().into_owned()
-    }
-
-    fn lab_keys(&self) -> String {
-        self.lab.path("keys/lab/1.pub").to_string_lossy().into_owned()
-    }
-
-    /// The clinic seals the report for the lab; returns the share's path.
-    fn seal(&self, name: &str, until: &str, more: &[&str]) -> String {
-        let file = self.clinic.file("report.txt", REPORT);
-        let share = self.clinic.path(name).to_string_lossy().into_owned();
-        let lab = self.lab_keys();
-        let seal = ["seal", &file, "--to", &lab, "--as", "clinic", "--out", &share];
-        let terms = ["--until", until, "--basis", "consent of May", "--purpose", "second opinion"];
-        let ended = run(&self.clinic, &[&seal[..], &terms, more].concat());
-        assert_eq!(ended.code, Some(0), "{}", ended.err);
-        share
-    }
-
-    /// The lab opens a share of the clinic into `out`.
-    fn open(&self, share: &str, out: &str) -> Ended {
-        let clinic = self.clinic_keys();
-        run(&self.lab, &["open", share, "--from", &clinic, "--as", "lab", "--out", out])
-    }
-}
-
-fn run(site: &Site, arguments: &[&str]) -> Ended {
-    let mut command = site.command();
-    command.env("CLISONIX_KEYS", site.path("keys"));
-    command.env("CLISONIX_PASSPHRASE_FILE", site.path("pass"));
-    Ended::of(&command.args(arguments).output().expect("the program runs"))
-}
-
-fn objects(site: &Site, arguments: &[&str]) -> Vec<Value> {
-    let ended = run(site, &[arguments, &["--json"]].concat());
-    assert_eq!(ended.code, Some(0), "stderr: {}", ended.err);
-    ended.out.lines().map(|line| json::parse(line.as_bytes()).expect("JSON")).collect()
-}
-
-/// The names in a site's folder that only a command that was cut short leaves.
-fn unfinished(site: &Site) -> Vec<String> {
-    let entries = fs::read_dir(site.path("")).expect("a folder");
-    let names = entries.map(|entry| entry.expect("an entry").file_name());
-    let names = names.map(|name| name.to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with('.')).collect()
-}
+use crate::parties::{Parties, REPORT, objects, run, unfinished};
+use crate::site::{Site, bundle, number, text};
 
 #[test]
 fn a_file_is_sealed_verified_without_a_key_opened_and_listed() {
@@ -133,6 +66,11 @@ fn what_must_not_be_opened_is_refused_and_leaves_nothing() {
     assert_eq!(run(&parties.lab, &open).code, Some(2), "nobody is trusted by default");
     assert_eq!(run(&parties.lab, &["verify", &share, "--from", &lab]).code, Some(7));
 
+    // Trust is looked at before the key: a share from nobody known does not ask for a pass-phrase.
+    let strange = ["open", &share, "--from", &lab, "--as", "clinic", "--out", &out];
+    let strange = run(&parties.clinic, &strange);
+    assert!(strange.err.contains("not trusted"), "{}", strange.err);
+
     let expired = parties.seal("old.share", "2020-01-01", &[]);
     let refused = parties.open(&expired, &out);
     assert_eq!(refused.code, Some(7), "{}", refused.err);
@@ -182,4 +120,75 @@ fn a_share_needs_a_purpose_and_a_ledger_that_holds() {
     let sealed = run(&parties.clinic, &[&seal[..], &to, &purpose].concat());
     assert_eq!(sealed.code, Some(6), "{}", sealed.err);
     assert!(!parties.clinic.path("two.share").exists());
+}
+
+#[test]
+fn records_are_sealed_as_lines_and_loaded_in_one_command() {
+    let parties = Parties::new();
+    let file = parties.clinic.file("bundle.json", bundle("clinic", "low"));
+    assert_eq!(run(&parties.clinic, &["import", &file]).code, Some(0));
+    let (clinic, lab) = (parties.clinic_keys(), parties.lab_keys());
+    let seal = |name: &str, what: &[&str]| {
+        let share = parties.clinic.path(name).to_string_lossy().into_owned();
+        let to = ["seal", "--to", &lab, "--as", "clinic", "--until", "none", "--basis", "consent"];
+        let more = ["--purpose", "second opinion", "--out", &share];
+        let ended = run(&parties.clinic, &[&to[..], &more, what].concat());
+        (share, ended)
+    };
+    let (whole, ended) = seal("whole.share", &["--record", "MRN-1"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let printed =
+        run(&parties.lab, &["open", &whole, "--from", &clinic, "--as", "lab", "--out", "-"]);
+    assert_eq!(printed.out.lines().count(), 2, "{}", printed.out);
+    let (all, ended) = seal("all.share", &["--all"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let again = run(&parties.lab, &["open", &all, "--from", &clinic, "--as", "lab", "--out", "-"]);
+    assert_eq!(again.out, printed.out);
+    let (allergies, ended) = seal("types.share", &["--type", "AllergyIntolerance"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let some =
+        run(&parties.lab, &["open", &allergies, "--from", &clinic, "--as", "lab", "--out", "-"]);
+    assert_eq!(some.out.lines().count(), 1);
+    assert!(some.out.contains("91936005"), "{}", some.out);
+
+    assert_eq!(seal("none.share", &["--type", "Immunization"]).1.code, Some(4));
+    assert_eq!(seal("none.share", &["--type", "Nothing"]).1.code, Some(2));
+    assert_eq!(seal("none.share", &["--record", "MRN-2"]).1.code, Some(4));
+    assert_eq!(seal("none.share", &["--all", &file]).1.code, Some(2), "one or the other");
+    assert!(!parties.clinic.path("none.share").exists());
+
+    let open = ["open", &whole, "--from", &clinic, "--as", "lab", "--load"];
+    let loaded = objects(&parties.lab, &open).remove(0);
+    assert_eq!(number(loaded.get("loaded").expect("a summary"), "messages_applied"), 2);
+    let shown = run(&parties.lab, &["show", "MRN-1"]);
+    assert!(shown.out.contains("Testa") && shown.out.contains("Allergy to penicillin"));
+    assert!(unfinished(&parties.clinic).is_empty() && unfinished(&parties.lab).is_empty());
+}
+
+#[test]
+fn a_share_is_taken_back_by_who_gave_it() {
+    let parties = Parties::new();
+    let share = parties.seal("one.share", "none", &[]);
+    let clinic = parties.clinic_keys();
+    let given = objects(&parties.clinic, &["shares", "list"]).remove(0);
+    let name = text(&given, "share").to_owned();
+    let out = parties.clinic.path("one.withdrawal").to_string_lossy().into_owned();
+    let withdraw = ["shares", "withdraw", &name, "--as", "clinic", "--out", &out];
+    assert_eq!(run(&parties.lab, &["shares", "withdraw", &name, "--as", "lab"]).code, Some(4));
+    assert_eq!(run(&parties.clinic, &["shares", "withdraw", "x", "--as", "clinic"]).code, Some(2));
+    let withdrawn = run(&parties.clinic, &withdraw);
+    assert_eq!(withdrawn.code, Some(0), "{}", withdrawn.err);
+    assert_eq!(run(&parties.clinic, &withdraw).code, Some(2), "once is enough");
+
+    let verify = ["verify", &share, "--from", &clinic];
+    assert_eq!(run(&parties.lab, &verify).code, Some(0), "who has no statement sees none");
+    let refused = run(&parties.lab, &[&verify[..], &["--from", &out]].concat());
+    assert_eq!(refused.code, Some(7), "{}", refused.err);
+    assert!(refused.err.contains("was withdrawn"), "{}", refused.err);
+    let lab = parties.lab_keys();
+    let strange = run(&parties.lab, &["verify", &share, "--from", &lab, "--from", &out]);
+    assert_eq!(strange.code, Some(2), "{}", strange.err);
+    let ways = objects(&parties.clinic, &["shares", "list"]);
+    let ways: Vec<&str> = ways.iter().map(|it| text(it, "way")).collect();
+    assert_eq!(ways, ["given", "withdrawn"]);
 }
