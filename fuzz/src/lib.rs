@@ -7,6 +7,7 @@ mod age;
 mod apply;
 mod armor;
 mod bytes;
+mod checkpoint;
 mod decode;
 mod fhirpath;
 mod key;
@@ -27,6 +28,11 @@ pub fn age(data: &[u8]) {
 /// Armour of age files.
 pub fn armor(data: &[u8]) {
     armor::run(data);
+}
+
+/// Statements about changes, proofs of equivocation.
+pub fn checkpoint(data: &[u8]) {
+    checkpoint::run(data);
 }
 
 /// Key files, public keys and statements.
