@@ -7,6 +7,7 @@ mod age;
 mod apply;
 mod armor;
 mod bytes;
+mod checkpoint;
 mod decode;
 mod fhirpath;
 mod key;
@@ -27,6 +28,11 @@ pub fn age(data: &[u8]) {
 /// Armour of age files.
 pub fn armor(data: &[u8]) {
     armor::run(data);
+}
+
+/// Statements about changes, proofs of equivocation.
+pub fn checkpoint(data: &[u8]) {
+    checkpoint::run(data);
 }
 
 /// Key files, public keys and statements.
@@ -65,6 +71,6 @@ pub fn text(data: &[u8]) {
 }
 
 /// Seeds that are real bytes: target, name, input.
-pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     seeds::all()
 }

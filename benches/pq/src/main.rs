@@ -2,6 +2,7 @@
 //! classical algorithms that they replace, in CPU time of one thread; and one large file sealed and
 //! opened beside its cipher alone, the Rust `age` crate and typage, all in one run.
 
+mod changes;
 mod links;
 mod operations;
 #[path = "../../crdt/src/report.rs"]
@@ -41,6 +42,7 @@ fn main() -> Result<()> {
     sharing::run(mib, &mut report)?;
     operations::run(spell, &mut report)?;
     links::run(spell, &mut report)?;
+    changes::run(spell, &mut report)?;
     report.close();
     Ok(())
 }
@@ -61,10 +63,20 @@ fn rows() -> Vec<Row> {
         ("recipient_bytes", "public recipient key, B"),
         ("encapsulated_bytes", "encapsulated key, B"),
         ("link_bytes", "opening a link, both directions, B"),
+        ("checkpoint_bytes", "checkpoint of 64 changes, each, B"),
+        ("live_bytes", "one change signed provisionally, B"),
+    ];
+    let costs = [
+        ("checkpoint_sign_us", "sign a checkpoint of 64 changes, each"),
+        ("checkpoint_verify_us", "verify a checkpoint of 64 changes, each"),
+        ("live_sign_us", "sign one change provisionally"),
+        ("live_verify_us", "verify one change provisionally"),
     ];
     let rates = rates.map(|(name, title)| Row::new(name, title, "1/s", "higher"));
+    let costs = costs.map(|(name, title)| Row::new(name, title, "us", "lower"));
     rates
         .into_iter()
+        .chain(costs)
         .chain(sizes.map(|(name, title)| Row::new(name, title, "B", "lower")))
         .chain(sharing::rows())
         .collect()

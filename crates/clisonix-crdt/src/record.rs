@@ -149,6 +149,28 @@ impl Record {
         self.log.id(&self.id, &self.tables, change)
     }
 
+    /// The id of an actor's change by its sequence number.
+    pub fn id_by(&self, actor: ActorId, seq: u32) -> Option<ChangeId> {
+        self.id_of(self.known((actor, seq))?)
+    }
+
+    /// The sequence number of an actor's last change here, 0 if there is none.
+    pub fn last_seq(&self, actor: ActorId) -> u32 {
+        self.tables.actor_number(actor).map_or(0, |number| self.tables.last_seq(number))
+    }
+
+    /// The actors whose changes are here.
+    pub fn actors(&self) -> impl Iterator<Item = ActorId> + '_ {
+        self.tables.actors.iter().filter(|actor| actor.last.0 > 0).map(|actor| actor.id)
+    }
+
+    /// The actors of the changes from number `first` on, in order of arrival here (see
+    /// [`Self::change_count`]).
+    pub fn actors_since(&self, first: usize) -> BTreeSet<ActorId> {
+        let rows = self.log.rows_from(first as ChangeNo);
+        rows.map(|(_, row)| self.tables.actor(row.stamp.actor)).collect()
+    }
+
     /// The number of a change by its id.
     pub(crate) fn number_of(&self, id: &ChangeId) -> Option<ChangeNo> {
         self.find_change(|other| other == id)

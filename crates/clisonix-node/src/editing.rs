@@ -126,7 +126,8 @@ impl Node {
         }
         let record = inside.records.record(&self.store, name)?;
         let origin = Origin { author: by.author, time: edit_time(record, now), source: None };
-        let change = edit(record, &origin, &mut Actors(&mut *inside.outside));
+        let mut actors = Actors { outside: &mut *inside.outside, signing: &mut inside.signing };
+        let change = edit(record, &origin, &mut actors);
         if record.has_lost_log() {
             inside.records.forget(name);
             return Err(NodeError::Damaged(name.to_owned()));
@@ -136,7 +137,9 @@ impl Node {
         };
         let mut batch = Batch::new();
         batch.access(access(by, action, now, Some(record))?)?;
-        let indexed = index_entries(&mut batch, record, record.change_count() - 1);
+        let first = record.change_count() - 1;
+        let indexed = index_entries(&mut batch, record, first)
+            .and_then(|()| inside.signing.note(&mut batch, record, first, now));
         self.make_durable(name, indexed.map(|()| batch), &mut inside.records)?;
         Ok(Edited { record: name.to_owned(), change: Some(change) })
     }

@@ -5,6 +5,8 @@ use clisonix_fhir::issue::Issue;
 use clisonix_store::{AccessLogError, BackupError, OpenError, ReadError, WriteError};
 use thiserror::Error;
 
+use crate::signing::SignedError;
+
 /// Why an operation failed; nothing of it was applied.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -33,6 +35,12 @@ pub enum NodeError {
     /// Another node's changes were refused.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// Signed changes were refused, or nothing can be signed.
+    #[error(transparent)]
+    Signed(#[from] SignedError),
+    /// A proof of equivocation proves nothing.
+    #[error(transparent)]
+    Equivocation(#[from] clisonix_pq::checkpoint::EquivocationError),
     /// An input cannot be read from where it comes from.
     #[error("the input cannot be read")]
     Input(#[from] std::io::Error),

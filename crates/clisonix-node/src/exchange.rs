@@ -116,7 +116,7 @@ impl Node {
 }
 
 /// What a batch holds of received changes beside the record's own rows.
-fn imported(
+pub(crate) fn imported(
     record: &Record,
     before: usize,
     key: &[u8],

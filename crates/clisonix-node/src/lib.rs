@@ -15,12 +15,14 @@ mod quarantine;
 mod reading;
 mod records;
 mod sharing;
+mod signing;
 mod stored;
 mod upgrade;
 
 /// What the operations give and take from the crates below.
 pub use clisonix_crdt::{
-    ChangeId, ChangeInfo, EditError, HybridTime, ReceiveError, Received, Refusal, RefusalReason,
+    ActorId, ChangeId, ChangeInfo, EditError, HybridTime, ReceiveError, Received, Refusal,
+    RefusalReason,
 };
 pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, OpenError, ReadError, WriteError,
@@ -32,3 +34,6 @@ pub use node::{By, Node};
 pub use outside::Outside;
 pub use quarantine::Quarantined;
 pub use reading::{Patient, RecordText};
+pub use signing::{
+    ActorStanding, Checkpointed, MAX_STATEMENTS, OVERDUE_MS, SignedChanges, SignedError,
+};

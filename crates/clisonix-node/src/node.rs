@@ -11,6 +11,7 @@ use crate::error::NodeError;
 use crate::outside::Outside;
 use crate::reading::text_of;
 use crate::records::{Records, replay};
+use crate::signing::Signing;
 use crate::upgrade::upgrade;
 
 /// What the store may hold of its file in memory, in bytes; records have their own limit.
@@ -36,6 +37,7 @@ pub struct Node {
 pub(crate) struct Inside {
     pub(crate) outside: Box<dyn Outside>,
     pub(crate) records: Records,
+    pub(crate) signing: Signing,
 }
 
 impl Node {
@@ -62,7 +64,7 @@ impl Node {
     /// [`NodeError::Damaged`] if a record of an older program's store cannot be read.
     pub fn over(store: Store, outside: Box<dyn Outside>) -> Result<Self, NodeError> {
         upgrade(&store)?;
-        let inside = Inside { outside, records: Records::default() };
+        let inside = Inside { outside, records: Records::default(), signing: Signing::default() };
         Ok(Self { store, inside: Mutex::new(inside) })
     }
 

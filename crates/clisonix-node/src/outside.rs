@@ -2,6 +2,8 @@
 
 use clisonix_crdt::{ActorId, ActorSecret, ActorSource};
 
+use crate::signing::Signing;
+
 /// Clock and random source of a node; the node itself reads neither.
 pub trait Outside: Send {
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -10,14 +12,14 @@ pub trait Outside: Send {
     fn random(&mut self, bytes: &mut [u8]);
 }
 
-/// Makes actors from an [`Outside`].
-pub(crate) struct Actors<'a>(pub(crate) &'a mut dyn Outside);
+/// Makes actors from an [`Outside`], for whom the node signs.
+pub(crate) struct Actors<'a> {
+    pub(crate) outside: &'a mut dyn Outside,
+    pub(crate) signing: &'a mut Signing,
+}
 
 impl ActorSource for Actors<'_> {
     fn fresh(&mut self) -> (ActorId, ActorSecret) {
-        let (mut id, mut secret) = ([0; 16], [0; 32]);
-        self.0.random(&mut id);
-        self.0.random(&mut secret);
-        (ActorId(id), ActorSecret(secret))
+        self.signing.fresh(self.outside)
     }
 }

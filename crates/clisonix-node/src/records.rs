@@ -92,6 +92,11 @@ impl Records {
         self.held.remove(id);
     }
 
+    /// Forgets every record that the store has as it is.
+    pub(crate) fn forget_stored(&mut self) {
+        self.held.retain(|id, _| self.unstored.contains_key(id));
+    }
+
     /// Notes that a load has changed the record and that the store does not have the change yet.
     pub(crate) fn hold(&mut self, id: &str) {
         *self.unstored.entry(id.into()).or_default() += 1;

@@ -10,6 +10,7 @@
 //!   and X25519 together.
 //! - [`link`] connects two nodes: TLS 1.3 with a post-quantum key exchange, both ends proved by
 //!   their identities. With the feature `link` only, which is there by default.
+//! - [`checkpoint`] signs chains of changes: provisionally at once, finally a little later.
 //! - [`share`] seals data for named recipients and a purpose, signed; its payload is an [`age`] file.
 //! - [`Keys`] are an identity and a recipient key under one name; [`key_file`] wraps them under a
 //!   pass-phrase, [`PublicKeys`] is what others get, [`Succession`] and [`Revocation`] say what
@@ -23,6 +24,7 @@
 
 pub mod aead;
 pub mod age;
+pub mod checkpoint;
 pub mod composite;
 pub mod digest;
 pub mod ed25519;

@@ -31,7 +31,13 @@ pub(super) const HOUSE: &[Row] = &[
     Row { name: "clisonix-demo", uses: &["clisonix-fhir"], tests: &["clisonix-ingest"] },
     Row {
         name: "clisonix-node",
-        uses: &["clisonix-crdt", "clisonix-fhir", "clisonix-ingest", "clisonix-store"],
+        uses: &[
+            "clisonix-crdt",
+            "clisonix-fhir",
+            "clisonix-ingest",
+            "clisonix-pq",
+            "clisonix-store",
+        ],
         tests: &[],
     },
     Row {

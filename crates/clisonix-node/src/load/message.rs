@@ -123,7 +123,8 @@ impl Load<'_> {
         let objects: Vec<(&Object, Coverage)> = objects.map(|object| (object, coverage)).collect();
         let ids: Vec<EntryId> = objects.iter().filter_map(|(object, _)| entry_id(object)).collect();
         let fresh: Vec<&EntryId> = ids.iter().filter(|id| !record.knows(id)).collect();
-        let change = record.state(&objects, &origin, &mut Actors(&mut *inside.outside));
+        let mut actors = Actors { outside: &mut *inside.outside, signing: &mut inside.signing };
+        let change = record.state(&objects, &origin, &mut actors);
         if record.has_lost_log() {
             inside.records.forget(id);
             return Err(NodeError::Damaged(id.to_owned()));
@@ -132,6 +133,8 @@ impl Load<'_> {
             return Ok(false);
         }
         let access = access(self.by, Action::Import, now, Some(record));
+        let first = record.change_count() - 1;
+        let noted = inside.signing.note(&mut self.batch, record, first, now);
         // Its operations stand in the record, in the log and as what is shown.
         self.dirty_bytes += 3 * record.size_since(record.change_count() - 1);
         if self.dirty.insert(id.to_owned()) {
@@ -147,6 +150,7 @@ impl Load<'_> {
         for (object, _) in &objects {
             put_identifiers(&mut self.batch, object, id)?;
         }
+        noted?;
         self.batch.access(access?)?;
         self.accesses += 1;
         Ok(true)

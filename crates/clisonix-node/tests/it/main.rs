@@ -15,6 +15,7 @@ mod crash;
 #[path = "../../../clisonix-store/tests/it/disk.rs"]
 mod disk;
 mod large;
+mod signed;
 
 use std::path::Path;
 

@@ -9,6 +9,8 @@ use crate::vectors;
 mod age;
 #[path = "../../../../fuzz/src/armor.rs"]
 mod armor;
+#[path = "../../../../fuzz/src/checkpoint.rs"]
+mod checkpoint;
 #[path = "../../../../fuzz/src/key.rs"]
 mod key;
 #[path = "../../../../fuzz/src/share.rs"]
@@ -19,8 +21,13 @@ type Target = fn(&[u8]);
 #[test]
 fn every_kept_input_is_taken_or_refused() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
-    let targets: [(&str, Target); 4] =
-        [("age", age::run), ("armor", armor::run), ("key", key::run), ("share", share::run)];
+    let targets: [(&str, Target); 5] = [
+        ("age", age::run),
+        ("armor", armor::run),
+        ("checkpoint", checkpoint::run),
+        ("key", key::run),
+        ("share", share::run),
+    ];
     for (target, run) in targets {
         let mut files = vectors::all_files(&fuzz.join("corpus").join(target));
         assert!(!files.is_empty(), "no corpus of {target}");

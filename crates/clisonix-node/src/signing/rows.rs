@@ -1,0 +1,268 @@
+//! The rows of signed changes in the store's index.
+//!
+//! | key | value |
+//! |---|---|
+//! | `k`, `0`, record, `0`, actor | nonce, author, final and provisional place, provisional since |
+//! | `p`, `0`, record | since when it has own changes that are under no checkpoint |
+//! | `t`, `0`, digest of a checkpoint | the checkpoint |
+//! | `x`, `0`, record, `0`, time, digest | a statement about the record: how far, by actor; the statement, unless it is a checkpoint |
+//! | `z`, `0`, actor | a proof of equivocation |
+
+use std::collections::BTreeMap;
+
+use clisonix_crdt::{ActorId, Record};
+use clisonix_pq::Fingerprint;
+use clisonix_pq::checkpoint::{Chain, Equivocation, Mark, Running, Standing, Statement};
+use clisonix_store::{Batch, Row, Snapshot, Span, Table};
+use sha2::{Digest, Sha256};
+
+use crate::error::NodeError;
+
+/// What is stored of one chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChainRow {
+    pub(super) nonce: [u8; 16],
+    pub(super) author: Fingerprint,
+    pub(super) chain: Chain,
+    /// Since when a part of it is provisional.
+    pub(super) since_ms: u64,
+}
+
+impl ChainRow {
+    /// A chain of which nothing is signed yet.
+    pub(super) fn new(actor: ActorId, nonce: [u8; 16], author: Fingerprint) -> Self {
+        Self { nonce, author, chain: Chain::new(&actor.0), since_ms: 0 }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let (confirmed, signed) = (self.chain.confirmed, self.chain.signed);
+        let mut out = [self.nonce.as_slice(), &self.author.to_bytes()].concat();
+        for mark in [confirmed, signed] {
+            out.extend(mark.seq.to_be_bytes());
+            out.extend(mark.hash.to_bytes());
+        }
+        out.extend(self.since_ms.to_be_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (&nonce, rest) = bytes.split_first_chunk()?;
+        let (&author, rest) = rest.split_first_chunk()?;
+        let (confirmed, rest) = read_mark(rest)?;
+        let (signed, rest) = read_mark(rest)?;
+        let since_ms = u64::from_be_bytes(rest.try_into().ok()?);
+        let (author, chain) = (Fingerprint::from_bytes(author), Chain { confirmed, signed });
+        Some(Self { nonce, author, chain, since_ms })
+    }
+}
+
+fn read_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
+    let (seq, rest) = bytes.split_first_chunk()?;
+    let (&hash, rest) = rest.split_first_chunk()?;
+    Some((Mark { seq: u64::from_be_bytes(*seq), hash: Running::from_bytes(hash) }, rest))
+}
+
+fn of_record(letter: u8, record: &str) -> Vec<u8> {
+    [&[letter, 0], record.as_bytes(), &[0]].concat()
+}
+
+fn damaged(record: &str) -> NodeError {
+    NodeError::Damaged(record.to_owned())
+}
+
+/// The chains of a record.
+pub(super) fn chains(
+    snapshot: &Snapshot,
+    record: &str,
+) -> Result<BTreeMap<ActorId, ChainRow>, NodeError> {
+    let prefix = of_record(b'k', record);
+    let mut chains = BTreeMap::new();
+    for row in snapshot.rows(Table::Index, &Span::prefix(&prefix))? {
+        let row = row?;
+        let actor = row.key.strip_prefix(&*prefix).and_then(|actor| actor.try_into().ok());
+        let chain = ChainRow::decode(&row.value);
+        let (actor, chain) = actor.zip(chain).ok_or_else(|| damaged(record))?;
+        chains.insert(ActorId(actor), chain);
+    }
+    Ok(chains)
+}
+
+pub(super) fn put_chain(
+    batch: &mut Batch,
+    record: &str,
+    actor: ActorId,
+    row: &ChainRow,
+) -> Result<(), NodeError> {
+    let key = [of_record(b'k', record).as_slice(), &actor.0].concat();
+    batch.put(Table::Index, &key, row.encode())?;
+    Ok(())
+}
+
+/// The chains that are provisional since a time or longer.
+pub(super) fn overdue(
+    snapshot: &Snapshot,
+    since_ms: u64,
+) -> Result<Vec<(String, ActorId)>, NodeError> {
+    let mut found = Vec::new();
+    for row in snapshot.rows(Table::Index, &Span::prefix(b"k\0"))? {
+        let row = row?;
+        let chain = ChainRow::decode(&row.value);
+        let Some(ChainRow { chain, since_ms: since, .. }) = chain else { continue };
+        if chain.signed.seq == chain.confirmed.seq || since > since_ms {
+            continue;
+        }
+        let name = row.key.get(2..).and_then(|name| name.split_last_chunk::<16>());
+        let Some((name, actor)) = name else { continue };
+        let name = name.strip_suffix(&[0]).and_then(|name| String::from_utf8(name.to_vec()).ok());
+        found.extend(name.map(|name| (name, ActorId(*actor))));
+    }
+    Ok(found)
+}
+
+fn pending_key(record: &str) -> Vec<u8> {
+    [b"p\0", record.as_bytes()].concat()
+}
+
+/// Notes that a record has own changes that are under no checkpoint.
+pub(super) fn put_pending(batch: &mut Batch, record: &str, since_ms: u64) -> Result<(), NodeError> {
+    batch.put(Table::Index, &pending_key(record), since_ms.to_be_bytes().to_vec())?;
+    Ok(())
+}
+
+pub(super) fn remove_pending(batch: &mut Batch, record: &str) -> Result<(), NodeError> {
+    batch.remove(Table::Index, &pending_key(record))?;
+    Ok(())
+}
+
+/// The records that have own changes under no checkpoint, and since when.
+pub(super) fn pending(snapshot: &Snapshot) -> Result<BTreeMap<String, u64>, NodeError> {
+    let mut found = BTreeMap::new();
+    for row in snapshot.rows(Table::Index, &Span::prefix(b"p\0"))? {
+        let row = row?;
+        let name = row.key.get(2..).and_then(|name| String::from_utf8(name.to_vec()).ok());
+        let since = row.value.as_slice().try_into().ok().map(u64::from_be_bytes);
+        found.extend(name.zip(since));
+    }
+    Ok(found)
+}
+
+/// A statement about a record.
+pub(super) struct StatementRow {
+    key: Vec<u8>,
+    digest: [u8; 32],
+    /// The number of the last change that it speaks of, by actor.
+    pub(super) reaches: Vec<(ActorId, u64)>,
+    /// A provisional statement; checkpoints, which speak of many records, stand apart.
+    provisional: Option<Vec<u8>>,
+}
+
+impl StatementRow {
+    /// The statement.
+    pub(super) fn bytes(&self, snapshot: &Snapshot, record: &str) -> Result<Vec<u8>, NodeError> {
+        match &self.provisional {
+            Some(bytes) => Ok(bytes.clone()),
+            None => snapshot
+                .value(Table::Index, &checkpoint_key(&self.digest))?
+                .ok_or_else(|| damaged(record)),
+        }
+    }
+
+    fn read(row: Row) -> Option<Self> {
+        let (_, &digest) = row.key.split_last_chunk()?;
+        let (count, rest) = row.value.split_first_chunk()?;
+        let count = usize::from(u16::from_be_bytes(*count));
+        let (reaches, statement) = rest.split_at_checked(count * 24)?;
+        let reach = |bytes: &[u8; 24]| {
+            let (&actor, last) = bytes.split_first_chunk()?;
+            Some((ActorId(actor), u64::from_be_bytes(last.try_into().ok()?)))
+        };
+        let reaches = reaches.as_chunks().0.iter().map(reach).collect::<Option<_>>()?;
+        let provisional = (!statement.is_empty()).then(|| statement.to_vec());
+        Some(Self { digest, reaches, provisional, key: row.key })
+    }
+}
+
+fn checkpoint_key(digest: &[u8; 32]) -> Vec<u8> {
+    [b"t\0".as_slice(), digest].concat()
+}
+
+/// Adds a statement to each of these records, which have actors that it speaks of.
+pub(super) fn put_statement(
+    batch: &mut Batch,
+    statement: &Statement,
+    records: &BTreeMap<String, Vec<(ActorId, u64)>>,
+) -> Result<(), NodeError> {
+    let (bytes, is_final) = (statement.to_bytes(), statement.standing() == Standing::Final);
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    if is_final {
+        batch.put(Table::Index, &checkpoint_key(&digest), bytes.to_vec())?;
+    }
+    for (record, reaches) in records {
+        let time = statement.time_ms().to_be_bytes();
+        let key = [of_record(b'x', record).as_slice(), &time, &digest].concat();
+        // A statement has at most 4,096 spans.
+        let mut value = (reaches.len() as u16).to_be_bytes().to_vec();
+        for (actor, last) in reaches {
+            value.extend(actor.0);
+            value.extend(last.to_be_bytes());
+        }
+        if !is_final {
+            value.extend(bytes);
+        }
+        batch.put(Table::Index, &key, value)?;
+    }
+    Ok(())
+}
+
+/// The statements about a record, in order of their times.
+pub(super) fn statements(
+    snapshot: &Snapshot,
+    record: &str,
+) -> Result<Vec<StatementRow>, NodeError> {
+    let rows = snapshot.rows(Table::Index, &Span::prefix(&of_record(b'x', record)))?;
+    rows.map(|row| StatementRow::read(row?).ok_or_else(|| damaged(record))).collect()
+}
+
+/// Removes the provisional statements that say nothing any more that is not final.
+pub(super) fn remove_settled(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    record: &str,
+    chains: &BTreeMap<ActorId, ChainRow>,
+) -> Result<(), NodeError> {
+    let is_final = |(actor, last): &(ActorId, u64)| {
+        chains.get(actor).is_some_and(|row| row.chain.confirmed.seq >= *last)
+    };
+    for row in statements(snapshot, record)? {
+        if row.provisional.is_some() && row.reaches.iter().all(is_final) {
+            batch.remove(Table::Index, &row.key)?;
+        }
+    }
+    Ok(())
+}
+
+fn proof_key(actor: ActorId) -> Vec<u8> {
+    [b"z\0".as_slice(), &actor.0].concat()
+}
+
+pub(super) fn put_proof(batch: &mut Batch, proof: &Equivocation) -> Result<(), NodeError> {
+    batch.put(Table::Index, &proof_key(ActorId(proof.chain())), proof.to_bytes())?;
+    Ok(())
+}
+
+/// Whether an actor is known to have two histories.
+pub(super) fn has_proof(snapshot: &Snapshot, actor: ActorId) -> Result<bool, NodeError> {
+    Ok(snapshot.contains(Table::Index, &proof_key(actor))?)
+}
+
+/// All proofs of equivocation.
+pub(super) fn proofs(snapshot: &Snapshot) -> Result<Vec<Vec<u8>>, NodeError> {
+    let rows = snapshot.rows(Table::Index, &Span::prefix(b"z\0"))?;
+    rows.map(|row| Ok(row?.value)).collect()
+}
+
+/// The actors of a record that a statement speaks of, with the last change of each.
+pub(super) fn reaches(record: &Record, statement: &Statement) -> Vec<(ActorId, u64)> {
+    let here = statement.spans().map(|(chain, span)| (ActorId(chain), span.last));
+    here.filter(|(actor, _)| record.last_seq(*actor) > 0).collect()
+}

@@ -1,0 +1,269 @@
+//! Who signs changes, and whose signatures are known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::hkdf_sha256;
+use crate::ed25519::Ed25519;
+use crate::error::{KeyError, VerifyError};
+use crate::fingerprint::Fingerprint;
+use crate::form::{self, FormError};
+use crate::identity::{Context, Identity, PublicIdentity, Signature};
+use crate::keys::same_profile;
+use crate::primitive::Signing;
+use crate::profile::Profile;
+use crate::random::Random;
+use crate::secret::Secret;
+use crate::statement::{Revocation, signed, verify};
+
+use super::statement::{Standing, Statement};
+use super::{Span, StatementError};
+
+/// Most authors that one node knows.
+pub const MAX_AUTHORS: usize = 100_000;
+
+/// An identity that signs changes.
+///
+/// The halves of a composite key must not sign anything alone, so provisional statements have an
+/// Ed25519 key of their own, derived from the identity's seed. Of the profile `cnsa2` there is
+/// none: its authors make checkpoints only.
+pub struct Author {
+    identity: Identity,
+    live: Option<<Ed25519 as Signing>::Key>,
+    known: KnownAuthor,
+    statement: Option<LiveKey>,
+}
+
+impl Author {
+    /// Derives the key for provisional statements and signs the statement about it. `made_ms` is in
+    /// milliseconds since 1970-01-01T00:00:00Z.
+    pub fn new(
+        identity: Identity,
+        made_ms: u64,
+        random: &mut dyn Random,
+    ) -> Result<Self, KeyError> {
+        let mut known = KnownAuthor { identity: identity.public().clone(), live: None };
+        if identity.profile() == Profile::Cnsa2 {
+            return Ok(Self { identity, live: None, known, statement: None });
+        }
+        let mut derived = Ok(());
+        let seed = Secret::<32>::filled(|bytes| {
+            derived = hkdf_sha256(SALT, identity.seed(), &[], bytes);
+        });
+        derived?;
+        let live = Ed25519::key(seed.expose())?;
+        let statement = LiveKey::sign(&identity, &Ed25519::public(&live), made_ms, random)?;
+        known.live = Some(statement.key);
+        Ok(Self { identity, live: Some(live), known, statement: Some(statement) })
+    }
+
+    /// As others know it.
+    pub fn known(&self) -> &KnownAuthor {
+        &self.known
+    }
+
+    /// What stands for it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.known.fingerprint()
+    }
+
+    /// The statement that others get, once, over any way; none of the profile `cnsa2`.
+    pub fn live_key(&self) -> Option<&LiveKey> {
+        self.statement.as_ref()
+    }
+
+    /// Signs spans for immediate, provisional acceptance. `time_ms` is in milliseconds since
+    /// 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`StatementError::NoLiveKey`] of the profile `cnsa2`; [`StatementError::Spans`].
+    pub fn provisional(&self, spans: &[Span], time_ms: u64) -> Result<Statement, StatementError> {
+        let live = self.live.as_ref().ok_or(StatementError::NoLiveKey)?;
+        self.state(Standing::Provisional, spans, time_ms, |text| {
+            let text = provisional_text(text);
+            // Ed25519 takes nothing from the random source.
+            Ed25519::sign(live, &[], &text, &mut |_: &mut [u8]| {}).unwrap_or_default()
+        })
+    }
+
+    /// Signs spans for good. `time_ms` is in milliseconds since 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`StatementError::Spans`].
+    pub fn checkpoint(
+        &self,
+        spans: &[Span],
+        time_ms: u64,
+        random: &mut dyn Random,
+    ) -> Result<Statement, StatementError> {
+        self.state(Standing::Final, spans, time_ms, |text| {
+            self.identity.sign(CHECKPOINT, text, random).to_bytes().to_vec()
+        })
+    }
+
+    fn state(
+        &self,
+        standing: Standing,
+        spans: &[Span],
+        time_ms: u64,
+        sign: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Result<Statement, StatementError> {
+        let (author, suite) = (self.fingerprint(), self.identity.profile().suite());
+        Statement::make(standing, suite, author, time_ms, spans, sign)
+    }
+}
+
+/// An author whose statements can be verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownAuthor {
+    identity: PublicIdentity,
+    live: Option<[u8; 32]>,
+}
+
+impl KnownAuthor {
+    /// An identity that was compared; `live_key` is its [`LiveKey`] statement, if it has one.
+    pub fn new(identity: PublicIdentity, live_key: Option<&[u8]>) -> Result<Self, FormError> {
+        let live = live_key.map(|text| LiveKey::from_text(text, &identity)).transpose()?;
+        Ok(Self { identity, live: live.map(|live| live.key) })
+    }
+
+    /// The identity.
+    pub fn identity(&self) -> &PublicIdentity {
+        &self.identity
+    }
+
+    /// What stands for it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.identity.fingerprint()
+    }
+
+    /// Verifies the signature of a statement over `text`.
+    pub(super) fn verify(
+        &self,
+        standing: Standing,
+        text: &[u8],
+        signature: &[u8],
+    ) -> Result<(), StatementError> {
+        let wrong = |_: VerifyError| StatementError::Signature;
+        match standing {
+            Standing::Provisional => {
+                let live = self.live.as_ref().ok_or(StatementError::NoLiveKey)?;
+                Ed25519::verify(live, &[], &provisional_text(text), signature).map_err(wrong)
+            }
+            Standing::Final => {
+                let signature = Signature::from_bytes(signature);
+                self.identity.verify(CHECKPOINT, text, &signature).map_err(wrong)
+            }
+        }
+    }
+}
+
+/// The authors that are known, and those that are believed no more.
+#[derive(Clone, Debug, Default)]
+pub struct Authors {
+    listed: BTreeMap<Fingerprint, KnownAuthor>,
+    revoked: BTreeSet<Fingerprint>,
+}
+
+impl Authors {
+    /// Nobody.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an author, or takes a newer key of one.
+    ///
+    /// # Errors
+    /// [`StatementError::TooManyAuthors`].
+    pub fn add(&mut self, author: KnownAuthor) -> Result<(), StatementError> {
+        let name = author.fingerprint();
+        if self.listed.len() >= MAX_AUTHORS && !self.listed.contains_key(&name) {
+            return Err(StatementError::TooManyAuthors);
+        }
+        self.listed.insert(name, author);
+        Ok(())
+    }
+
+    /// Refuses what an identity signs from now on, whatever date it gives.
+    pub fn revoke(&mut self, revocation: &Revocation) {
+        self.revoked.insert(revocation.key());
+    }
+
+    /// An author that is known, revoked or not: for what was signed before.
+    pub fn known(&self, name: Fingerprint) -> Option<&KnownAuthor> {
+        self.listed.get(&name)
+    }
+
+    /// An author that is known and not revoked.
+    pub fn author(&self, name: Fingerprint) -> Result<&KnownAuthor, StatementError> {
+        if self.revoked.contains(&name) {
+            return Err(StatementError::Revoked);
+        }
+        self.listed.get(&name).ok_or(StatementError::UnknownAuthor)
+    }
+}
+
+/// A statement of an identity about the key of its provisional statements, as a file that anybody
+/// may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveKey {
+    made_ms: u64,
+    key: [u8; 32],
+    text: String,
+}
+
+impl LiveKey {
+    pub(super) fn sign(
+        identity: &Identity,
+        key: &[u8],
+        made_ms: u64,
+        random: &mut dyn Random,
+    ) -> Result<Self, KeyError> {
+        let lines = [
+            ("made", &*made_ms.to_string()),
+            ("key", &*identity.public().fingerprint().hexadecimal()),
+            ("live", &*form::to_base64(key)),
+        ];
+        let text = signed(KIND, &lines, identity, VOUCH, random);
+        Ok(Self { made_ms, key: KeyError::sized(WHAT, key)?, text })
+    }
+
+    /// Reads a statement and verifies that `identity` signed it.
+    pub fn from_text(bytes: &[u8], identity: &PublicIdentity) -> Result<Self, FormError> {
+        let [made, by, key, signature] =
+            form::read(bytes, KIND, ["made", "key", "live", "signature"])?;
+        verify(bytes, form::fingerprint("key", by)?, signature, identity, VOUCH)?;
+        same_profile(Profile::Hybrid, identity.profile())?;
+        Ok(Self {
+            made_ms: form::number("made", made)?,
+            key: KeyError::sized(WHAT, &form::base64("live", key)?)?,
+            text: String::from_utf8_lossy(bytes).into_owned(),
+        })
+    }
+
+    /// When it was signed, in milliseconds since 1970-01-01T00:00:00Z, by the signer's clock.
+    pub fn made_ms(&self) -> u64 {
+        self.made_ms
+    }
+
+    /// The public Ed25519 key.
+    pub fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    /// The statement as a file.
+    pub fn to_text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Ed25519 has no context, so what is signed says what it is.
+fn provisional_text(text: &[u8]) -> Vec<u8> {
+    [PROVISIONAL, text].concat()
+}
+
+const KIND: &str = "clisonix live key";
+const WHAT: &str = "public key of provisional statements";
+const VOUCH: Context = Context::new("clisonix live key 1");
+const SALT: &[u8] = b"clisonix live key 1";
+const PROVISIONAL: &[u8] = b"clisonix provisional 1\0";
+const CHECKPOINT: Context = Context::new("clisonix checkpoint 1");
