@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use clisonix_crdt::{Base, Coverage, EditError, Patch, Record, Source};
+use clisonix_crdt::text::TextEdits;
+use clisonix_crdt::{Base, Coverage, EditError, Erasure, Patch, Record, RefusalReason, Source};
 use clisonix_fhir::json::{self, Value};
 
 use super::bytes::Bytes;
@@ -88,7 +89,7 @@ pub(crate) fn run(data: &[u8]) {
 
 impl World {
     fn act(&mut self, data: &mut Bytes<'_>) {
-        let act = data.below(16);
+        let act = data.below(19);
         let at = data.below(3);
         match act {
             0..=3 => self.put(at, &Base::Current, data),
@@ -124,7 +125,10 @@ impl World {
                 });
             }
             14 => self.fork(at, data.below(3)),
-            _ => self.damage(at, data),
+            15 => self.damage(at, data),
+            16 => self.type_in(at, data),
+            17 => self.type_on(at, data),
+            _ => self.erase(at, data),
         }
     }
 
@@ -200,6 +204,48 @@ impl World {
         });
     }
 
+    /// Edits the text of a note as it is, or was.
+    fn type_in(&mut self, at: usize, data: &mut Bytes<'_>) {
+        let (id, pointer) = (entry_id("Observation/o"), data.one_of(&NOTES));
+        let base = if data.byte() < 192 { Base::Current } else { self.old(at, data) };
+        let edits = edits(data);
+        self.try_edit(at, None, |record, origin, actors| {
+            record.edit_text(&id, pointer, &edits, &base, origin, actors).map(drop)
+        });
+    }
+
+    /// Types letter after letter in a note, and nobody asks what is there.
+    fn type_on(&mut self, at: usize, data: &mut Bytes<'_>) {
+        let (id, pointer) = (entry_id("Observation/o"), data.one_of(&NOTES));
+        let site = &mut self.sites[at];
+        for _ in 0..=data.below(6) {
+            let edits = edits(data);
+            let _ = site.with(None, |record, origin, actors| {
+                record.type_text(&id, pointer, &edits, origin, actors)
+            });
+        }
+    }
+
+    /// Erases a value, an entry or everything, as it is or was.
+    fn erase(&mut self, at: usize, data: &mut Bytes<'_>) {
+        let id = entry_id(data.one_of(&ENTRIES));
+        let what = match data.below(8) {
+            0 => Erasure::Record,
+            1 | 2 => Erasure::Entry(&id),
+            3 | 4 => Erasure::Value { entry: &id, pointer: "/note/0" },
+            _ => Erasure::Value { entry: &id, pointer: data.one_of(&POINTERS) },
+        };
+        let base = if data.byte() < 192 { Base::Current } else { self.old(at, data) };
+        let site = &mut self.sites[at];
+        let before = site.record.state_bytes();
+        let outcome = site.with(None, |record, origin, actors| {
+            record.erase(&what, &base, "a reason", origin, actors)
+        });
+        if outcome.is_err() {
+            assert_eq!(site.record.state_bytes(), before, "a refused erasure changed the record");
+        }
+    }
+
     fn undo(&mut self, at: usize, data: &mut Bytes<'_>) {
         let history = self.sites[at].record.history(None);
         let Some(change) = history.get(data.below(history.len().clamp(1, 256))) else { return };
@@ -211,8 +257,9 @@ impl World {
 
     fn pull(&mut self, to: usize, from: usize) {
         let heads = self.sites[to].record.view().heads();
-        let bytes = self.sites[from].record.changes_since(&heads);
-        take(&mut self.sites[to].record, &bytes);
+        let from = &self.sites[from].record;
+        let (short, whole) = (from.changes_since(&heads), from.whole_changes_since(&heads));
+        take(&mut self.sites[to].record, &short, &whole);
     }
 
     fn reload(&mut self, at: usize) {
@@ -250,10 +297,11 @@ impl World {
     }
 
     fn finish(mut self, mut order: u64) {
-        let all: Vec<Vec<u8>> = self.sites.iter().map(|s| s.record.changes_since(&[])).collect();
+        let both = |record: &Record| (record.changes_since(&[]), record.whole_changes_since(&[]));
+        let all: Vec<_> = self.sites.iter().map(|site| both(&site.record)).collect();
         for site in &mut self.sites {
-            for bytes in &all {
-                take(&mut site.record, bytes);
+            for (short, whole) in &all {
+                take(&mut site.record, short, whole);
             }
         }
         let record = &self.sites[0].record;
@@ -267,16 +315,17 @@ impl World {
         }
         // One change a message, in any order, every third one twice, stored on the way.
         let ids: Vec<_> = record.history(None).iter().map(|change| change.id).collect();
-        let mut singles: Vec<_> = ids.iter().filter_map(|id| record.change(id)).collect();
+        let both = |id| Some((record.change(id)?, record.whole_change(id)?));
+        let mut singles: Vec<_> = ids.iter().filter_map(both).collect();
         for index in (1..singles.len()).rev() {
             order = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             singles.swap(index, (order >> 33) as usize % (index + 1));
         }
         let mut fresh = Record::new(NAME);
-        for (index, bytes) in singles.iter().enumerate() {
-            take(&mut fresh, bytes);
+        for (index, (short, whole)) in singles.iter().enumerate() {
+            take(&mut fresh, short, whole);
             if index % 3 == 0 {
-                take(&mut fresh, bytes);
+                take(&mut fresh, short, whole);
             }
             if index == singles.len() / 2 {
                 fresh = Record::load(&fresh.save()).expect("what was saved is read");
@@ -289,10 +338,31 @@ impl World {
     }
 }
 
-/// Honest changes are never refused.
-fn take(record: &mut Record, bytes: &[u8]) {
-    let received = record.receive(bytes).expect("an honest batch is read");
-    assert!(received.refused.is_empty(), "an honest change was refused: {:?}", received.refused);
+/// Honest changes are never refused; what overwrites something that was erased here is to come in
+/// whole form.
+fn take(record: &mut Record, short: &[u8], whole: &[u8]) {
+    let received = record.receive(short).expect("an honest batch is read");
+    let refused = &received.refused;
+    let is_base = refused.iter().all(|refused| refused.reason == RefusalReason::Base);
+    assert!(is_base, "an honest change was refused: {refused:?}");
+    if !refused.is_empty() {
+        let received = record.receive(whole).expect("an honest batch is read");
+        assert!(received.refused.is_empty(), "a change was refused: {:?}", received.refused);
+    }
+}
+
+const NOTES: [&str; 3] = ["/note/0/text", "/note/0/text", "/note/1/text"];
+const TYPED: [&str; 6] = ["a", "n", " bc", "\"\n", "😀", ""];
+
+/// Some edits near the beginning of a text.
+fn edits(data: &mut Bytes<'_>) -> TextEdits {
+    let mut edits = TextEdits::new();
+    for _ in 0..=data.below(2) {
+        let (position, count) = (data.below(5), data.below(8) / 6);
+        edits.delete(position, count).expect("there is room");
+        edits.insert(position, data.one_of(&TYPED)).expect("there is room");
+    }
+    edits
 }
 
 /// A resource of few words, so that edits meet.

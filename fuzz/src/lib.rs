@@ -77,6 +77,6 @@ pub fn text(data: &[u8]) {
 }
 
 /// Seeds that are real bytes: target, name, input.
-pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     seeds::all()
 }

@@ -1,9 +1,10 @@
 //! The record that damaged bytes and patches are tried on, and what must hold of any record.
 
-use clisonix_crdt::Record;
+use clisonix_crdt::text::TextEdits;
+use clisonix_crdt::{Base, Erasure, Record};
 use clisonix_fhir::json;
 
-use crate::site::Site;
+use crate::site::{Site, entry_id};
 
 /// The name of the records here, which is also the name that [`Site`] gives.
 pub(crate) const NAME: &str = "patient-123";
@@ -22,9 +23,11 @@ const PATIENT: &str = r#"{"resourceType":"Patient","id":"patient-123","active":t
 
 const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"o1","status":"final",
 "code":{"coding":[{"system":"http://loinc.org","code":"8867-4"}]},"subject":{"reference":"Patient/patient-123"},
-"effectiveDateTime":"2024-01-01T10:00:00Z","valueQuantity":{"value":80.0,"unit":"/min"}}"#;
+"effectiveDateTime":"2024-01-01T10:00:00Z","valueQuantity":{"value":80.0,"unit":"/min"},
+"note":[{"text":"slept well"},{"text":"second"}]}"#;
 
-/// A site with a patient, an observation and a conflict.
+/// A site with a patient, an observation, a conflict, a note that two people typed in, and something
+/// erased.
 pub(crate) fn site() -> Site {
     let mut a = Site::new(b'A');
     a.put(PATIENT);
@@ -33,8 +36,34 @@ pub(crate) fn site() -> Site {
     a.set("Patient/patient-123", "gender", Some(r#""female""#));
     b.set("Patient/patient-123", "gender", Some(r#""other""#));
     b.set("Patient/patient-123", "telecom", Some(r#"[{"system":"phone","value":"3"}]"#));
-    a.pull(&b);
+    write_and_erase(&mut a, &mut b, "Observation/o1");
     a
+}
+
+/// Two sites type in the notes of an observation, one after the other and at the same time, and one
+/// of them erases the second note.
+pub(crate) fn write_and_erase(a: &mut Site, b: &mut Site, observation: &str) {
+    let id = entry_id(observation);
+    let write = |site: &mut Site, note: &str, position: usize, words: &[&str]| {
+        for (index, word) in words.iter().enumerate() {
+            let mut edits = TextEdits::new();
+            edits.insert(position + index, word).expect("there is room");
+            site.with(None, |record, origin, actors| {
+                record.type_text(&id, note, &edits, origin, actors)
+            })
+            .expect("the note is there");
+        }
+    };
+    write(a, "/note/0/text", 0, &["c", "a", "l", "m"]);
+    write(b, "/note/0/text", 10, &["!", "?"]);
+    write(b, "/note/1/text", 6, &[" one"]);
+    a.pull(b);
+    write(a, "/note/0/text", 1, &["x"]);
+    let what = Erasure::Value { entry: &id, pointer: "/note/1" };
+    a.with(None, |record, origin, actors| {
+        record.erase(&what, &Base::Current, "of another patient", origin, actors)
+    })
+    .expect("the note is there");
 }
 
 /// Looks at everything; panics on what is shown and cannot be read.

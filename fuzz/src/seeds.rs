@@ -11,11 +11,14 @@ const DICTIONARY: &[u8] = include_bytes!("../../crates/clisonix-crdt/src/deflate
 const BATCH_HEAD: usize = 4 + 1 + 1 + crate::sample::NAME.len();
 
 /// Target, name, bytes.
-pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let site = small();
-    let mut seeds = decode(&site.record);
-    seeds.extend(text());
-    seeds.extend(crate::key::samples().into_iter().map(|(name, input)| ("key", name, input)));
+pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
+    let (small, typed) = (decode(&small().record, ""), decode(&typed().record, "typed-"));
+    let fixed = |(target, name, input): (&'static str, &str, _)| (target, name.to_owned(), input);
+    let mut seeds: Vec<_> = small.into_iter().chain(typed).collect();
+    seeds.extend(text().into_iter().map(fixed));
+    seeds.extend(
+        crate::key::samples().into_iter().map(|(name, input)| ("key", name.to_owned(), input)),
+    );
     seeds
 }
 
@@ -31,7 +34,18 @@ fn small() -> Site {
     a
 }
 
-fn decode(record: &Record) -> Vec<(&'static str, &'static str, Vec<u8>)> {
+/// A note that two sites typed in, of which something was erased; short enough as well.
+fn typed() -> Site {
+    let mut a = Site::new(b'R');
+    a.put(
+        r#"{"resourceType":"Observation","id":"o","status":"final","note":[{"text":"slept well"},{"text":"second"}]}"#,
+    );
+    let mut b = a.fork(b'S');
+    crate::sample::write_and_erase(&mut a, &mut b, "Observation/o");
+    a
+}
+
+fn decode(record: &Record, prefix: &str) -> Vec<(&'static str, String, Vec<u8>)> {
     let whole = record.changes_since(&[]);
     let saved = record.save();
     let ids: Vec<_> = record.history(None).iter().map(|change| change.id).collect();
@@ -44,20 +58,23 @@ fn decode(record: &Record) -> Vec<(&'static str, &'static str, Vec<u8>)> {
         messages.extend_from_slice(&message);
     }
     let flags = one[4];
-    let in_columns = [&[1, 1][..], &unpacked(&whole[BATCH_HEAD..])].concat();
+    let run = &whole[BATCH_HEAD..];
+    let in_columns = if whole[4] & 2 == 0 { run.to_vec() } else { unpacked(run) };
+    let in_columns = [&[1, 1][..], &in_columns].concat();
     let single = match flags {
         0 => [&[1, 0][..], &one[BATCH_HEAD..]].concat(),
         _ => [&[1, 0][..], &unpacked(&one[BATCH_HEAD..])].concat(),
     };
-    vec![
-        ("decode", "batch", [&[0][..], &whole].concat()),
-        ("decode", "run-in-columns", in_columns),
-        ("decode", "run-of-one", single),
-        ("decode", "saved", [&[2][..], &saved].concat()),
-        ("decode", "saved-behind-the-checksum", [&[3][..], &saved[8..]].concat()),
-        ("decode", "saved-in-parts", parts(&saved)),
-        ("decode", "link", messages),
-    ]
+    let seeds = [
+        ("batch", [&[0][..], &whole].concat()),
+        ("run-in-columns", in_columns),
+        ("run-of-one", single),
+        ("saved", [&[2][..], &saved].concat()),
+        ("saved-behind-the-checksum", [&[3][..], &saved[8..]].concat()),
+        ("saved-in-parts", parts(&saved)),
+        ("link", messages),
+    ];
+    seeds.into_iter().map(|(name, bytes)| ("decode", [prefix, name].concat(), bytes)).collect()
 }
 
 /// A compressed run with its length before it.

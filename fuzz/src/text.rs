@@ -1,7 +1,7 @@
 //! Stored texts, edits and messages of text cells.
 
 use clisonix_crdt::ActorId;
-use clisonix_crdt::text::{EventId, Text, TextEdits, TextVersion};
+use clisonix_crdt::text::{EventId, EventRun, Text, TextEdits, TextError, TextVersion};
 
 use super::bytes::Bytes;
 
@@ -101,6 +101,30 @@ fn unchanged_or_sound(text: &mut Text, run: impl FnOnce(&mut Text) -> bool) -> b
     done
 }
 
+/// Some edits at once, which come to the same as edits that have seen the text's version.
+fn edit(
+    text: &mut Text,
+    at: usize,
+    place: usize,
+    data: &mut Bytes<'_>,
+) -> Result<EventRun, TextError> {
+    let (mut edits, mut len) = (TextEdits::new(), text.len());
+    for _ in 0..=data.below(3) {
+        let place = place.min(len);
+        let (count, content) = ((data.below(4)).min(len - place), data.one_of(&CONTENTS));
+        edits.delete(place, count).expect("there is room");
+        edits.insert(place, content).expect("there is room");
+        len = len - count + content.chars().count();
+    }
+    assert_eq!(edits.length_after(text.len()), Some(len));
+    let mut other = text.clone();
+    let seen = other.version();
+    other.apply(agent(at), seen.heads(), &edits).expect("the place is there");
+    let run = text.edit(agent(at), &edits);
+    assert!(text.to_string() == other.to_string() && text.encode() == other.encode());
+    run
+}
+
 /// Three replicas write, and send in any order, twice, damaged.
 fn history(data: &mut Bytes<'_>) {
     let mut texts = vec![Text::new(); 3];
@@ -109,7 +133,7 @@ fn history(data: &mut Bytes<'_>) {
         if data.is_empty() {
             break;
         }
-        let (act, at) = (data.below(7), data.below(3));
+        let (act, at) = (data.below(8), data.below(3));
         let text = &mut texts[at];
         let place = usize::from(data.byte());
         let run = match act {
@@ -132,10 +156,11 @@ fn history(data: &mut Bytes<'_>) {
                 unchanged_or_sound(&mut texts[at].clone(), |text| text.receive(&bytes).is_ok());
                 continue;
             }
-            _ => {
+            6 => {
                 *text = Text::decode(&text.encode()).expect("what was written is read");
                 continue;
             }
+            _ => edit(text, at, place, data),
         };
         let run = run.expect("the place is there");
         sent.push(text.message(run).expect("the events are here"));

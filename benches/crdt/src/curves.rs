@@ -1,12 +1,14 @@
-//! How the cost of a merge grows: with the entries of a record, with the replicas that write at
-//! once, and with the edits that were made before.
+//! What is measured of this engine alone: a record whose log a store keeps apart, and how the cost of
+//! a merge grows with the entries of a record, with the replicas that write at once, and with the
+//! edits that were made before.
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use cpu_time::ThreadTime;
 
 use crate::engine::{Engine, clisonix::Clisonix};
+use crate::heap;
 use crate::patient::{self, Editor};
 use crate::report::Report;
 use crate::seed::Seed;
@@ -21,6 +23,9 @@ const REPLICAS: [usize; 3] = [2, 10, 100];
 
 /// Measures all curves of this engine.
 pub fn run(size: &Size, report: &mut Report) -> Result<()> {
+    let (load_ms, heap_kib) = log_apart(size)?;
+    report.value(Clisonix::NAME, "apart_load_ms", load_ms);
+    report.value(Clisonix::NAME, "apart_heap_kib", heap_kib);
     for entries in ENTRIES {
         let name = format!("merge_{entries}_entries_us");
         report.value(Clisonix::NAME, &name, among_entries(entries)?);
@@ -33,6 +38,24 @@ pub fn run(size: &Size, report: &mut Report) -> Result<()> {
     report.value(Clisonix::NAME, "merge_first_edits_us", first);
     report.value(Clisonix::NAME, "merge_last_edits_us", last);
     Ok(())
+}
+
+/// One document edited for years, as a store keeps it: milliseconds to load it, KiB it then holds.
+fn log_apart(size: &Size) -> Result<(f64, f64)> {
+    let mut seed = Seed::new(20_000);
+    let text = patient::text(&mut seed);
+    let mut editor = Editor::new(&text)?;
+    let mut doc = Clisonix::create(&text, 1)?;
+    edits(&mut doc, &mut editor, &mut seed, size.long_edits)?;
+    let (shown, (state, log)) = (Clisonix::read(&mut doc)?, doc.store()?);
+    drop(doc);
+    let before = heap::live();
+    let start = ThreadTime::now();
+    let mut loaded = Replica::of_store(&state, log)?;
+    let load_ms = start.elapsed().as_secs_f64() * 1e3;
+    let heap_kib = heap::live().saturating_sub(before) as f64 / 1_024.0;
+    ensure!(Clisonix::read(&mut loaded)? == shown, "the loaded record shows something else");
+    Ok((load_ms, heap_kib))
 }
 
 /// Two replicas of a record of so many entries, of which one is edited: µs to merge an edit.

@@ -15,6 +15,8 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     ("heap_kib", "heap of a loaded document, KiB", "KiB", "lower"),
     ("long_load_ms", "one document, many edits: load, ms", "ms", "lower"),
     ("long_heap_kib", "one document, many edits: heap, KiB", "KiB", "lower"),
+    ("apart_load_ms", "the same, log left on disk: load, ms", "ms", "lower"),
+    ("apart_heap_kib", "the same, log left on disk: heap, KiB", "KiB", "lower"),
     ("merge_10_entries_us", "merge into a record of 10 entries, µs/edit", "us", "lower"),
     ("merge_1000_entries_us", "merge into a record of 1,000 entries, µs/edit", "us", "lower"),
     ("merge_20000_entries_us", "merge into a record of 20,000 entries, µs/edit", "us", "lower"),

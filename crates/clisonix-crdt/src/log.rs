@@ -283,9 +283,10 @@ impl Log {
         (0..).zip(older).chain(newer)
     }
 
-    /// The run in which a change can type on that comes right after all others, of an actor whose
-    /// last change has this number; `None` if that was something else, or its run was asked for.
-    pub(crate) fn run_after(&mut self, actor: u32, seq: u32) -> Option<&mut Run> {
+    /// The run in which a change can type on that comes right after all others, the last of which is
+    /// the change with this actor and sequence number; `None` if it is another one, or did something
+    /// else, or its run was asked for.
+    pub(crate) fn run_after(&mut self, (actor, seq): (u32, u32)) -> Option<&mut Run> {
         let block = self.newer.last_mut()?;
         let last = block.run.as_ref().map_or(&block.row.stamp, |run| &run.stamp);
         if (last.actor, last.seq) != (actor, seq) {

@@ -156,7 +156,8 @@ impl Pages {
         let (number, len) = spelled(change);
         let there = near.filter(|near| {
             let page = self.0.get(near.spot.page);
-            page.and_then(|page| page.get(near.at..near.at + len)) == number.get(..len)
+            let there = page.and_then(|page| page.get(near.at..near.at + len));
+            there.is_some_and(|there| there.iter().zip(&number).all(|(a, b)| a == b))
         });
         there.or_else(|| self.typed_at(self.find(address), change))
     }

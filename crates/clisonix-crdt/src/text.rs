@@ -523,9 +523,15 @@ impl Text {
         if count == 0 {
             return Ok(EventRun { agent, seq: self.next_seq(agent), count });
         }
-        let number = self.history.agents.intern(agent)?;
-        let seq = self.history.agents.next_seq(number);
-        self.history.agents.push(number, count);
+        let agents = &mut self.history.agents;
+        let seq = if let Some(seq) = agents.go_on(agent, count) {
+            seq
+        } else {
+            let number = agents.intern(agent)?;
+            let seq = agents.next_seq(number);
+            agents.push(number, count);
+            seq
+        };
         self.history.graph.push_after_all(count);
         self.forget_merge();
         Ok(EventRun { agent, seq, count })

@@ -4,6 +4,7 @@
 //! It cannot be forged without breaking both, but a valid signature can be turned into another
 //! valid one over the same message: never use signature bytes as an identity.
 
+use ml_dsa::VerifyingKey;
 use zeroize::Zeroizing;
 
 use crate::digest::sha512;
@@ -71,18 +72,40 @@ impl Signing for MlDsa65Ed25519 {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), VerifyError> {
-        let public = public.split_at_checked(MlDsa65::PUBLIC_BYTES);
+        Self::verify_with(&Self::prepare(public)?, context, message, signature)
+    }
+}
+
+/// A public key that is made ready for many signatures.
+pub(crate) struct Prepared {
+    lattice: VerifyingKey<ml_dsa::MlDsa65>,
+    curve: Box<[u8]>,
+}
+
+impl MlDsa65Ed25519 {
+    /// Makes a public key ready for many signatures.
+    pub(crate) fn prepare(public: &[u8]) -> Result<Prepared, VerifyError> {
+        let halves = public.split_at_checked(MlDsa65::PUBLIC_BYTES);
+        let (lattice, curve) = halves.ok_or(VerifyError::Rejected)?;
+        Ok(Prepared { lattice: MlDsa65::prepare(lattice)?, curve: curve.into() })
+    }
+
+    /// Verifies a signature under a public key that was made ready.
+    pub(crate) fn verify_with(
+        key: &Prepared,
+        context: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
         let signature = signature.split_at_checked(MlDsa65::SIGNATURE_BYTES);
         let representative = representative(context, message);
-        let (Some(public), Some(signature), Some(representative)) =
-            (public, signature, representative)
-        else {
+        let (Some(signature), Some(representative)) = (signature, representative) else {
             return Err(VerifyError::Rejected);
         };
         // The cheaper half is not checked first to save time: both are always checked, so the time
         // does not tell which one failed.
-        let lattice = MlDsa65::verify(public.0, LABEL, &representative, signature.0);
-        let curve = Ed25519::verify(public.1, &[], &representative, signature.1);
+        let lattice = MlDsa65::verify_with(&key.lattice, LABEL, &representative, signature.0);
+        let curve = Ed25519::verify(&key.curve, &[], &representative, signature.1);
         lattice.and(curve)
     }
 }

@@ -59,7 +59,7 @@ pub use crate::digest::{hkdf_sha256, hmac_sha256};
 pub use crate::error::{DecryptError, KeyError, VerifyError};
 pub use crate::fingerprint::Fingerprint;
 pub use crate::form::{FormError, MAX_FORM_BYTES, MAX_NAME_BYTES};
-pub use crate::identity::{Context, Identity, PublicIdentity, Signature};
+pub use crate::identity::{Context, Identity, PublicIdentity, Signature, Verifier};
 pub use crate::keys::{Keys, PublicKeys};
 pub use crate::profile::Profile;
 pub use crate::project_key::ProjectKey;

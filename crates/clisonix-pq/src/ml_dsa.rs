@@ -55,11 +55,30 @@ macro_rules! ml_dsa {
                 message: &[u8],
                 signature: &[u8],
             ) -> Result<(), VerifyError> {
+                Self::verify_with(&Self::prepare(public)?, context, message, signature)
+            }
+        }
+
+        impl $name {
+            /// Makes a public key ready for many signatures: its matrix is expanded once, which is
+            /// most of the work of verifying.
+            pub(crate) fn prepare(
+                public: &[u8],
+            ) -> Result<VerifyingKey<ml_dsa::$name>, VerifyError> {
                 let public: &EncodedVerifyingKey<ml_dsa::$name> =
                     public.try_into().map_err(|_| VerifyError::Rejected)?;
+                Ok(VerifyingKey::decode(public))
+            }
+
+            /// Verifies a signature under a public key that was made ready.
+            pub(crate) fn verify_with(
+                key: &VerifyingKey<ml_dsa::$name>,
+                context: &[u8],
+                message: &[u8],
+                signature: &[u8],
+            ) -> Result<(), VerifyError> {
                 let signature = Signature::<ml_dsa::$name>::try_from(signature)
                     .map_err(|_| VerifyError::Rejected)?;
-                let key = VerifyingKey::<ml_dsa::$name>::decode(public);
                 let verified = context.len() <= Self::MAX_CONTEXT_BYTES
                     && key.verify_with_context(message, context, &signature);
                 if verified { Ok(()) } else { Err(VerifyError::Rejected) }

@@ -2,10 +2,13 @@
 //! record with one entry, a Bundle a record with several.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clisonix_crdt::{
-    ActorId, ActorSecret, Base, ChangeId, EntryId, Erasure, HybridTime, Link, Origin, Record,
+    ActorId, ActorSecret, Base, ChangeId, EntryId, Erasure, HybridTime, Link, LogSource, Origin,
+    Record,
 };
 use clisonix_fhir::json::{self, Object, Value as Tree};
 use serde_json::Value;
@@ -33,6 +36,37 @@ pub struct Replica {
 impl Replica {
     fn new(record: Record, site: u64) -> Self {
         Self { record, site, actors: 0, out: Link::new(), into: BTreeMap::new(), patient: None }
+    }
+}
+
+impl Replica {
+    /// The record as a store keeps it: its state, and a file with its log.
+    pub fn store(&self) -> Result<(Vec<u8>, LogFile)> {
+        let name = format!("clisonix-bench-{}.log", std::process::id());
+        let log = LogFile(std::env::temp_dir().join(name));
+        std::fs::write(&log.0, self.record.segment(0))?;
+        Ok((self.record.save_state(), log))
+    }
+
+    /// The replica of a stored record; the log is read when something asks for it.
+    pub fn of_store(state: &[u8], log: LogFile) -> Result<Self> {
+        Ok(Self::new(Record::load_state(state, Arc::new(log))?, 9))
+    }
+}
+
+/// A log on disk, for as long as the record is in use.
+#[derive(Debug)]
+pub struct LogFile(PathBuf);
+
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl LogSource for LogFile {
+    fn segments(&self) -> Option<Vec<Vec<u8>>> {
+        Some(vec![std::fs::read(&self.0).ok()?])
     }
 }
 
@@ -93,7 +127,11 @@ impl Engine for Clisonix {
     fn merge(replica: &mut Replica, message: &[u8]) -> Result<()> {
         if message.starts_with(b"CXB") {
             let received = replica.record.receive(message)?;
-            return if received.refused.is_empty() { Ok(()) } else { bail!("a change was refused") };
+            return if received.refused.is_empty() {
+                Ok(())
+            } else {
+                bail!("a change was refused")
+            };
         }
         let (site, message) = message.split_first().context("an empty message")?;
         let message = replica.into.entry(*site).or_default().read(message)?;
@@ -163,7 +201,9 @@ impl Replica {
                 view.entries().find(|id| is_patient(id)).context("no Patient")?.clone()
             }
         };
-        self.write(|record, origin, actors| Ok(record.set(&id, &pointer, &value, origin, actors)?))?;
+        self.write(
+            |record, origin, actors| Ok(record.set(&id, &pointer, &value, origin, actors)?),
+        )?;
         self.patient = Some(id);
         Ok(())
     }

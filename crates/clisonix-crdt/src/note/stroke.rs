@@ -8,6 +8,8 @@
 use crate::address::Address;
 use crate::change::MAX_VALUE_BYTES;
 use crate::edit::Origin;
+use crate::log::Run;
+use crate::note::OpName;
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
 use crate::text::TextEdits;
@@ -63,13 +65,11 @@ impl Record {
         if self.heads.as_slice() != [last.1] || edits.is_empty() || origin.source.is_some() {
             return None;
         }
-        let run = self.log.run_after(actor, last.0)?;
-        let author = self.tables.authors.name(run.stamp.author);
-        let is_there = run.entry == *id && address.is_none_or(|address| run.address == *address);
-        if !is_there || author != origin.author {
-            return None;
-        }
-        self.stroke(actor, origin.time, edits, None)
+        let fits = |run: &Run, author: &str| {
+            let is_there = address.is_none_or(|address| run.address == *address);
+            is_there && run.entry == *id && author == origin.author
+        };
+        self.stroke((actor, last.0), fits, origin.time, edits, None)
     }
 
     /// Takes in a change from elsewhere if it types on where the last change here did.
@@ -85,44 +85,43 @@ impl Record {
             && change.order.is_none()
             && change.erased.is_empty();
         let number = self.tables.actor_number(change.actor).filter(|_| is_plain)?;
-        let run = self.log.run_after(number, change.seq.checked_sub(1)?)?;
-        let author = self.tables.authors.name(run.stamp.author);
-        if (run.root.actor, run.root.seq, run.root.op) != (*actor, *seq, *op)
-            || author != &*change.author
-        {
-            return None;
-        }
+        let before = (number, change.seq.checked_sub(1)?);
+        self.log.run_after(before)?;
+        let root = OpName { actor: *actor, seq: *seq, op: *op };
+        let fits = |run: &Run, author: &str| run.root == root && author == &*change.author;
         let edits = TextEdits::decode(bytes).ok().filter(|edits| !edits.is_empty())?;
-        self.stroke(number, change.time, &edits, Some(bytes))
+        self.stroke(before, fits, change.time, &edits, Some(bytes))
     }
 
-    /// Puts a stroke in the place of the last change here, which `actor` made; `bytes` are its edits
-    /// as they came, if they did. `None` if they are beyond the text; nothing has changed then.
+    /// Puts a stroke in the place of the last change here, if that is its actor's one before and its
+    /// run, with its author, `fits`; `bytes` are the edits as they came, if they did. `None` if it does
+    /// not fit, or if the edits are beyond the text; nothing has changed then.
     fn stroke(
         &mut self,
-        actor: u32,
+        (actor, seq): (u32, u32),
+        fits: impl FnOnce(&Run, &str) -> bool,
         time: HybridTime,
         edits: &TextEdits,
         bytes: Option<&[u8]>,
     ) -> Option<ChangeNo> {
-        let most_bytes = bytes.map_or_else(|| edits.most_bytes(), <[u8]>::len);
-        if most_bytes > MAX_VALUE_BYTES {
-            return None;
-        }
         let change = self.log.len();
         let before = change.checked_sub(1)?;
-        let id = self.tables.actor(actor);
-        let last = self.tables.actors.get_mut(actor as usize).map(|actor| &mut actor.last)?;
+        let most_bytes = bytes.map_or_else(|| edits.most_bytes(), <[u8]>::len);
         let head = self.heads.last_mut().filter(|head| **head == before)?;
-        let run = self.log.run_after(actor, last.0)?;
+        let run = self.log.run_after((actor, seq))?;
+        let author = self.tables.authors.name(run.stamp.author);
+        if most_bytes > MAX_VALUE_BYTES || !fits(run, author) {
+            return None;
+        }
+        let writer = self.tables.actors.get_mut(actor as usize)?;
         let stamp = run.next(time.0);
         let entry = self.entries.get_mut(&run.entry)?;
         let place = (run.address.as_bytes(), &mut run.spot);
         entry.succeed(place, (before, change), |note| {
-            note.type_in((actor, stamp.seq), id, &run.past, edits).ok()
+            note.type_in((actor, stamp.seq), writer.id, &run.past, edits).ok()
         })?;
         *head = change;
-        *last = (stamp.seq, change);
+        writer.last = (stamp.seq, change);
         self.tables.stamps.replace_last(change, stamp);
         self.latest = self.latest.max(time);
         run.push(time.0, |out| match bytes {

@@ -157,14 +157,13 @@ impl Record {
         if origin.source.is_some() {
             return Err(EditError::NotText);
         }
-        if *base == Base::Current
-            && let Some(change) = self.type_on(id, pointer, edits, origin)
-        {
+        let is_current = matches!(base, Base::Current);
+        if is_current && let Some(change) = self.type_on(id, pointer, edits, origin) {
             return Ok(Some(change));
         }
         let plan = self.plan(base, std::iter::once(id))?;
         let (address, is_fixed) = match plan.state(self).find_text(id, pointer)? {
-            Found::Cell { address, is_fixed } => (address, is_fixed && *base == Base::Current),
+            Found::Cell { address, is_fixed } => (address, is_fixed && is_current),
             Found::Substituted => {
                 let resource = plan.state(self).with_text(id, pointer, edits)?;
                 return self.edit_quietly(
@@ -175,12 +174,9 @@ impl Record {
                 );
             }
         };
-        let stroke = match base {
-            Base::Current => self.type_on_at(id, Some(&address), edits, origin),
-            _ => None,
-        };
-        let change = if stroke.is_some() {
-            stroke
+        let stroke = is_current.then(|| self.type_on_at(id, Some(&address), edits, origin));
+        let change = if let Some(Some(change)) = stroke {
+            Some(change)
         } else {
             let ops = plan.state(self).typing(id, address, edits)?;
             self.commit(plan, &ops, origin, actors)?

@@ -71,6 +71,19 @@ impl Agents {
         self.known.get(agent as usize).map_or(0, |agent| agent.next)
     }
 
+    /// Appends `count` events of the agent that wrote last; the first one's number, or `None` if that
+    /// is another agent.
+    pub(super) fn go_on(&mut self, id: ActorId, count: u32) -> Option<u32> {
+        let agent = self.known.get_mut(self.runs.last()?.agent as usize)?;
+        if agent.id != id {
+            return None;
+        }
+        let seq = agent.next;
+        agent.next += count;
+        self.len += count;
+        Some(seq)
+    }
+
     /// Appends `count` events of one agent.
     pub(super) fn push(&mut self, agent: u32, count: u32) {
         let Some(entry) = self.known.get_mut(agent as usize) else { return };

@@ -627,3 +627,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_record_is_sound_while_an_order_waits_here() {
+    let mut a = Site::new(b'A');
+    a.put(
+        r#"{"resourceType":"Observation","id":"o","status":"final","note":[{"text":"one"},{"text":"two"}]}"#,
+    );
+    let mut b = a.fork(b'B');
+    let id = entry_id("Observation/o");
+    let types = |site: &mut Site, pointer: &str| {
+        let mut edits = TextEdits::new();
+        edits.insert(0, "x").unwrap();
+        site.with(None, |record, origin, actors| {
+            record.type_text(&id, pointer, &edits, origin, actors)
+        })
+        .unwrap();
+    };
+    types(&mut a, "/note/0/text");
+    erase(&mut b, &Erasure::Entry(&id)).unwrap();
+    types(&mut a, "/note/1/text");
+    erase_value(&mut a, "Observation/o", "/note/0").unwrap();
+    // What was typed in the second note overwrites what is gone here, and the order comes after it.
+    let received = b.record.receive(&a.record.changes_since(&[])).unwrap();
+    assert_eq!(received.refused.len(), 1);
+    assert_eq!(received.refused[0].reason, RefusalReason::Base);
+    assert_eq!(b.record.waiting_count(), 1);
+    assert!(b.record.is_sound());
+    b.record.receive(&a.record.whole_changes_since(&[])).unwrap();
+    assert_eq!(b.record.waiting_count(), 0);
+    assert!(b.record.is_sound());
+    a.pull(&b);
+    assert_eq!(a.record.state_bytes(), b.record.state_bytes());
+}

@@ -1,13 +1,15 @@
 //! Who signs changes, and whose signatures are known.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use crate::digest::hkdf_sha256;
 use crate::ed25519::Ed25519;
 use crate::error::{KeyError, VerifyError};
 use crate::fingerprint::Fingerprint;
 use crate::form::{self, FormError};
-use crate::identity::{Context, Identity, PublicIdentity, Signature};
+use crate::identity::{Context, Identity, PublicIdentity, Signature, Verifier};
 use crate::keys::same_profile;
 use crate::primitive::Signing;
 use crate::profile::Profile;
@@ -41,7 +43,7 @@ impl Author {
         made_ms: u64,
         random: &mut dyn Random,
     ) -> Result<Self, KeyError> {
-        let mut known = KnownAuthor { identity: identity.public().clone(), live: None };
+        let mut known = KnownAuthor::of(identity.public().clone(), None);
         if identity.profile() == Profile::Cnsa2 {
             return Ok(Self { identity, live: None, known, statement: None });
         }
@@ -113,17 +115,25 @@ impl Author {
 }
 
 /// An author whose statements can be verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct KnownAuthor {
     identity: PublicIdentity,
+    name: Fingerprint,
     live: Option<[u8; 32]>,
+    /// Made when the first checkpoint comes.
+    verifier: Arc<OnceLock<Option<Verifier>>>,
 }
 
 impl KnownAuthor {
     /// An identity that was compared; `live_key` is its [`LiveKey`] statement, if it has one.
     pub fn new(identity: PublicIdentity, live_key: Option<&[u8]>) -> Result<Self, FormError> {
         let live = live_key.map(|text| LiveKey::from_text(text, &identity)).transpose()?;
-        Ok(Self { identity, live: live.map(|live| live.key) })
+        Ok(Self::of(identity, live.map(|live| live.key)))
+    }
+
+    fn of(identity: PublicIdentity, live: Option<[u8; 32]>) -> Self {
+        let name = identity.fingerprint();
+        Self { identity, name, live, verifier: Arc::default() }
     }
 
     /// The identity.
@@ -133,7 +143,7 @@ impl KnownAuthor {
 
     /// What stands for it.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.identity.fingerprint()
+        self.name
     }
 
     /// Verifies the signature of a statement over `text`.
@@ -151,9 +161,25 @@ impl KnownAuthor {
             }
             Standing::Final => {
                 let signature = Signature::from_bytes(signature);
-                self.identity.verify(CHECKPOINT, text, &signature).map_err(wrong)
+                let verifier = self.verifier.get_or_init(|| self.identity.verifier().ok());
+                let verifier = verifier.as_ref().ok_or(StatementError::Signature)?;
+                verifier.verify(CHECKPOINT, text, &signature).map_err(wrong)
             }
         }
+    }
+}
+
+impl PartialEq for KnownAuthor {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.identity, self.live) == (&other.identity, other.live)
+    }
+}
+
+impl Eq for KnownAuthor {}
+
+impl fmt::Debug for KnownAuthor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownAuthor").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
