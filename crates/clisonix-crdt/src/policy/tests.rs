@@ -119,6 +119,15 @@ fn contradictory_groups_are_refused() {
 }
 
 #[test]
+fn a_group_for_all_types_reaches_their_backbone_elements() {
+    let table = "part cells\ngroup | * | type period | | why\npart policy\n";
+    let policy = Policy::parse("t.policy", table).unwrap();
+    let leader = element("Consent.provision.type");
+    let members: Vec<ElementId> = policy.members(leader).collect();
+    assert_eq!(members, [leader, element("Consent.provision.period")]);
+}
+
+#[test]
 fn contradictory_keys_and_duplicate_rows_are_refused() {
     let key = "key | Patient.link | other";
     assert_eq!(refused(&[key, "key | Patient.link | type"]), E::Twice("Patient.link".into()));
