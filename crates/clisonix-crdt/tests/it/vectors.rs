@@ -330,7 +330,7 @@ enum Step {
 /// changes of `exchange.json`; a reader takes all of them.
 fn address_vectors() -> Value {
     use Step::{Element, Key, Last, Unknown};
-    const PHONE: Step = Key(&["system=phone", "value=1"], 0);
+    const PHONE: Step = Key(&[r#"system="phone""#, r#"value="1""#], 0);
     const FRIEND: Step = Key(&["content", r#"{"gender":"female","name":{"text":"A friend"}}"#], 0);
     let spelled: [(bool, &[Step]); 9] = [
         (true, &[Last("presence")]),
