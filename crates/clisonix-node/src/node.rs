@@ -106,12 +106,14 @@ impl Node {
             protection: Some(protection),
             ..StoreOptions::default()
         };
-        let store = if form == StoreForm::Absent {
-            let mut incarnation: Incarnation = [0; 16];
-            outside.random(&mut incarnation);
-            Store::create(directory, incarnation, &options)?
-        } else {
-            Store::open(directory, &options)?
+        // A file whose making was cut off is there, and holds no store yet.
+        let store = match Store::open(directory, &options) {
+            Err(clisonix_store::OpenError::Missing { .. }) => {
+                let mut incarnation: Incarnation = [0; 16];
+                outside.random(&mut incarnation);
+                Store::create(directory, incarnation, &options)?
+            }
+            other => other?,
         };
         let (found, seen) = (rows.generation(), seen_generation(&store.snapshot()?)?);
         if found < seen {
