@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use clisonix_crdt::ChangeId;
+use clisonix_tide::Version;
 
 use crate::sites::Sites;
 use crate::{Cost, timed};
@@ -20,7 +20,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn of(entries: &[ChangeId], seed: u64) -> Self {
+    fn of(entries: &[Version], seed: u64) -> Self {
         let len = (entries.len() * BITS).max(64) as u64;
         let mut filter = Self { bits: vec![0; len.div_ceil(64) as usize], len, seed };
         for entry in entries {
@@ -31,12 +31,12 @@ impl Filter {
         filter
     }
 
-    fn has(&self, entry: &ChangeId) -> bool {
+    fn has(&self, entry: &Version) -> bool {
         self.probes(entry).all(|at| self.bits[(at / 64) as usize] >> (at % 64) & 1 == 1)
     }
 
     /// Double hashing (Kirsch and Mitzenmacher, 2006) on parts of the hash that the id is.
-    fn probes(&self, entry: &ChangeId) -> impl Iterator<Item = u64> + use<> {
+    fn probes(&self, entry: &Version) -> impl Iterator<Item = u64> + use<> {
         let part = |at: usize| u64::from_le_bytes(entry.0[at..at + 8].try_into().unwrap_or([0; 8]));
         let (first, step, len) = (part(0) ^ self.seed, part(8) | 1, self.len);
         (0..u64::from(PROBES)).map(move |n| first.wrapping_add(n.wrapping_mul(step)) % len)
@@ -48,7 +48,7 @@ impl Filter {
 }
 
 pub fn reconcile(sites: &Sites) -> Cost {
-    let heads = |records: &[(String, ChangeId)]| records.iter().map(|r| r.1).collect::<Vec<_>>();
+    let heads = |records: &[(String, Version)]| records.iter().map(|r| r.1).collect::<Vec<_>>();
     let (mut ours, mut theirs) = (heads(&sites.ours), heads(&sites.theirs));
     let (mut bytes, mut round_trips) = (0, 0);
     let target = ours.len() + sites.changed;
@@ -76,7 +76,7 @@ pub fn reconcile(sites: &Sites) -> Cost {
 }
 
 /// Adds what is not there; few are added.
-fn merge(entries: &mut Vec<ChangeId>, new: Vec<ChangeId>) {
-    let new: HashSet<ChangeId> = new.into_iter().collect();
+fn merge(entries: &mut Vec<Version>, new: Vec<Version>) {
+    let new: HashSet<Version> = new.into_iter().collect();
     entries.extend(new);
 }

@@ -2,7 +2,7 @@
 //! order of the records.
 
 use anyhow::{Result, ensure};
-use clisonix_crdt::ChangeId;
+use clisonix_tide::Version;
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 
 use crate::sites::Sites;
@@ -17,7 +17,7 @@ pub fn reconcile(sites: &Sites) -> Result<Cost> {
     Ok(Cost { bytes, round_trips, session_ms, prepare_ms })
 }
 
-fn storage(records: &[(String, ChangeId)]) -> Result<NegentropyStorageVector> {
+fn storage(records: &[(String, Version)]) -> Result<NegentropyStorageVector> {
     let mut storage = NegentropyStorageVector::with_capacity(records.len());
     for (time, (_, head)) in (0_u64..).zip(records) {
         storage.insert(time, Id::from_byte_array(head.0))?;

@@ -1,10 +1,9 @@
 //! This engine: sketches that are kept at every write, symbols asked for by the decoder's estimate.
 
 use anyhow::Result;
-use clisonix_crdt::ChangeId;
 use clisonix_tide::{
     Decoder, Entry, HELLO_SYMBOLS, KEPT_SYMBOLS, LISTED_BYTES, SYMBOL_BYTES, Sketch, SketchKey,
-    is_list_shorter,
+    Version, is_list_shorter,
 };
 
 use crate::sites::{Sites, head, mix, name};
@@ -24,10 +23,10 @@ pub fn reconcile(sites: &Sites) -> Result<Cost> {
     Ok(Cost { bytes, round_trips, session_ms, prepare_ms })
 }
 
-fn sketch(key: &SketchKey, records: &[(String, ChangeId)]) -> Sketch {
+fn sketch(key: &SketchKey, records: &[(String, Version)]) -> Sketch {
     let mut sketch = Sketch::new(Sketch::kept_for(records.len()));
     for (record, head) in records {
-        sketch.insert(key.entry(record, &[*head]));
+        sketch.insert(key.entry(record, head));
     }
     sketch
 }
@@ -69,11 +68,11 @@ pub fn upkeep_ns(records: usize) -> f64 {
     let key = SketchKey::of_epoch(&[1; 16], 1);
     let mut sketch = Sketch::new(Sketch::kept_for(records));
     let names: Vec<String> = (0..CHANGES).map(name).collect();
-    let heads: Vec<[ChangeId; 2]> = (0..CHANGES).map(|n| [head(n, 0), head(n, 1)]).collect();
+    let heads: Vec<[Version; 2]> = (0..CHANGES).map(|n| [head(n, 0), head(n, 1)]).collect();
     let ((), ms) = timed(|| {
         for (name, heads) in names.iter().zip(&heads) {
-            sketch.remove(key.entry(name, &heads[..1]));
-            sketch.insert(key.entry(name, &heads[1..]));
+            sketch.remove(key.entry(name, &heads[0]));
+            sketch.insert(key.entry(name, &heads[1]));
         }
     });
     ms * 1e6 / CHANGES as f64

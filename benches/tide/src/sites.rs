@@ -1,13 +1,13 @@
 //! The two sites: what each holds of every record.
 
-use clisonix_crdt::ChangeId;
+use clisonix_tide::Version;
 
 /// Records by number, with the head that each site has.
 pub struct Sites {
     /// The site that has the older heads.
-    pub ours: Vec<(String, ChangeId)>,
+    pub ours: Vec<(String, Version)>,
     /// The site where some records were changed.
-    pub theirs: Vec<(String, ChangeId)>,
+    pub theirs: Vec<(String, Version)>,
     /// How many were changed.
     pub changed: usize,
 }
@@ -32,12 +32,12 @@ pub fn name(number: usize) -> String {
 }
 
 /// A head; spread like a hash.
-pub fn head(number: usize, edits: u64) -> ChangeId {
+pub fn head(number: usize, edits: u64) -> Version {
     let mut id = [0; 32];
     for (part, bytes) in (0_u64..).zip(id.chunks_mut(8)) {
         bytes.copy_from_slice(&mix(mix(number as u64 ^ edits << 40) ^ part << 50).to_le_bytes());
     }
-    ChangeId(id)
+    Version(id)
 }
 
 /// The output function of `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014).

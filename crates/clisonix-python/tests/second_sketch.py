@@ -58,8 +58,8 @@ def epoch_key(secret: bytes, epoch: int) -> bytes:
     return siphash(secret, b"clisonix sketch\0" + epoch.to_bytes(8, "big"))
 
 
-def entry(key: bytes, record: str, heads: Sequence[bytes]) -> bytes:
-    return siphash(key, record.encode() + b"\xff" + b"".join(sorted(heads)))
+def entry(key: bytes, record: str, version: bytes) -> bytes:
+    return siphash(key, record.encode() + b"\xff" + version)
 
 
 def entry_id(entry: bytes) -> int:

@@ -1,9 +1,10 @@
-//! Entries: one record in one state, as a keyed hash that only one pair of peers can compute.
+//! Entries: one record in one version, as a keyed hash that only one pair of peers can compute.
 
 use std::fmt;
 
-use clisonix_crdt::ChangeId;
 use siphasher::sip128::SipHasher24;
+
+use crate::replica::Version;
 
 /// The key under which one pair of peers hashes entries during one epoch.
 ///
@@ -13,7 +14,7 @@ use siphasher::sip128::SipHasher24;
 #[derive(Clone, PartialEq, Eq)]
 pub struct SketchKey([u8; 16]);
 
-/// A record in one state: 16 bytes of SipHash-2-4 over its id and its heads.
+/// A record in one version: 16 bytes of SipHash-2-4 over its name and its version.
 ///
 /// The first eight bytes stand in sketches ([`Self::id`]), all of them in the [`SetHash`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,21 +35,12 @@ impl SketchKey {
         Self(SipHasher24::new_with_key(secret).hash(&text).as_bytes())
     }
 
-    /// The entry of a record with these heads, in any order.
-    pub fn entry(&self, record: &str, heads: &[ChangeId]) -> Entry {
-        // Most records have one head; only several need an order.
-        let mut text = Vec::with_capacity(record.len() + 1 + 32 * heads.len());
+    /// The entry of a record in this version.
+    pub fn entry(&self, record: &str, version: &Version) -> Entry {
+        let mut text = Vec::with_capacity(record.len() + 1 + version.0.len());
         text.extend_from_slice(record.as_bytes());
         text.push(0xff);
-        if let [one] = heads {
-            text.extend_from_slice(&one.0);
-        } else {
-            let mut heads = heads.to_vec();
-            heads.sort_unstable();
-            for head in &heads {
-                text.extend_from_slice(&head.0);
-            }
-        }
+        text.extend_from_slice(&version.0);
         Entry(u128::from_le_bytes(SipHasher24::new_with_key(&self.0).hash(&text).as_bytes()))
     }
 }
@@ -95,19 +87,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_have_no_order_and_keys_separate_pairs_and_epochs() {
-        let heads = [ChangeId([1; 32]), ChangeId([2; 32])];
-        let turned = [heads[1], heads[0]];
+    fn keys_separate_pairs_and_epochs() {
+        let version = Version([1; 32]);
         let key = SketchKey::of_epoch(&[7; 16], 1);
-        assert_eq!(key.entry("patient-123", &heads), key.entry("patient-123", &turned));
         let others = [
-            key.entry("patient-123", &heads[..1]),
-            key.entry("patient-124", &heads),
-            SketchKey::of_epoch(&[7; 16], 2).entry("patient-123", &heads),
-            SketchKey::of_epoch(&[8; 16], 1).entry("patient-123", &heads),
+            key.entry("patient-123", &Version([2; 32])),
+            key.entry("patient-124", &version),
+            SketchKey::of_epoch(&[7; 16], 2).entry("patient-123", &version),
+            SketchKey::of_epoch(&[8; 16], 1).entry("patient-123", &version),
         ];
         for other in others {
-            assert_ne!(key.entry("patient-123", &heads).id(), other.id());
+            assert_ne!(key.entry("patient-123", &version).id(), other.id());
         }
     }
 

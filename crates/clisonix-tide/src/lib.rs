@@ -4,14 +4,30 @@
 //! size of what they hold, and exchange the changes that are missing. The crate opens no socket,
 //! starts no thread and reads no clock and no random source: all that comes in from outside.
 //!
-//! * an [`Entry`] stands for one record in one state, under a key that one pair of peers shares;
+//! * a [`Session`] is one end of the replication with one peer: messages and time in, messages and
+//!   what is to be kept out. It works on a [`Replica`], within a [`Scope`];
+//! * a [`Catalogue`] holds names and versions of a node's records, once for all its sessions;
+//! * a [`Receipt`] says that two nodes hold the same; a [`Clock`] stamps it;
+//! * an [`Entry`] stands for one record in one version, under a key that one pair of peers shares;
 //! * a [`Sketch`] holds the coded symbols of a set of entries and is kept current at every write;
 //! * a [`Decoder`] finds from two sketches' symbols the entries that only one side has.
 
+mod catalogue;
+mod clock;
 mod entry;
+mod receipt;
+mod replica;
+mod session;
 mod sketch;
 
+pub use catalogue::Catalogue;
+pub use clock::{Clock, MAX_DRIFT_MS, Seen};
 pub use entry::{Entry, SetHash, SketchKey};
+pub use receipt::{Cursor, Receipt};
+pub use replica::{
+    NodeId, NoticeId, Outcome, Pushed, Reception, Refusal, Replica, Run, Scope, Signer, Version,
+};
+pub use session::{CloseReason, Input, Output, Session, Settings, Site, Status};
 pub use sketch::{
     Decoder, HELLO_SYMBOLS, KEPT_SYMBOLS, LISTED_BYTES, MAX_SYMBOLS, SYMBOL_BYTES, Side, Sketch,
     SketchError, Symbol, is_list_shorter,

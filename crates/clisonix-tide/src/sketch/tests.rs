@@ -3,15 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use clisonix_crdt::ChangeId;
 use proptest::prelude::*;
 
 use super::*;
 use crate::entry::SketchKey;
+use crate::replica::Version;
 
 fn entry(number: u64, seed: u64) -> Entry {
     let key = SketchKey::of_epoch(&[3; 16], seed);
-    key.entry(&format!("p-{number}"), &[ChangeId([9; 32])])
+    key.entry(&format!("p-{number}"), &Version([9; 32]))
 }
 
 fn sketch(kept: usize, entries: impl IntoIterator<Item = Entry>) -> Sketch {

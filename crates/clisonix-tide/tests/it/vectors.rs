@@ -1,10 +1,11 @@
 //! The committed vectors of the formats. A second implementation, written from the documents alone,
 //! makes the same in `crates/clisonix-python/tests/`.
 
-use clisonix_crdt::ChangeId;
 use clisonix_crdt::wire::Reader;
 use clisonix_fhir::json::{self, Value};
-use clisonix_tide::{Decoder, Entry, SYMBOL_BYTES, SetHash, Side, Sketch, SketchKey, Symbol};
+use clisonix_tide::{
+    Decoder, Entry, SYMBOL_BYTES, SetHash, Side, Sketch, SketchKey, Symbol, Version,
+};
 
 fn vectors() -> Value {
     json::parse(include_bytes!("../vectors/sketch.json")).expect("the file is JSON")
@@ -57,9 +58,8 @@ fn entries_and_their_places() {
     let key = SketchKey::of_epoch(&array(text(&vectors, "secret")), epoch);
     let mut hash = SetHash::default();
     for record in list(&vectors, "records") {
-        let heads = list(record, "heads").iter().filter_map(Value::as_str);
-        let heads: Vec<ChangeId> = heads.map(|head| ChangeId(array(head))).collect();
-        let made = key.entry(text(record, "record"), &heads);
+        let version = Version(array(text(record, "version")));
+        let made = key.entry(text(record, "record"), &version);
         assert_eq!(made, entry(text(record, "entry")));
         hash.insert(made);
         // A set of one shows the entry's places.

@@ -1,0 +1,84 @@
+//! The catalogue: names and versions of all records of a node, once for all its sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::replica::{NoticeId, Replica, Version};
+
+/// The number of a record in the catalogue of one run of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Slot(pub(crate) u32);
+
+/// Names and versions of a node's records and notices. Sessions refer to it, so that fifty peers
+/// do not hold a million names each.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    slots: Vec<(Arc<str>, Option<Version>)>,
+    by_name: BTreeMap<Arc<str>, Slot>,
+}
+
+impl Catalogue {
+    /// The catalogue of what a replica holds now.
+    pub fn of(replica: &dyn Replica) -> Self {
+        let mut catalogue = Self::default();
+        replica.versions(&mut |record, version| {
+            catalogue.set(record, Some(version));
+        });
+        replica.notices(&mut |id| {
+            catalogue.set(&id.name(), Some(Version(id.0)));
+        });
+        catalogue
+    }
+
+    /// A record has this version now; `true` if it had another one. The sessions are to be told
+    /// then ([`Session::record_changed`](crate::Session::record_changed)).
+    pub fn set(&mut self, record: &str, version: Option<Version>) -> bool {
+        let held = self.by_name.get(record).and_then(|slot| self.slots.get_mut(slot.0 as usize));
+        if let Some((_, held)) = held {
+            return std::mem::replace(held, version) != version;
+        }
+        let Ok(number) = u32::try_from(self.slots.len()) else { return false };
+        if version.is_some() {
+            let name: Arc<str> = record.into();
+            self.slots.push((Arc::clone(&name), version));
+            self.by_name.insert(name, Slot(number));
+        }
+        version.is_some()
+    }
+
+    /// A notice is here now; `true` if it is new.
+    pub fn set_notice(&mut self, id: &NoticeId) -> bool {
+        self.set(&id.name(), Some(Version(id.0)))
+    }
+
+    /// The version of a record or notice, by name.
+    pub fn version(&self, record: &str) -> Option<Version> {
+        self.slot(record).and_then(|slot| self.version_of(slot))
+    }
+
+    /// How many names are known.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(crate) fn slot(&self, record: &str) -> Option<Slot> {
+        self.by_name.get(record).copied()
+    }
+
+    pub(crate) fn version_of(&self, slot: Slot) -> Option<Version> {
+        self.slots.get(slot.0 as usize).and_then(|(_, version)| *version)
+    }
+
+    pub(crate) fn name(&self, slot: Slot) -> Option<&str> {
+        self.slots.get(slot.0 as usize).map(|(name, _)| &**name)
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..self.slots.len()).map(|number| Slot(number as u32))
+    }
+}
