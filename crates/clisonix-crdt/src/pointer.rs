@@ -65,37 +65,30 @@ impl Record {
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
         let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
-        if let Some(mut ops) = self.straight(id, entry, edits)? {
+        let places: Option<Vec<Place<'_>>> =
+            edits.iter().map(|(pointer, value)| Some((tokens(pointer)?, *value))).collect();
+        let places = places.ok_or(EditError::Pointer)?;
+        if let Some(mut ops) = self.straight(id, entry, &places) {
             self.view().type_what_changed(&mut ops, origin);
             return self.commit(Plan::now(), &ops, origin, actors);
         }
         let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
-        for (pointer, value) in edits {
-            let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
-            put(&mut resource, &tokens, value).ok_or(EditError::Pointer)?;
+        for (tokens, value) in &places {
+            put(&mut resource, tokens, value).ok_or(EditError::Pointer)?;
         }
         let object = resource.as_object().ok_or(EditError::NotAResource)?;
         self.edit_quietly(&[object], &Base::Current, origin, actors)
     }
 
     /// The operations of edits that each lead straight to a cell, in order of addresses.
-    fn straight(
-        &self,
-        id: &EntryId,
-        entry: &Entry,
-        edits: &[(&str, &Value)],
-    ) -> Result<Option<Vec<Op>>, EditError> {
-        if !is_plain(entry) {
-            let malformed = edits.iter().any(|(pointer, _)| tokens(pointer).is_none());
-            return if malformed { Err(EditError::Pointer) } else { Ok(None) };
+    fn straight(&self, id: &EntryId, entry: &Entry, places: &[Place<'_>]) -> Option<Vec<Op>> {
+        if !entry.is_plain() {
+            return None;
         }
-        let mut known = Known { entry, lists: Vec::new(), ops: Vec::with_capacity(edits.len()) };
-        for (pointer, value) in edits {
-            let tokens = tokens(pointer).ok_or(EditError::Pointer)?;
+        let mut known = Known { entry, lists: Vec::new(), ops: Vec::with_capacity(places.len()) };
+        for (tokens, value) in places {
             let walk = Walk { record: self, known: &mut known, path: Path::default() };
-            let Some((address, write)) = walk.member(Scope::Type(id.ty), &tokens, value, 0) else {
-                return Ok(None);
-            };
+            let (address, write) = walk.member(Scope::Type(id.ty), tokens, value, 0)?;
             let Some(write) = write else { continue };
             match known.ops.iter_mut().find(|op| op.address == address) {
                 Some(op) => op.write = write,
@@ -103,15 +96,12 @@ impl Record {
             }
         }
         known.ops.sort_unstable_by(|a, b| a.address.cmp(&b.address));
-        Ok(Some(known.ops))
+        Some(known.ops)
     }
 }
 
-/// Whether nothing about the entry is concurrent or was ever removed.
-fn is_plain(entry: &Entry) -> bool {
-    let presence = entry.pages.cells().next().is_some_and(|(at, _)| address::is_presence(at));
-    entry.heads.len() == 1 && !presence
-}
+/// The tokens of a pointer, and the value to be put there.
+type Place<'a> = (Vec<Cow<'a, str>>, &'a Value);
 
 /// Puts a value at a member of a document, or over an element of a list.
 fn put(document: &mut Value, tokens: &[Cow<'_, str>], value: &Value) -> Option<()> {

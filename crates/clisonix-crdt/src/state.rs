@@ -181,6 +181,12 @@ impl Entry {
         self.pages.cells().map(|(at, cell)| (at, self.notes.read(at, cell)))
     }
 
+    /// Whether nothing about the entry is concurrent or was ever removed.
+    pub(crate) fn is_plain(&self) -> bool {
+        let presence = self.pages.cells().next().is_some_and(|(at, _)| address::is_presence(at));
+        self.heads.len() == 1 && !presence
+    }
+
     /// The cells whose address begins with `prefix`, in address order.
     pub(crate) fn under<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> {
         self.pages.under(prefix).map(|(at, cell)| (at, self.notes.read(at, cell)))

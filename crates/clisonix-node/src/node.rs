@@ -74,14 +74,7 @@ impl Node {
     /// [`NodeError::Open`]: held by another process, a newer format, damage.
     pub fn open(directory: &Path, mut outside: Box<dyn Outside>) -> Result<Self, NodeError> {
         let options = StoreOptions { cache_bytes: CACHE_BYTES, ..StoreOptions::default() };
-        let store = match Store::open(directory, &options) {
-            Err(clisonix_store::OpenError::Missing { .. }) => {
-                let mut incarnation: Incarnation = [0; 16];
-                outside.random(&mut incarnation);
-                Store::create(directory, incarnation, &options)?
-            }
-            other => other?,
-        };
+        let store = open_or_make(directory, &options, &mut *outside)?;
         Self::over(store, outside)
     }
 
@@ -106,15 +99,7 @@ impl Node {
             protection: Some(protection),
             ..StoreOptions::default()
         };
-        // A file whose making was cut off is there, and holds no store yet.
-        let store = match Store::open(directory, &options) {
-            Err(clisonix_store::OpenError::Missing { .. }) => {
-                let mut incarnation: Incarnation = [0; 16];
-                outside.random(&mut incarnation);
-                Store::create(directory, incarnation, &options)?
-            }
-            other => other?,
-        };
+        let store = open_or_make(directory, &options, &mut *outside)?;
         let (found, seen) = (rows.generation(), seen_generation(&store.snapshot()?)?);
         if found < seen {
             return Err(VaultFault::Old { found, seen }.into());
@@ -297,6 +282,22 @@ impl Keys {
         let seal: Arc<dyn clisonix_store::RowSeal> = rows.clone();
         let protection = Protection::new(self.store, self.key, Box::new(random), Some(seal));
         Ok((Arc::new(protection), rows))
+    }
+}
+
+/// A file whose making was cut off is there, and holds no store yet.
+fn open_or_make(
+    directory: &Path,
+    options: &StoreOptions,
+    outside: &mut dyn Outside,
+) -> Result<Store, NodeError> {
+    match Store::open(directory, options) {
+        Err(clisonix_store::OpenError::Missing { .. }) => {
+            let mut incarnation: Incarnation = [0; 16];
+            outside.random(&mut incarnation);
+            Ok(Store::create(directory, incarnation, options)?)
+        }
+        store => Ok(store?),
     }
 }
 

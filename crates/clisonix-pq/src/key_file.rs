@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::aead::{Aes256Gcm, ChaCha20Poly1305, NONCE_BYTES, TAG_BYTES};
 use crate::digest::equal_in_constant_time;
-use crate::error::{DecryptError, KeyError};
+use crate::error::KeyError;
 use crate::form::{self, FormError};
 use crate::identity::Identity;
 use crate::keys::Keys;
@@ -78,25 +78,16 @@ pub fn wrap(
         ("commitment", &form::to_base64(derived.commitment())),
     ];
     let mut text = form::write(KIND, &lines);
-    let mut seeds = Zeroizing::new([keys.identity().seed(), keys.recipient().seed()].concat());
-    let tag = derived.seal(keys.profile(), text.as_bytes(), &mut seeds);
-    let sealed = Zeroizing::new([&seeds[..], &tag].concat());
-    text.push_str(&form::line("sealed", &form::to_base64(&sealed)));
+    let seeds = Zeroizing::new([keys.identity().seed(), keys.recipient().seed()].concat());
+    derived.seal(keys.profile(), &mut text, &seeds);
     Ok(text)
 }
 
 /// Opens what [`wrap`] made.
 pub fn unwrap(file: &[u8], pass_phrase: &[u8]) -> Result<Keys, FormError> {
     let head = Head::read(file)?;
-    let derived = Derived::new(pass_phrase, &head.salt, head.cost)?;
-    // The AEADs do not commit to their key, so the commitment decides first.
-    if !equal_in_constant_time(derived.commitment(), &head.commitment) {
-        return Err(FormError::PassPhrase);
-    }
-    let (sealed, tag) = head.sealed.split_last_chunk().ok_or(FormError::Value("sealed"))?;
-    let mut seeds = Zeroizing::new(sealed.to_vec());
-    let opened = derived.open(head.profile, form::before_last_line(file), &mut seeds, tag);
-    opened.map_err(|_| FormError::Damaged)?;
+    let derived = Derived::again(pass_phrase, &head.salt, head.cost, &head.commitment)?;
+    let seeds = derived.open(head.profile, file, &head.sealed)?;
     let (sign, open) =
         seeds.split_at_checked(Identity::seed_bytes(head.profile)).ok_or(FormError::Damaged)?;
     let identity = Identity::from_seed(head.profile, sign)?;
@@ -150,6 +141,22 @@ impl Derived {
         Ok(Self(derived))
     }
 
+    /// As [`Self::new`], for what is under a pass-phrase already; the AEADs do not commit to their
+    /// key, so the commitment decides whether it is this one.
+    pub(crate) fn again(
+        pass_phrase: &[u8],
+        salt: &[u8],
+        cost: Cost,
+        commitment: &[u8],
+    ) -> Result<Self, FormError> {
+        let derived = Self::new(pass_phrase, salt, cost)?;
+        if equal_in_constant_time(derived.commitment(), commitment) {
+            Ok(derived)
+        } else {
+            Err(FormError::PassPhrase)
+        }
+    }
+
     fn halves(&self) -> (&[u8; 32], &[u8; 32]) {
         match self.0.as_chunks::<32>() {
             ([key, commitment], _) => (key, commitment),
@@ -161,37 +168,51 @@ impl Derived {
         self.halves().1
     }
 
-    pub(crate) fn key(&self) -> &[u8; 32] {
+    fn key(&self) -> &[u8; 32] {
         self.halves().0
     }
 
-    /// The nonce is always zeros: a salt is never used twice, so neither is a key.
-    pub(crate) fn seal(&self, profile: Profile, aad: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
-        let key = self.key();
-        match profile {
-            Profile::Hybrid => ChaCha20Poly1305::with_key(key).seal_in_place(&NONCE, aad, text),
-            Profile::Cnsa2 => Aes256Gcm::with_key(key).seal_in_place(&NONCE, aad, text),
-        }
+    /// Adds the last line to a file: the secret, bound to all lines before. The nonce is always
+    /// zeros: a salt is never used twice, so neither is a key.
+    pub(crate) fn seal(&self, profile: Profile, text: &mut String, secret: &[u8]) {
+        let (key, about) = (self.key(), text.as_bytes());
+        let mut sealed = Zeroizing::new(Vec::with_capacity(secret.len() + TAG_BYTES));
+        sealed.extend_from_slice(secret);
+        let tag = match profile {
+            Profile::Hybrid => {
+                ChaCha20Poly1305::with_key(key).seal_in_place(&NONCE, about, &mut sealed)
+            }
+            Profile::Cnsa2 => Aes256Gcm::with_key(key).seal_in_place(&NONCE, about, &mut sealed),
+        };
+        sealed.extend_from_slice(&tag);
+        text.push_str(&form::line(SEALED, &form::to_base64(&sealed)));
     }
 
+    /// The secret of a file, whose last line says `sealed`.
     pub(crate) fn open(
         &self,
         profile: Profile,
-        aad: &[u8],
-        text: &mut [u8],
-        tag: &[u8; TAG_BYTES],
-    ) -> Result<(), DecryptError> {
-        let key = self.key();
-        match profile {
+        file: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, FormError> {
+        let (key, about) = (self.key(), form::before_last_line(file));
+        let (text, tag) = sealed.split_last_chunk().ok_or(FormError::Value(SEALED))?;
+        let mut secret = Zeroizing::new(text.to_vec());
+        let opened = match profile {
             Profile::Hybrid => {
-                ChaCha20Poly1305::with_key(key).open_in_place(&NONCE, aad, text, tag)
+                ChaCha20Poly1305::with_key(key).open_in_place(&NONCE, about, &mut secret, tag)
             }
-            Profile::Cnsa2 => Aes256Gcm::with_key(key).open_in_place(&NONCE, aad, text, tag),
-        }
+            Profile::Cnsa2 => {
+                Aes256Gcm::with_key(key).open_in_place(&NONCE, about, &mut secret, tag)
+            }
+        };
+        opened.map_err(|_| FormError::Damaged)?;
+        Ok(secret)
     }
 }
 
 const KIND: &str = "clisonix secret key";
+const SEALED: &str = "sealed";
 pub(crate) const SALT_BYTES: usize = 16;
 const DERIVED_BYTES: usize = 64;
 const NONCE: [u8; NONCE_BYTES] = [0; NONCE_BYTES];

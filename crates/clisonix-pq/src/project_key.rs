@@ -1,10 +1,8 @@
 //! The key of a research project: what makes its pseudonyms, wrapped like other secret keys
 //! (`docs/formats/key.md`).
 
-use zeroize::Zeroizing;
-
 use crate::aead::TAG_BYTES;
-use crate::digest::{equal_in_constant_time, hmac_sha256};
+use crate::digest::hmac_sha256;
 use crate::error::KeyError;
 use crate::form::{self, FormError};
 use crate::key_file::{Cost, Derived, SALT_BYTES};
@@ -61,10 +59,7 @@ impl ProjectKey {
             ("commitment", &form::to_base64(derived.commitment())),
         ];
         let mut text = form::write(KIND, &lines);
-        let mut key = Zeroizing::new(*self.key.expose());
-        let tag = derived.seal(Profile::Hybrid, text.as_bytes(), &mut *key);
-        let sealed = Zeroizing::new([&key[..], &tag].concat());
-        text.push_str(&form::line("sealed", &form::to_base64(&sealed)));
+        derived.seal(Profile::Hybrid, &mut text, self.key.expose());
         Ok(text)
     }
 
@@ -76,18 +71,11 @@ impl ProjectKey {
         let salt: [u8; SALT_BYTES] = KeyError::sized("salt", &form::base64("salt", salt)?)?;
         let commitment = form::base64("commitment", commitment)?;
         let sealed = form::base64("sealed", sealed)?;
-        let (sealed, tag) =
-            sealed.split_last_chunk::<TAG_BYTES>().ok_or(FormError::Value("sealed"))?;
-        if sealed.len() != KEY_BYTES {
+        if sealed.len() != KEY_BYTES + TAG_BYTES {
             return Err(FormError::Value("sealed"));
         }
-        let derived = Derived::new(pass_phrase, &salt, Cost::from_text(kdf)?)?;
-        if !equal_in_constant_time(derived.commitment(), &commitment) {
-            return Err(FormError::PassPhrase);
-        }
-        let mut key = Zeroizing::new(sealed.to_vec());
-        let opened = derived.open(Profile::Hybrid, form::before_last_line(file), &mut key, tag);
-        opened.map_err(|_| FormError::Damaged)?;
+        let derived = Derived::again(pass_phrase, &salt, Cost::from_text(kdf)?, &commitment)?;
+        let key = derived.open(Profile::Hybrid, file, &sealed)?;
         Ok(Self { name: name.to_owned(), made_ms, key: Secret::from_slice(&key)? })
     }
 }

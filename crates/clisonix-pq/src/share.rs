@@ -40,7 +40,7 @@ pub use self::open::{Arrived, Opening, verify};
 pub use self::seal::{Sealing, seal};
 pub use self::tree::{HASH_BYTES, LEAF_BYTES};
 use crate::age::AgeError;
-use crate::{Fingerprint, Profile, PublicIdentity, Withdrawal};
+use crate::{Fingerprint, FormError, Profile, PublicIdentity, Revocation, Withdrawal};
 
 /// Most bytes of a payload: 256 GiB, whose leaves are 8 MiB.
 pub const MAX_PAYLOAD_BYTES: u64 = 256 << 30;
@@ -72,6 +72,25 @@ impl Trust {
     /// Refuses one share, which its issuer took back; nobody can take back another's.
     pub fn withdraw(&mut self, withdrawal: &Withdrawal) {
         self.withdrawn.push((withdrawal.issuer(), withdrawal.share()));
+    }
+
+    /// Takes in a statement of an accepted issuer, which revokes its key or takes a share back.
+    ///
+    /// # Errors
+    /// [`FormError::OtherKey`] if it is no such statement, or of nobody who is accepted.
+    pub fn take(&mut self, statement: &[u8]) -> Result<(), FormError> {
+        for at in 0..self.issuers.len() {
+            let Some((issuer, _)) = self.issuers.get(at) else { break };
+            if Revocation::from_text(statement, issuer).is_ok() {
+                self.revoke(issuer.clone());
+                return Ok(());
+            }
+            if let Ok(withdrawal) = Withdrawal::from_text(statement, issuer) {
+                self.withdraw(&withdrawal);
+                return Ok(());
+            }
+        }
+        Err(FormError::OtherKey)
     }
 
     /// The key of a fingerprint.

@@ -1,9 +1,9 @@
 //! The own keys on disk: a folder a name, in it numbered generations. Each has a secret file that
 //! only its owner may read, a public file, and what was stated about it later.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -11,6 +11,7 @@ use clisonix_pq::key_file::{self, Cost};
 use clisonix_pq::{Keys, MAX_FORM_BYTES, PublicKeys, Reason, Revocation, Succession};
 
 use crate::exit::Fault;
+use crate::new_file;
 use crate::outside;
 
 /// Most generations of one name.
@@ -186,22 +187,10 @@ impl Entry {
     /// Writes one file whole or not at all, readable to its owner only unless it is public.
     pub(crate) fn write(&self, number: u32, part: Part, text: &str) -> Result<PathBuf> {
         let path = self.path(number, part);
-        let written = self.write_beside(&path, part, text);
+        let mode = if matches!(part, Part::Secret | Part::Prepared) { 0o600 } else { 0o644 };
+        let written = new_file::replace(&path, text.as_bytes(), mode);
         written.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
-    }
-
-    fn write_beside(&self, path: &Path, part: Part, text: &str) -> io::Result<()> {
-        let mode = if matches!(part, Part::Secret | Part::Prepared) { 0o600 } else { 0o644 };
-        let beside = self.folder.join(format!(".{}.new", part.ending()));
-        if beside.exists() {
-            fs::remove_file(&beside)?;
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(&self.folder)?.sync_all()
     }
 
     fn load(&self, number: u32, part: Part) -> Result<Option<Vec<u8>>> {

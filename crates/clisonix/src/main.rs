@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod headline;
 mod keyring;
+mod new_file;
 mod outgoing;
 mod outside;
 mod pass_phrase;

@@ -13,8 +13,9 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::exit::Fault;
 use crate::keyring;
+use crate::new_file::{NewFile, refuse_present};
 use crate::outside;
-use crate::sharing::{self, LedgerFile, NewFile, OwnKeys};
+use crate::sharing::{self, LedgerFile, OwnKeys};
 
 /// Options of every command that seals. The purpose is that of `--purpose`.
 #[derive(Debug, Args)]
@@ -71,7 +72,7 @@ impl Outgoing {
         let recipients = self.to.iter().map(|to| recipient(to)).collect::<Result<Vec<_>>>()?;
         let terms = self.terms(context, words)?;
         let path = self.out.unwrap_or_else(|| format!("{name}.share").into());
-        sharing::refuse_present(&path)?;
+        refuse_present(&path)?;
         let (keys, pass_phrase) = self.own.unlocked()?;
         Ok(Ready {
             recipients,

@@ -1,7 +1,7 @@
 //! The keys of research projects: a file for each in the folder of the own keys.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -11,8 +11,8 @@ use clisonix_pq::key_file::Cost;
 
 use crate::exit::Fault;
 use crate::keyring;
+use crate::new_file::write_new;
 use crate::outside::{self, System};
-use crate::sharing::NewFile;
 
 /// The key of a project, and whether it was made now. It is wrapped under the pass-phrase of the
 /// keys that sign.
@@ -26,9 +26,7 @@ pub(crate) fn of(folder: &Path, project: &str, pass_phrase: &[u8]) -> Result<(Pr
     match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = fresh.wrap(pass_phrase, Cost::STANDARD, random)?;
-            let mut new = NewFile::create(&path)?;
-            new.file.write_all(text.as_bytes()).with_context(named)?;
-            new.keep()?;
+            write_new(&path, &text)?;
             Ok((fresh, true))
         }
         file => {

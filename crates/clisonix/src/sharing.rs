@@ -1,5 +1,5 @@
-//! What sealing, opening and verifying shares have in common: own keys, trusted issuers, the ledger
-//! of shares, and files that appear whole or not at all.
+//! What sealing, opening and verifying shares have in common: own keys, trusted issuers, and the ledger
+//! of shares.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -13,7 +13,7 @@ use clisonix_fhir::json::{Object, Value};
 use clisonix_node::Outside;
 use clisonix_pq::share::ledger::{self, Entry, Ledger, Way};
 use clisonix_pq::share::{Arrived, Manifest, Moment, ShareError, Trust};
-use clisonix_pq::{Fingerprint, Keys, PublicKeys, Revocation, Withdrawal};
+use clisonix_pq::{Fingerprint, Keys, PublicKeys};
 use zeroize::Zeroizing;
 
 use crate::command::keys;
@@ -109,20 +109,10 @@ impl Trusted {
             trust.accept(issuer.identity().clone());
         }
         for (path, text) in statements {
-            let by = issuers.iter().map(PublicKeys::identity).find_map(|issuer| {
-                if text.starts_with(REVOCATION) {
-                    return Revocation::from_text(&text, issuer).ok().map(|_| (issuer, None));
-                }
-                Some((issuer, Some(Withdrawal::from_text(&text, issuer).ok()?)))
-            });
-            match by {
-                Some((_, Some(withdrawal))) => trust.withdraw(&withdrawal),
-                Some((issuer, None)) => trust.revoke(issuer.clone()),
-                None => {
-                    let message = "a revocation or withdrawal of no trusted key";
-                    return Err(Fault::usage(format!("{}: {message}", path.display())).into());
-                }
-            }
+            trust.take(&text).map_err(|_| {
+                let message = "a revocation or withdrawal of no trusted key";
+                Fault::usage(format!("{}: {message}", path.display()))
+            })?;
         }
         Ok(trust)
     }
@@ -200,58 +190,6 @@ pub(crate) fn ledger(context: &Context) -> Result<Vec<Entry>> {
 
 fn path(directory: &Path) -> PathBuf {
     directory.join("shares.ledger")
-}
-
-/// A file that only its owner can read until it is whole; dropped without [`NewFile::keep`] it goes
-/// away.
-pub(crate) struct NewFile {
-    path: PathBuf,
-    beside: PathBuf,
-    pub(crate) file: File,
-    kept: bool,
-}
-
-impl NewFile {
-    /// Refuses a file that is there.
-    pub(crate) fn create(path: &Path) -> Result<Self> {
-        refuse_present(path)?;
-        let name = path.file_name().ok_or_else(|| Fault::usage("a file name is needed"))?;
-        let beside = path.with_file_name(format!(".{}.new", name.to_string_lossy()));
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create_new(true).mode(0o600);
-        let file = options.open(&beside).with_context(|| beside.display().to_string())?;
-        let new = Self { path: path.to_owned(), beside, file, kept: false };
-        // Who finished between the two looks had the name beside it until then.
-        refuse_present(path)?;
-        Ok(new)
-    }
-
-    /// Puts the file, whole and on disk, in its place.
-    pub(crate) fn keep(mut self) -> Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.beside, &self.path)
-            .with_context(|| format!("cannot write {}", self.path.display()))?;
-        self.kept = true;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.kept {
-            // What is left is seen by its name.
-            let _ = fs::remove_file(&self.beside);
-        }
-    }
-}
-
-/// Refuses a place where something is.
-pub(crate) fn refuse_present(path: &Path) -> Result<()> {
-    if path.symlink_metadata().is_ok() {
-        return Err(Fault::usage(format!("{} is there already", path.display())).into());
-    }
-    Ok(())
 }
 
 /// The present second.

@@ -2,9 +2,9 @@
 //! is under one, and the folder of its vault.
 
 use std::env;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, File};
+use std::io::Read as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::Fault;
 use crate::keyring::refuse_if_shared;
+use crate::new_file;
 use crate::outside::{self, System};
 use crate::pass_phrase;
 use crate::plain::hexadecimal;
@@ -186,20 +187,10 @@ fn read(path: &Path) -> Result<StoreKey> {
 fn write(path: &Path, key: &StoreKey, words: Option<&[u8]>) -> Result<()> {
     let guard = words.map_or(Guard::Rights, |words| Guard::PassPhrase(words, Cost::STANDARD));
     let text = key_file::wrap(key, guard, System.now_ms(), &mut outside::random)?;
-    let written = write_beside(path, text.as_bytes());
-    written.with_context(|| format!("cannot write the store key {}", path.display()))
-}
-
-fn write_beside(path: &Path, text: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let beside = folder.join(".key.new");
-    if beside.exists() {
-        fs::remove_file(&beside)?;
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    File::open(folder)?.sync_all()
+    let written = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        new_file::replace(path, text.as_bytes(), 0o600)
+    };
+    written().with_context(|| format!("cannot write the store key {}", path.display()))
 }

@@ -27,7 +27,7 @@ pub(super) fn straight_to<'t>(
     (id, entry): (&EntryId, &Entry),
     mut tokens: &'t [&'t str],
 ) -> Option<Straight<'t>> {
-    if !is_plain(entry) {
+    if !entry.is_plain() {
         return None;
     }
     let mut is_fixed = true;
@@ -59,12 +59,6 @@ pub(super) fn straight_to<'t>(
         scope = thing_scope(element);
     }
     None
-}
-
-/// Whether nothing about the entry is concurrent or was ever removed.
-fn is_plain(entry: &Entry) -> bool {
-    let presence = entry.cells().next().is_some_and(|(at, _)| address::is_presence(at));
-    entry.heads.len() == 1 && !presence
 }
 
 /// The key of the list element shown at `index`, and whether it is the only one.

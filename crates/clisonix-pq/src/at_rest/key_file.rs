@@ -3,10 +3,9 @@
 use zeroize::Zeroizing;
 
 use super::StoreKey;
-use crate::aead::{Aes256Gcm, NONCE_BYTES};
-use crate::digest::equal_in_constant_time;
 use crate::form::{self, FormError};
 use crate::key_file::{Cost, Derived, SALT_BYTES};
+use crate::profile::Profile;
 use crate::random::Random;
 use crate::secret::Secret;
 
@@ -47,14 +46,13 @@ pub fn wrap(
     ];
     let lines = lines.each_ref().map(|(name, value)| (*name, &**value));
     let mut text = Zeroizing::new(form::write(KIND, &lines));
-    let mut sealed = Zeroizing::new(key.secret().expose().to_vec());
+    let secret = key.secret().expose();
     if let Some((derived, _)) = &derived {
-        let cipher = Aes256Gcm::with_key(derived.key());
-        let tag = cipher.seal_in_place(&[0; NONCE_BYTES], text.as_bytes(), &mut sealed);
-        sealed.extend_from_slice(&tag);
+        derived.seal(Profile::Cnsa2, &mut text, secret);
+    } else {
+        let secret = Zeroizing::new(form::to_base64(secret));
+        text.push_str(&Zeroizing::new(form::line("sealed", &secret)));
     }
-    let sealed = Zeroizing::new(form::to_base64(&sealed));
-    text.push_str(&Zeroizing::new(form::line("sealed", &sealed)));
     Ok(text)
 }
 
@@ -75,16 +73,9 @@ pub fn unwrap(file: &[u8], pass_phrase: &[u8]) -> Result<StoreKey, FormError> {
         }
     } else {
         let salt = form::base64("salt", salt)?;
-        let derived = Derived::new(pass_phrase, &salt, Cost::from_text(kdf)?)?;
-        if !equal_in_constant_time(derived.commitment(), &form::base64("commitment", commitment)?) {
-            return Err(FormError::PassPhrase);
-        }
-        let about = form::before_last_line(file);
-        let (text, tag) = sealed.split_last_chunk_mut().ok_or(FormError::Value("sealed"))?;
-        let opened = Aes256Gcm::with_key(derived.key()).open_in_place(&[0; 12], about, text, tag);
-        opened.map_err(|_| FormError::Damaged)?;
-        let length = text.len();
-        sealed.truncate(length);
+        let commitment = form::base64("commitment", commitment)?;
+        let derived = Derived::again(pass_phrase, &salt, Cost::from_text(kdf)?, &commitment)?;
+        sealed = derived.open(Profile::Cnsa2, file, &sealed)?;
     }
     let secret = Secret::from_slice(&sealed).map_err(|_| FormError::Value("sealed"))?;
     let key = StoreKey::from_secret(secret);

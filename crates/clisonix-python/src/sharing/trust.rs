@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clisonix_pq::{Revocation, Withdrawal, share};
+use clisonix_pq::share;
 use pyo3::prelude::*;
 
 use super::{PublicKeys, file};
@@ -28,28 +28,15 @@ impl Trust {
         statements: Vec<PathBuf>,
     ) -> Result<Self, Failure> {
         py.detach(|| {
-            let issuers: Vec<_> =
-                issuers.iter().map(|keys| keys.get().inner().identity().clone()).collect();
             let mut trust = share::Trust::nobody();
             for issuer in &issuers {
-                trust.accept(issuer.clone());
+                trust.accept(issuer.get().inner().identity().clone());
             }
             for path in statements {
-                let text = file::form(&path)?;
-                let by = issuers.iter().find_map(|issuer| {
-                    let revoked = Revocation::from_text(&text, issuer).map(|_| None);
-                    let stated =
-                        revoked.or_else(|_| Withdrawal::from_text(&text, issuer).map(Some));
-                    Some((issuer, stated.ok()?))
-                });
-                match by {
-                    Some((_, Some(withdrawal))) => trust.withdraw(&withdrawal),
-                    Some((issuer, None)) => trust.revoke(issuer.clone()),
-                    None => {
-                        let message = "no revocation or withdrawal of a trusted key";
-                        return Err(Failure::Key(format!("{}: {message}", path.display())));
-                    }
-                }
+                trust.take(&file::form(&path)?).map_err(|_| {
+                    let message = "no revocation or withdrawal of a trusted key";
+                    Failure::Key(format!("{}: {message}", path.display()))
+                })?;
             }
             Ok(Self(trust))
         })

@@ -8,9 +8,9 @@ use clisonix_fhir::json::{Object, Value};
 use clisonix_node::{Aim, Erased, Outside as _};
 use clisonix_pq::erasure::Order;
 
-use crate::command::erasure::{refuse_present, write_new};
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::new_file::{refuse_present, write_new};
 use crate::outside::{self, System};
 use crate::pass_phrase::Source;
 use crate::results::Results;

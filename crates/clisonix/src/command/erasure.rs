@@ -1,8 +1,5 @@
 //! `erasure`: another site's order carried out, and a receipt checked.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -12,8 +9,9 @@ use clisonix_pq::erasure::{Done, Order, Receipt};
 use clisonix_pq::{FormError, PublicKeys};
 
 use crate::context::Context;
-use crate::exit::{Exit, Fault};
+use crate::exit::Exit;
 use crate::keyring;
+use crate::new_file::{refuse_present, write_new};
 use crate::outside;
 use crate::plain::hexadecimal;
 use crate::results::Results;
@@ -103,26 +101,6 @@ fn check((path, from): (&Path, &Path), (order_path, by): (&Path, &Path)) -> Resu
 fn order(path: &Path, issuer: &PublicKeys) -> Result<Order> {
     let text = keyring::form(path)?;
     Order::from_text(&text, issuer.identity()).with_context(|| path.display().to_string())
-}
-
-/// Refuses to write over a file.
-pub(crate) fn refuse_present(path: &Path) -> Result<()> {
-    if path.exists() {
-        return Err(Fault::usage(format!("{} is there already", path.display())).into());
-    }
-    Ok(())
-}
-
-/// Writes a file that is not there yet.
-pub(crate) fn write_new(path: &Path, text: &str) -> Result<()> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write()
-        .inspect_err(|_| drop(fs::remove_file(path)))
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn told(receipt: &Receipt, results: &mut Results) -> Result<()> {

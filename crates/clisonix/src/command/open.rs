@@ -13,8 +13,9 @@ use clisonix_pq::share::{Arrived, Manifest, Opening};
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
+use crate::new_file::NewFile;
 use crate::progress::Progress;
-use crate::sharing::{self, LedgerFile, NewFile, OwnKeys, Trusted};
+use crate::sharing::{self, LedgerFile, OwnKeys, Trusted};
 use crate::spool::{Spool, Spooling};
 use crate::tally::Tally;
 

@@ -13,10 +13,11 @@ use clisonix_pq::share::ledger::Way;
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
+use crate::new_file::{NewFile, refuse_present};
 use crate::outside::{self, System};
 use crate::plain::Plain;
 use crate::results::Results;
-use crate::sharing::{self, LedgerFile, NewFile, OwnKeys};
+use crate::sharing::{self, LedgerFile, OwnKeys};
 
 /// Options of `shares`.
 #[derive(Debug, Args)]
@@ -90,7 +91,7 @@ impl Withdraw {
             return Err(Fault::usage("this share was taken back already").into());
         }
         let path = self.out.unwrap_or_else(|| format!("{share}.withdrawal").into());
-        sharing::refuse_present(&path)?;
+        refuse_present(&path)?;
         let manifest = &given.manifest;
         let keys = self.own.signed_by(manifest.issuer)?;
         let random = &mut outside::random;

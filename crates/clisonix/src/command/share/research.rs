@@ -1,8 +1,7 @@
 //! `share research`: a cohort, de-identified, as NDJSON in a sealed share.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -16,6 +15,7 @@ use clisonix_research::{
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
+use crate::new_file::{refuse_present, write_new};
 use crate::outgoing::{Outgoing, Ready, Sealed};
 use crate::project_key;
 use crate::release::{Release, whole};
@@ -73,7 +73,7 @@ impl Research {
         let node = context.open_present()?;
         let cohort = cohort(self.cohort.as_deref(), &self.having, &node)?;
         if let Some(report) = &self.report {
-            sharing::refuse_present(report)?;
+            refuse_present(report)?;
         }
         let name = format!("{}.ndjson", self.project);
         let words = format!("de-identified FHIR R4 resources, one a line: {}", rules.name());
@@ -93,7 +93,7 @@ impl Research {
         let (report, sealed) = seal(release, project, (&node, by), ready, context)?;
         let account = Account { project: &self.project, is_new_key, attrition, report };
         if let Some(path) = &self.report {
-            account.write(path)?;
+            write_new(path, &format!("{}\n", Value::Object(account.object()).to_pretty()))?;
         }
         let mut results = context.results();
         let file = &sealed.path;
@@ -177,15 +177,6 @@ impl Account<'_> {
             )),
             None => Ok(()),
         }
-    }
-
-    /// Writes it for the owner only.
-    fn write(&self, path: &Path) -> Result<()> {
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(path);
-        let mut file = file.with_context(|| path.display().to_string())?;
-        writeln!(file, "{}", Value::Object(self.object()).to_pretty())?;
-        Ok(file.sync_all()?)
     }
 }
 
