@@ -5,6 +5,7 @@
 //! operations' content and keys go from its log, makes the state anew without them, and keeps of
 //! each the commitment that the hashes are made of. Normative: `docs/formats/change.md`.
 
+pub(crate) mod admission;
 pub(crate) mod order;
 mod selection;
 
@@ -21,6 +22,7 @@ use crate::record::Record;
 use crate::state::{ChangeNo, EntryId, Written};
 use crate::travel::Incoming;
 use crate::writing::{Plan, presence_op};
+use admission::Hopes;
 use order::{Erased, Gone, MAX_ERASED_RUNS, MAX_REASON_BYTES, Order, Run, left_indexes};
 use selection::Selection;
 
@@ -248,7 +250,7 @@ impl Record {
             let key = (self.tables.actor(row.stamp.actor), row.stamp.seq);
             let mut of_change = Vec::new();
             for (op, index) in raw_ops(&row.ops).zip(row.indexes()) {
-                if order.names(key, index) {
+                if order.what.names(key, index) {
                     let commitment = self.commitment_of(row, index).unwrap_or_default();
                     of_change.push(Gone { index, commitment });
                     affected.insert(EntryId { ty: op.entry.0, id: op.entry.1.into() });
@@ -265,7 +267,7 @@ impl Record {
     }
 
     /// The changes that an order takes something from.
-    fn named(&self, order: &Order, past: &Past) -> BTreeSet<ChangeNo> {
+    pub(crate) fn named(&self, order: &Order, past: &Past) -> BTreeSet<ChangeNo> {
         match &order.what {
             Erased::Past => {
                 let rows = self.log.rows();
@@ -322,16 +324,10 @@ impl Record {
         self.forget_overwritten(&typed);
     }
 
-    /// Whether a change lacks content that no known order erases, or keys for what it holds.
-    pub(crate) fn is_withheld(&self, change: &Incoming, orders: &[Order]) -> bool {
-        let key = (change.actor, change.seq);
-        if !change.erased.is_empty() {
-            let waiting = self.waiting.values().flatten().filter_map(|c| c.order.as_deref());
-            let all: Vec<&Order> = orders.iter().chain(waiting).collect();
-            let is_ordered = |gone: &Gone| all.iter().any(|order| order.names(key, gone.index));
-            if !change.erased.iter().all(is_ordered) {
-                return true;
-            }
+    /// Whether a change lacks content that may not be missing, or keys for what it holds.
+    pub(crate) fn is_withheld(&self, change: &Incoming, hopes: &Hopes) -> bool {
+        if !change.erased.is_empty() && !hopes.hold(change) {
+            return true;
         }
         let Some(keys) = self.keys_of(change.actor) else { return false };
         let count = (change.ops.len() + change.erased.len()) as u32;

@@ -12,7 +12,8 @@ use crate::batch;
 use crate::change::{
     ChangeId, Op, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, op_at, raw_ops,
 };
-use crate::erasure::order::{Gone, Order, left_indexes};
+use crate::erasure::admission::Hopes;
+use crate::erasure::order::{Gone, left_indexes};
 use crate::link::LinkMessage;
 use crate::log::{Logged, NO_BASE, apply};
 use crate::note::{self, OpName};
@@ -142,23 +143,7 @@ impl Record {
         for (actor, keys) in &run.keys {
             self.learn_keys(*actor, keys);
         }
-        let orders = run.changes.iter().filter_map(|change| change.order.as_deref());
-        let orders: Vec<Order> = orders.cloned().collect();
-        let mut received = Received::default();
-        for change in run.changes {
-            self.take(change, &orders, &mut received);
-        }
-        while !self.withheld.is_empty() {
-            let before = received.applied;
-            for key in std::mem::take(&mut self.withheld) {
-                for change in self.waiting.remove(&key).unwrap_or_default() {
-                    self.take(change, &orders, &mut received);
-                }
-            }
-            if received.applied == before {
-                break;
-            }
-        }
+        let mut received = self.admit(run.changes);
         // The whole form may have come in the same run.
         let (base, here) = (RefusalReason::Base, |refused: &Refusal| (refused.actor, refused.seq));
         received.refused.retain(|refused| refused.reason != base || !self.is_here(here(refused)));
@@ -168,7 +153,27 @@ impl Record {
         received
     }
 
-    fn take(&mut self, change: Incoming, orders: &[Order], received: &mut Received) {
+    /// Takes in what can be taken in of a run of changes and of those that wait.
+    pub(crate) fn take_all(&mut self, changes: Vec<Incoming>, hopes: &Hopes) -> Received {
+        let mut received = Received::default();
+        for change in changes {
+            self.take(change, hopes, &mut received);
+        }
+        while !self.withheld.is_empty() {
+            let before = received.applied;
+            for key in std::mem::take(&mut self.withheld) {
+                for change in self.waiting.remove(&key).unwrap_or_default() {
+                    self.take(change, hopes, &mut received);
+                }
+            }
+            if received.applied == before {
+                break;
+            }
+        }
+        received
+    }
+
+    fn take(&mut self, change: Incoming, hopes: &Hopes, received: &mut Received) {
         let mut ready = vec![change];
         while let Some(change) = ready.pop() {
             let key = (change.actor, change.seq);
@@ -182,7 +187,7 @@ impl Record {
                 continue;
             }
             let missing = self.missing(&change);
-            if missing.is_some() || self.is_withheld(&change, orders) {
+            if missing.is_some() || self.is_withheld(&change, hopes) {
                 match self.wait(change, missing) {
                     Ok(true) => {}
                     Ok(false) => received.known += 1,
@@ -221,7 +226,7 @@ impl Record {
         Some((change, self.log.get(change)?))
     }
 
-    fn is_here(&self, (actor, seq): (ActorId, u32)) -> bool {
+    pub(crate) fn is_here(&self, (actor, seq): (ActorId, u32)) -> bool {
         let number = self.tables.actor_number(actor);
         number.is_some_and(|actor| self.tables.last_seq(actor) >= seq)
     }
