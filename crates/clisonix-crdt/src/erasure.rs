@@ -312,12 +312,12 @@ impl Record {
         let mut tables = self.tables.without_stamps();
         let mut typed = Vec::new();
         for (change, row) in self.log.rows() {
-            let mut ops = decode_ops(&row.ops);
-            ops.retain(|op| affected.contains(&op.entry));
+            let ops = row.indexes().zip(decode_ops(&row.ops));
+            let ops: Vec<(u32, Op)> = ops.filter(|(_, op)| affected.contains(&op.entry)).collect();
             apply(&mut self.entries, &ops, change, row, (&tables, &self.log));
             tables.stamps.push(change, row.stamp);
-            ops.retain(|op| matches!(op.write, Write::Edits(_)));
-            typed.append(&mut ops);
+            let ops = ops.into_iter().map(|(_, op)| op);
+            typed.extend(ops.filter(|op| matches!(op.write, Write::Edits(_))));
         }
         // What had been superseded may be live again.
         self.tables.stamps = tables.stamps;
