@@ -5,6 +5,8 @@
 //! destroyed with it, so that content can be erased and neither the chain of hashes breaks nor a
 //! short value can be guessed from what is left. Normative: `docs/formats/change.md`.
 
+mod marks;
+
 use std::fmt;
 
 use clisonix_fhir::json::Value;
@@ -22,6 +24,8 @@ use crate::policy::Policy;
 use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
+
+pub(crate) use marks::Marks;
 
 /// Most operations in one change.
 pub const MAX_OPS: usize = 1 << 20;
@@ -344,13 +348,7 @@ pub(crate) fn find_op<'a>(
 
 /// The operation with this index.
 pub(crate) fn op_at(bytes: &[u8], index: u32) -> Option<RawOp<'_>> {
-    let mut skim = Skim::new(bytes);
-    loop {
-        let (at_index, at, _) = skim.next()?;
-        if at_index == index {
-            return skim.read(at);
-        }
-    }
+    Skim::new(bytes).find(index)
 }
 
 /// A walk over canonical bytes that looks at places only.
@@ -386,6 +384,16 @@ impl<'a> Skim<'a> {
         }
         self.index += 1;
         Some((self.index - 1, at, address))
+    }
+
+    /// Walks on to the operation with this index.
+    fn find(&mut self, index: u32) -> Option<RawOp<'a>> {
+        loop {
+            let (at_index, at, _) = self.next()?;
+            if at_index == index {
+                return self.read(at);
+            }
+        }
     }
 
     /// Reads the operation at an offset, in the entry that the walk is in.

@@ -98,12 +98,11 @@ impl Record {
             let walk = Walk { record: self, known: &mut known, path: Path::default() };
             let (address, write) = walk.member(Scope::Type(id.ty), tokens, value, 0)?;
             let Some(write) = write else { continue };
-            match known.ops.iter_mut().find(|op| op.address == address) {
-                Some(op) => op.write = write,
-                None => known.ops.push(Op { entry: id.clone(), address, write }),
+            match known.place(address.as_bytes()) {
+                Ok(place) => known.ops.get_mut(place)?.write = write,
+                Err(place) => known.ops.insert(place, Op { entry: id.clone(), address, write }),
             }
         }
-        known.ops.sort_unstable_by(|a, b| a.address.cmp(&b.address));
         Some((known.ops, known.fit))
     }
 }
@@ -126,6 +125,7 @@ fn put(document: &mut Value, tokens: &[Cow<'_, str>], value: &Value) -> Option<(
 struct Known<'r> {
     entry: &'r Entry,
     lists: Vec<List<'r>>,
+    /// In order of addresses.
     ops: Vec<Op>,
     /// Whether all operations fit their cells, as is known without looking at the texts again.
     fit: bool,
@@ -139,9 +139,14 @@ struct List<'r> {
 }
 
 impl<'r> Known<'r> {
+    /// Where the operation on a cell stands, or would stand.
+    fn place(&self, address: &[u8]) -> Result<usize, usize> {
+        self.ops.binary_search_by(|op| op.address.as_bytes().cmp(address))
+    }
+
     /// What an edit before has written to a cell.
     fn written(&self, address: &[u8]) -> Option<&str> {
-        let op = self.ops.iter().find(|op| op.address.as_bytes() == address)?;
+        let op = self.ops.get(self.place(address).ok()?)?;
         match &op.write {
             Write::Set(text) => Some(text),
             _ => None,
@@ -277,7 +282,10 @@ impl Walk<'_, '_> {
             None => return None,
             Some(old) => {
                 let inside = named_value(address.as_bytes(), old)?;
-                let new = canonical::replaced(inside, rest, &spelled)?;
+                let new = match rest {
+                    [] => spelled,
+                    _ => canonical::replaced(inside, rest, &spelled)?,
+                };
                 if new == inside {
                     return Some((address, None));
                 }
