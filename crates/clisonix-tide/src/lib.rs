@@ -15,11 +15,14 @@
 mod catalogue;
 mod clock;
 mod entry;
+mod fault;
 mod message;
 mod receipt;
 mod replica;
 mod roster;
 mod session;
+#[cfg(test)]
+mod sim;
 mod sketch;
 
 pub use catalogue::Catalogue;

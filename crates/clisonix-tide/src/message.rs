@@ -90,7 +90,7 @@ pub(crate) enum Offer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// It was taken; what is here now, if more is to come.
-    Taken { have: Vec<u8> },
+    Whole { have: Vec<u8> },
     /// It goes on from what is not here; what is here.
     Lacks { have: Vec<u8> },
     /// It is refused.

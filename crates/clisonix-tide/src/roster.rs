@@ -109,11 +109,9 @@ impl Roster {
         }
     }
 
-    /// What the peer said before is forgotten.
-    pub(crate) fn forget_outside(&mut self, catalogue: &Catalogue, scope: &dyn Scope) {
-        for slot in std::mem::take(&mut self.outside) {
-            self.refresh(slot, catalogue, scope);
-        }
+    /// What the peer said before is forgotten; these are to be refreshed.
+    pub(crate) fn forget_outside(&mut self) -> BTreeSet<Slot> {
+        std::mem::take(&mut self.outside)
     }
 
     pub(crate) fn outside_count(&self) -> usize {

@@ -15,14 +15,16 @@ mod pace;
 mod questions;
 mod refusals;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Seen};
+use crate::fault::fault;
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use crate::receipt::{Cursor, Receipt};
 use crate::replica::{NodeId, NoticeId, Refusal, Replica, Scope, Signer};
-use crate::roster::Roster;
+use crate::roster::{Roster, may_have};
 use crate::sketch::Symbol;
 use agreement::Agreement;
 use comparison::Comparison;
@@ -65,18 +67,15 @@ pub struct Session {
     exchange: Exchange,
     feed: Feed,
     refusals: Refusals,
+    /// Records of which the peer was told that they are not between the two.
+    told_outside: BTreeSet<Box<str>>,
     agreement: Agreement,
     pace: Pace,
     /// The symbols that the peer was shown last, with their set's version.
     shown: (u64, Vec<Symbol>),
     /// The peer's store and its latest arrival, as it last said.
     peer_at: Cursor,
-    is_open: bool,
-    /// Whether the peer has greeted since the way was opened, or was greeted.
-    is_greeted: bool,
-    opened_ms: u64,
-    /// When the peer last asked something as the one that compares.
-    peer_drove_ms: Option<u64>,
+    way: Way,
     rekeyed_ms: Option<u64>,
     /// Whether another epoch is wanted when the way is opened again.
     wants_epoch: bool,
@@ -84,6 +83,17 @@ pub struct Session {
     agreed_ms: Option<u64>,
     is_in_sync: bool,
     differing: u64,
+}
+
+/// The way to the peer.
+#[derive(Debug, Default)]
+struct Way {
+    is_open: bool,
+    opened_ms: u64,
+    /// Whether the peer has greeted since, or was greeted.
+    is_greeted: bool,
+    /// When the peer last asked something as the one that compares.
+    peer_drove_ms: Option<u64>,
 }
 
 /// One input being worked on.
@@ -275,14 +285,12 @@ impl Session {
             exchange: Exchange::default(),
             feed: Feed::default(),
             refusals: Refusals::default(),
+            told_outside: BTreeSet::new(),
             agreement: Agreement::default(),
             pace: Pace::default(),
             shown: (first_question, Vec::new()),
             peer_at: Cursor::default(),
-            is_open: false,
-            is_greeted: false,
-            opened_ms: 0,
-            peer_drove_ms: None,
+            way: Way::default(),
             rekeyed_ms: None,
             wants_epoch: false,
             closed: None,
@@ -300,7 +308,7 @@ impl Session {
         if self.roster.refresh(slot, catalogue, scope) {
             self.set_differs();
             self.pace.confirm();
-            if NoticeId::of_name(record).is_some() && self.is_open {
+            if NoticeId::of_name(record).is_some() && self.way.is_open {
                 self.exchange.give(record);
             }
         }
@@ -315,13 +323,19 @@ impl Session {
         scope: &dyn Scope,
     ) {
         let version = self.roster.version();
-        match records {
-            Some(records) => {
-                for slot in records.iter().filter_map(|record| catalogue.slot(record)) {
-                    self.roster.refresh(slot, catalogue, scope);
-                }
+        if let Some(records) = records {
+            for slot in records.iter().filter_map(|record| catalogue.slot(record)) {
+                self.roster.set_outside(slot, false);
+                self.roster.refresh(slot, catalogue, scope);
             }
-            None => self.roster.refresh_all(catalogue, scope),
+        } else {
+            self.roster.forget_outside();
+            self.roster.refresh_all(catalogue, scope);
+        }
+        // What the peer was told to leave out may be spoken of again: this node asks for it.
+        let allowed = self.told_outside.extract_if(.., |record| may_have(record, scope));
+        for record in allowed {
+            self.exchange.ask(record);
         }
         if version != self.roster.version() {
             self.set_differs();
@@ -336,15 +350,15 @@ impl Session {
         match input {
             Input::Open { .. } => {
                 self.closed = None;
-                self.is_open = true;
+                self.way.is_open = true;
             }
             Input::Shut => {
-                self.is_open = false;
+                self.way.is_open = false;
                 self.stop();
             }
             _ => {}
         }
-        if !self.is_open || self.closed.is_some() {
+        if !self.way.is_open || self.closed.is_some() {
             return out;
         }
         if let Err(reason) = self.take(input, turn) {
@@ -376,13 +390,16 @@ impl Session {
 
     fn open(&mut self, is_caller: bool, turn: &mut Turn<'_, '_>) {
         self.stop();
-        self.opened_ms = turn.now_ms;
-        self.is_greeted = false;
+        self.way.opened_ms = turn.now_ms;
+        self.way.is_greeted = false;
         self.is_in_sync = false;
-        self.peer_drove_ms = None;
+        self.way.peer_drove_ms = None;
         self.pace.opened(turn.now_ms);
         self.feed.reset(turn.now_ms);
-        self.roster.forget_outside(turn.site.catalogue, turn.site.scope);
+        self.told_outside.clear();
+        for slot in self.roster.forget_outside() {
+            self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
+        }
         let next = self.roster.epoch() + u64::from(std::mem::take(&mut self.wants_epoch));
         let epoch = next.max(epoch_at(turn.now_ms));
         if epoch > self.roster.epoch() && epoch <= MAX_EPOCH {
@@ -391,7 +408,7 @@ impl Session {
         // Where the peer stood when the way was last open is known: what arrived since goes first.
         self.push(turn);
         if is_caller {
-            self.is_greeted = true;
+            self.way.is_greeted = true;
             self.greet(true, turn);
         }
     }
@@ -424,12 +441,12 @@ impl Session {
         | Message::Want { .. }
         | Message::Give { .. } = message
         {
-            self.peer_drove_ms = Some(turn.now_ms);
+            self.way.peer_drove_ms = Some(turn.now_ms);
         }
         match message {
-            Message::Hello { question, state } => self.take_hello(question, state, turn)?,
+            Message::Hello { question, state } => self.take_hello(question, &state, turn)?,
             Message::State { question, is_comparing, state } => {
-                self.take_state(question, is_comparing, state, turn)?;
+                self.take_state(question, is_comparing, &state, turn)?;
             }
             Message::AskSymbols { question, version, first, count } => {
                 self.more_symbols(question, version, (first, count), turn);
@@ -461,6 +478,10 @@ impl Session {
     fn tick(&mut self, turn: &mut Turn<'_, '_>) {
         self.push_again(turn);
         for (number, tries) in self.questions.due(turn.now_ms) {
+            let is_receipt = matches!(self.questions.asked(number), Some(Asked::Receipt));
+            if (is_receipt && fault!(ReceiptOnce)) || fault!(AskedOnce) {
+                continue;
+            }
             match self.questions.asked(number) {
                 Some(Asked::Hello) => self.greet_again(number, turn),
                 Some(Asked::Symbols { .. } | Asked::List) if tries >= MAX_TRIES => {
@@ -469,15 +490,16 @@ impl Session {
                 }
                 Some(Asked::Want(_) | Asked::Give(_)) => self.stalled(number, turn),
                 Some(_) => {
-                    let again = self.questions.again(number, turn.now_ms);
-                    again.into_iter().for_each(|message| turn.send_bytes(message));
+                    if let Some(message) = self.questions.again(number, turn.now_ms) {
+                        turn.send_bytes(message);
+                    }
                 }
                 None => {}
             }
         }
         // The caller did not speak.
-        if !self.is_greeted && turn.now_ms.abs_diff(self.opened_ms) >= RETRY_MS {
-            self.is_greeted = true;
+        if !self.way.is_greeted && turn.now_ms.abs_diff(self.way.opened_ms) >= RETRY_MS {
+            self.way.is_greeted = true;
             self.greet(true, turn);
         }
     }
@@ -490,12 +512,11 @@ impl Session {
     /// Goes on with what is to be exchanged, and compares when it is time.
     fn settle(&mut self, turn: &mut Turn<'_, '_>) {
         self.pump(turn);
-        let peer_drives = self
-            .peer_drove_ms
-            .is_some_and(|then| turn.now_ms.abs_diff(then) < FEED_WAIT_MS);
+        let peer_drives =
+            self.way.peer_drove_ms.is_some_and(|then| turn.now_ms.abs_diff(then) < FEED_WAIT_MS);
         let waits = self.is_driving()
             || peer_drives
-            || !self.is_greeted
+            || !self.way.is_greeted
             || self.questions.has(|asked| matches!(asked, Asked::Hello));
         let arrival = turn.site.replica.arrival();
         let is_quiet = self.feed.is_quiet(arrival);
@@ -521,7 +542,7 @@ impl Session {
         let seen = self.settings.seen;
         let is_known = seen.incarnation == self.peer_at.incarnation && seen.incarnation != 0;
         Status {
-            is_open: self.is_open && self.closed.is_none(),
+            is_open: self.way.is_open && self.closed.is_none(),
             closed: self.closed,
             agreed_ms: self.agreed_ms,
             is_in_sync: self.is_in_sync,

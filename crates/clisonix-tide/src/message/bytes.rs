@@ -49,7 +49,9 @@ impl Message {
                 put_u64(out, *question);
                 out.push(u8::from(*is_all));
                 put_u64(out, ids.len() as u64);
-                ids.iter().for_each(|id| out.extend_from_slice(&id.to_be_bytes()));
+                for id in ids {
+                    out.extend_from_slice(&id.to_be_bytes());
+                }
             }
             Self::Want { question, items } => put_list(out, *question, items, Item::write),
             Self::Runs { question, parts } => put_list(out, *question, parts, Part::write),
@@ -111,11 +113,7 @@ impl Message {
     ) -> Result<Self, DecodeError> {
         Ok(match kind {
             0 => Self::Hello { question, state: State::read(reader)? },
-            1 => Self::State {
-                question,
-                is_comparing: flag(reader)?,
-                state: State::read(reader)?,
-            },
+            1 => Self::State { question, is_comparing: flag(reader)?, state: State::read(reader)? },
             2 => Self::AskSymbols {
                 question,
                 version: reader.u64()?,
@@ -250,9 +248,7 @@ impl Offer {
         Ok(match choice(reader, 4, "offer")? {
             2 => return Err(DecodeError::Meaningless { what: "offer", at }),
             3 => Self::Outside { record: name(reader)? },
-            is_all => {
-                Self::Run { is_all: is_all == 1, record: name(reader)?, run: run(reader)? }
-            }
+            is_all => Self::Run { is_all: is_all == 1, record: name(reader)?, run: run(reader)? },
         })
     }
 }
@@ -260,7 +256,7 @@ impl Offer {
 impl Taken {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Taken { have } => {
+            Self::Whole { have } => {
                 out.push(0);
                 put_bytes(out, have);
             }
@@ -276,7 +272,7 @@ impl Taken {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match choice(reader, 5, "result")? {
-            0 => Self::Taken { have: have(reader)? },
+            0 => Self::Whole { have: have(reader)? },
             1 => Self::Lacks { have: have(reader)? },
             2 => Self::Refused { reason: reader.byte()? },
             3 => Self::Outside,
@@ -304,12 +300,16 @@ fn put_all(out: &mut Vec<u8>, numbers: &[u64]) {
 
 fn put_list<T>(out: &mut Vec<u8>, number: u64, list: &[T], write: fn(&T, &mut Vec<u8>)) {
     put_all(out, &[number, list.len() as u64]);
-    list.iter().for_each(|one| write(one, out));
+    for one in list {
+        write(one, out);
+    }
 }
 
 fn put_symbols(out: &mut Vec<u8>, symbols: &[Symbol]) {
     put_u64(out, symbols.len() as u64);
-    symbols.iter().for_each(|symbol| symbol.write(out));
+    for symbol in symbols {
+        symbol.write(out);
+    }
 }
 
 fn list<T>(

@@ -3,6 +3,7 @@
 use super::questions::Asked;
 use super::{CloseReason, Output, Session, Turn};
 use crate::clock::Seen;
+use crate::fault::fault;
 use crate::message::{Message, State};
 use crate::receipt::{Cursor, Receipt};
 
@@ -80,7 +81,8 @@ impl Session {
     /// After an agreement all that the peer had is here.
     fn stand_at(&mut self, at: Cursor, turn: &mut Turn<'_, '_>) {
         let seen = self.settings.seen;
-        if seen.incarnation == at.incarnation && seen.arrival >= at.arrival {
+        let is_same = seen.incarnation == at.incarnation || fault!(IncarnationIgnored);
+        if is_same && seen.arrival >= at.arrival {
             return;
         }
         self.settings.seen = at;
@@ -105,11 +107,17 @@ impl Session {
             if !turn.site.signer.verify(&receipt.from, &bytes, &signature) {
                 return Err(CloseReason::Receipt);
             }
+            // It came before the peer has told of its store: it will come again.
+            if receipt.at.incarnation != self.peer_at.incarnation {
+                return Ok(());
+            }
             // One that comes late does not replace a newer one.
             let is_older = self.agreement.peers.is_some_and(|last| {
-                last.at.incarnation == receipt.at.incarnation && last.time >= receipt.time
+                last.at.incarnation == receipt.at.incarnation
+                    && last.time >= receipt.time
+                    && !fault!(LateReceipt)
             });
-            if receipt.at.incarnation == self.peer_at.incarnation && !is_older {
+            if !is_older {
                 self.agreement.peers = Some(receipt);
                 let seen: Seen = turn.site.clock.see(receipt.time, turn.now_ms);
                 turn.out.push(Output::Receipt(receipt, signature, seen));

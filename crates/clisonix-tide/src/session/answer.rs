@@ -1,6 +1,7 @@
 //! Answers to the peer's questions. Nothing is kept for it but the symbols that it was shown.
 
-use super::{Output, Session, Turn};
+use super::{MAX_REFUSED, Output, Session, Turn};
+use crate::fault::fault;
 use crate::message::{
     Item, MAX_HAVE_BYTES, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_SYMBOLS, Message, Offer, Part, Taken,
 };
@@ -38,7 +39,7 @@ impl Turn<'_, '_> {
     }
 
     pub(super) fn may_have(&self, name: &str) -> bool {
-        may_have(name, self.site.scope)
+        may_have(name, self.site.scope) || fault!(ScopeAtEntryOnly)
     }
 }
 
@@ -81,12 +82,7 @@ impl Session {
     }
 
     /// Answers from the first item on, as many as fit.
-    pub(super) fn answer_want(
-        &mut self,
-        question: u64,
-        items: Vec<Item>,
-        turn: &mut Turn<'_, '_>,
-    ) {
+    pub(super) fn answer_want(&mut self, question: u64, items: Vec<Item>, turn: &mut Turn<'_, '_>) {
         let (mut parts, mut bytes) = (Vec::new(), 0);
         for item in items {
             if bytes >= ANSWER_BYTES {
@@ -131,18 +127,16 @@ impl Session {
     ) -> Part {
         self.named_by_peer(name, turn);
         if !turn.may_have(name) {
+            self.note_told_outside(name);
             turn.out.push(Output::Withheld { record: name.into() });
             return Part::Outside;
         }
         let here = turn.have(name);
         match turn.beyond(name, have, most) {
             Some(run) => turn.run_part("".into(), name, here, run),
-            None if here.is_empty() => Part::Run {
-                record: "".into(),
-                have: here,
-                run: Vec::new(),
-                is_all: true,
-            },
+            None if here.is_empty() => {
+                Part::Run { record: "".into(), have: here, run: Vec::new(), is_all: true }
+            }
             None => Part::Gone,
         }
     }
@@ -154,22 +148,27 @@ impl Session {
         {
             self.roster.set_outside(slot, false);
             self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
+            self.pace_soon();
+        }
+    }
+
+    /// The peer is told that a record is not between the two.
+    pub(super) fn note_told_outside(&mut self, name: &str) {
+        if self.told_outside.len() < MAX_REFUSED {
+            self.told_outside.insert(name.into());
         }
     }
 
     pub(super) fn mark_outside(&mut self, name: &str, turn: &Turn<'_, '_>) {
-        if let Some(slot) = turn.site.catalogue.slot(name) {
+        if let Some(slot) = turn.site.catalogue.slot(name)
+            && !fault!(OutsideIgnored)
+        {
             self.roster.set_outside(slot, true);
         }
     }
 
     /// Takes what the peer gives.
-    pub(super) fn answer_give(
-        &mut self,
-        question: u64,
-        offers: &[Offer],
-        turn: &mut Turn<'_, '_>,
-    ) {
+    pub(super) fn answer_give(&mut self, question: u64, offers: &[Offer], turn: &mut Turn<'_, '_>) {
         let runs: Vec<(&str, &[u8])> = offers
             .iter()
             .filter_map(|offer| match offer {
@@ -183,15 +182,16 @@ impl Session {
             results.push(match offer {
                 Offer::Outside { record } => {
                     self.mark_outside(record, turn);
-                    Taken::Taken { have: Vec::new() }
+                    Taken::Whole { have: Vec::new() }
                 }
                 Offer::Run { record, is_all, .. } => match outcomes.next() {
                     // What is here is told to those only who may hold it.
                     Some(Outcome::Taken | Outcome::Lacks) if !turn.may_have(record) => {
+                        self.note_told_outside(record);
                         Taken::Outside
                     }
-                    Some(Outcome::Taken) if *is_all => Taken::Taken { have: Vec::new() },
-                    Some(Outcome::Taken) => Taken::Taken { have: turn.have(record) },
+                    Some(Outcome::Taken) if *is_all => Taken::Whole { have: Vec::new() },
+                    Some(Outcome::Taken) => Taken::Whole { have: turn.have(record) },
                     Some(Outcome::Lacks) => Taken::Lacks { have: turn.have(record) },
                     Some(Outcome::Refused(reason)) => Taken::Refused { reason: reason.number() },
                     Some(Outcome::Later) | None => Taken::Later,

@@ -5,6 +5,7 @@
 use super::questions::Asked;
 use super::{CloseReason, Session, Turn};
 use crate::catalogue::Slot;
+use crate::fault::fault;
 use crate::message::{Feeding, MAX_MESSAGE_SYMBOLS, Message, State};
 use crate::sketch::{Decoder, HELLO_SYMBOLS, Side, Symbol, is_list_shorter};
 
@@ -65,31 +66,31 @@ impl Session {
     pub(super) fn take_hello(
         &mut self,
         question: u64,
-        state: State,
+        state: &State,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), CloseReason> {
-        self.is_greeted = true;
-        self.note_peer(&state, turn);
+        self.way.is_greeted = true;
+        self.note_peer(state, turn);
         if self.meet_epoch(state.epoch, turn)? != std::cmp::Ordering::Equal {
             // The peer meets this node's epoch, then greets again.
             self.answer_state(question, false, turn);
             return Ok(());
         }
-        if self.is_equal(&state) {
+        if self.is_equal(state) {
             self.questions.drop_all(|asked| matches!(asked, Asked::Hello));
             self.answer_state(question, false, turn);
             self.stop_comparing();
-            self.agree(&state, turn);
+            self.agree(state, turn);
             return Ok(());
         }
         self.set_differs();
         // If both greet at once, the one of the lower id compares.
         let greets_too = self.questions.has(|asked| matches!(asked, Asked::Hello));
-        if greets_too && self.settings.node > self.settings.peer {
+        if greets_too && (self.settings.node > self.settings.peer || fault!(NobodyCompares)) {
             return Ok(());
         }
         self.questions.drop_all(|asked| matches!(asked, Asked::Hello));
-        if self.waits_for_feed(&state, turn) {
+        if self.waits_for_feed(state, turn) {
             self.answer_state(question, false, turn);
             // Whoever has something on its way greets when it is there.
             if !self.feed.is_quiet(turn.site.replica.arrival()) {
@@ -128,11 +129,11 @@ impl Session {
         &mut self,
         question: u64,
         is_comparing: bool,
-        state: State,
+        state: &State,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), CloseReason> {
         let Some(asked) = self.questions.take(question, turn.now_ms) else { return Ok(()) };
-        self.note_peer(&state, turn);
+        self.note_peer(state, turn);
         match self.meet_epoch(state.epoch, turn)? {
             std::cmp::Ordering::Equal => {}
             std::cmp::Ordering::Less => {
@@ -147,9 +148,9 @@ impl Session {
                 return Ok(());
             }
         }
-        if self.is_equal(&state) {
+        if self.is_equal(state) {
             self.stop_comparing();
-            self.agree(&state, turn);
+            self.agree(state, turn);
             return Ok(());
         }
         self.set_differs();
@@ -177,7 +178,8 @@ impl Session {
     }
 
     fn is_equal(&self, state: &State) -> bool {
-        state.count == self.roster.count() && state.hash == self.roster.hash()
+        state.count == self.roster.count()
+            && (state.hash == self.roster.hash() || fault!(AgreeByCount))
     }
 
     /// Both sides use the higher epoch of the two. Tells how this node's one stood to the peer's
@@ -188,7 +190,7 @@ impl Session {
         turn: &mut Turn<'_, '_>,
     ) -> Result<std::cmp::Ordering, CloseReason> {
         let order = self.roster.epoch().cmp(&epoch);
-        if order != std::cmp::Ordering::Less {
+        if order != std::cmp::Ordering::Less || fault!(EpochNotMet) {
             return Ok(order);
         }
         let last = self.rekeyed_ms;
@@ -208,7 +210,7 @@ impl Session {
     }
 
     /// Compares the peer's set with this node's.
-    fn compare(&mut self, state: State, turn: &mut Turn<'_, '_>) -> Result<(), CloseReason> {
+    fn compare(&mut self, state: &State, turn: &mut Turn<'_, '_>) -> Result<(), CloseReason> {
         if state.count == 0 {
             let ours: Vec<Slot> = self.roster.ids_after(None).map(|(_, slot)| slot).collect();
             self.found(ours, Vec::new(), turn);
@@ -290,9 +292,8 @@ impl Session {
             // The symbols are equal and the hashes are not.
             return Err(CloseReason::Contradiction);
         }
-        let of = |wanted: Side| {
-            found.iter().filter(move |(_, side)| *side == wanted).map(|(id, _)| *id)
-        };
+        let of =
+            |wanted: Side| found.iter().filter(move |(_, side)| *side == wanted).map(|(id, _)| *id);
         let ours = of(Side::Ours).filter_map(|id| self.roster.slot(id)).collect();
         let theirs = of(Side::Theirs).collect();
         self.found(ours, theirs, turn);
@@ -351,9 +352,9 @@ impl Session {
         // Own entries between the first and the last of these that are not among them.
         let end = if is_all || ids.is_empty() { u64::MAX } else { listing.after.unwrap_or(0) };
         let own = self.roster.ids_after(before).take_while(|(id, _)| *id <= end);
-        listing.ours.extend(
-            own.filter(|(id, _)| ids.binary_search(id).is_err()).map(|(_, slot)| slot),
-        );
+        listing
+            .ours
+            .extend(own.filter(|(id, _)| ids.binary_search(id).is_err()).map(|(_, slot)| slot));
         let is_full = listing.theirs.len() >= MAX_FOUND_ENTRIES;
         if is_all || ids.is_empty() || is_full {
             let Listing { ours, theirs, .. } = std::mem::take(listing);

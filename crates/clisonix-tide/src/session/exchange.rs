@@ -8,6 +8,7 @@ use super::questions::Asked;
 use super::refusals::{BUSY_MS, REFUSED_MS, Resting};
 use super::{ANSWER_BYTES, CloseReason, Output, Session, Turn};
 use crate::catalogue::Slot;
+use crate::fault::fault;
 use crate::message::{Item, MAX_MESSAGE_RECORDS, Message, Offer, Part, Taken};
 use crate::replica::{NoticeId, Outcome, Refusal};
 
@@ -91,6 +92,11 @@ impl Exchange {
     /// A notice is new here: it is given at once.
     pub(super) fn give(&mut self, record: &str) {
         self.gifts.push_back(Gift::of(record));
+    }
+
+    /// A record is to be asked for.
+    pub(super) fn ask(&mut self, record: Box<str>) {
+        self.more.push_back(record);
     }
 
     fn answered(&mut self) {
@@ -184,7 +190,7 @@ impl Session {
             return None;
         }
         let run = turn.beyond(&record, &gift.have, most)?;
-        if run.bytes.is_empty() {
+        if run.bytes.is_empty() || fault!(NothingGiven) {
             return None;
         }
         let size_bytes = run.bytes.len();
@@ -315,12 +321,10 @@ impl Session {
     }
 
     /// What is to be done with one part; `None` if nothing came in.
-    fn answer_of(
-        &mut self,
-        wanted: &Wanted,
-        part: Part,
-        turn: &Turn<'_, '_>,
-    ) -> Option<Answer> {
+    fn answer_of(&mut self, wanted: &Wanted, part: Part, turn: &Turn<'_, '_>) -> Option<Answer> {
+        if fault!(NothingFetched) {
+            return None;
+        }
         match (wanted, part) {
             (Wanted::Id(id), Part::Run { record, run, is_all, .. }) if !record.is_empty() => {
                 Some(Answer { record, id: Some(*id), have: Vec::new(), run, is_all })
@@ -347,10 +351,15 @@ impl Session {
         let Answer { record, id, have, is_all, .. } = answer;
         self.exchange.has_moved |= is_new;
         if outcome != Outcome::Taken {
+            if fault!(RefusedAtOnce) {
+                self.refusals.remove(&Resting::Record(record.clone()));
+                self.exchange.more.push_back(record.clone());
+            }
             return;
         }
         if !turn.may_have(record) {
             // By this node's rules the peer may not hold it; it is told, or the two never agree.
+            self.note_told_outside(record);
             let is_outside = true;
             self.exchange.gifts.push_back(Gift { is_outside, ..Gift::of(record) });
             self.exchange.has_moved = true;
@@ -389,8 +398,8 @@ impl Session {
     fn take_result(&mut self, mut gift: Gift, result: Taken, turn: &mut Turn<'_, '_>) {
         let record = gift.record.clone();
         match result {
-            Taken::Taken { .. } if gift.is_outside => self.exchange.has_moved = true,
-            Taken::Taken { have } => {
+            Taken::Whole { .. } if gift.is_outside => self.exchange.has_moved = true,
+            Taken::Whole { have } => {
                 self.exchange.has_moved = true;
                 self.refusals.remove(&Resting::Record(record.clone()));
                 if gift.is_all {

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{Output, Session, Turn};
+use crate::fault::fault;
 use crate::message::{Batch, Feeding, Message};
 use crate::receipt::Cursor;
 use crate::replica::Outcome;
@@ -32,7 +33,7 @@ pub(super) struct Feed {
     sent_ms: u64,
     tries: u32,
     /// Where the peer last said that it stands.
-    told: u64,
+    told: Option<u64>,
     /// Whether the peer has said since the way was opened where it stands.
     is_told: bool,
     /// When something was last taken or confirmed.
@@ -110,18 +111,22 @@ impl Session {
     /// The peer says where it stands.
     pub(super) fn take_seen(&mut self, seen: Cursor, turn: &mut Turn<'_, '_>) {
         let feed = &mut self.feed;
-        feed.is_told = true;
         let is_ours = seen.incarnation == self.settings.incarnation;
         if !is_ours || seen.arrival > turn.site.replica.arrival() {
-            feed.confirmed = None;
-            feed.in_flight.clear();
+            // It may have said that before it agreed; if not, what is in flight stays unconfirmed.
+            feed.told = None;
+            if !std::mem::replace(&mut feed.is_told, true) {
+                feed.confirmed = None;
+                feed.in_flight.clear();
+            }
             return;
         }
-        feed.told = seen.arrival;
+        let was_told = std::mem::replace(&mut feed.is_told, true);
+        feed.told = Some(seen.arrival);
         match feed.confirmed {
             Some(confirmed) if seen.arrival == confirmed => {}
             // It may say it late; if it says nothing else, this is where the next try begins.
-            Some(confirmed) if seen.arrival < confirmed && !feed.in_flight.is_empty() => {}
+            Some(confirmed) if seen.arrival < confirmed && was_told => {}
             Some(confirmed) if seen.arrival > confirmed => {
                 feed.moved_ms = turn.now_ms;
                 feed.tries = 0;
@@ -188,9 +193,12 @@ impl Session {
     pub(super) fn push_again(&mut self, turn: &mut Turn<'_, '_>) {
         let feed = &mut self.feed;
         let wait = self.questions.retry_ms(feed.tries.saturating_add(1));
-        if !feed.in_flight.is_empty() && turn.now_ms.abs_diff(feed.sent_ms) >= wait {
+        if !feed.in_flight.is_empty()
+            && !fault!(PushedOnce)
+            && turn.now_ms.abs_diff(feed.sent_ms) >= wait
+        {
             feed.tries = feed.tries.saturating_add(1);
-            feed.confirmed = Some(feed.told);
+            feed.confirmed = feed.told;
             feed.rewind();
         }
         self.push(turn);
@@ -211,7 +219,7 @@ impl Session {
             let outcomes = self.take_runs(&runs, None, turn);
             // What could not be taken now comes again. What is refused does not hold up the rest:
             // the comparison finds it.
-            if !outcomes.contains(&Outcome::Later) {
+            if !outcomes.contains(&Outcome::Later) || fault!(CursorBeforeTaken) {
                 self.settings.seen.arrival = upto;
                 self.feed.moved_ms = turn.now_ms;
                 turn.out.push(Output::Seen(self.settings.seen));

@@ -83,8 +83,9 @@ impl Questions {
 
     /// The questions that are due to be asked again, with how often they were asked.
     pub(super) fn due(&self, now_ms: u64) -> Vec<(u64, u32)> {
-        let is_due =
-            |question: &Question| now_ms.abs_diff(question.asked_ms) >= self.retry_ms(question.tries);
+        let is_due = |question: &Question| {
+            now_ms.abs_diff(question.asked_ms) >= self.retry_ms(question.tries)
+        };
         let due = self.open.iter().filter(|(_, question)| is_due(question));
         due.map(|(number, question)| (*number, question.tries)).collect()
     }

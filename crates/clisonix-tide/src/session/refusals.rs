@@ -27,9 +27,10 @@ pub(super) struct Refusals {
 impl Refusals {
     /// One more refusal; gives for how long it rests now.
     pub(super) fn add(&mut self, key: Resting, first_ms: u64, now_ms: u64) -> u64 {
-        let rest = self.by_key.get(&key).map_or(first_ms, |(_, rest)| {
-            (rest * 2).clamp(first_ms, MAX_REFUSED_MS)
-        });
+        let rest = self
+            .by_key
+            .get(&key)
+            .map_or(first_ms, |(_, rest)| (rest * 2).clamp(first_ms, MAX_REFUSED_MS));
         if self.by_key.len() >= MAX_REFUSED && !self.by_key.contains_key(&key) {
             // The one that has rested longest is tried again.
             let oldest = self.by_key.iter().max_by_key(|(_, (since, _))| now_ms.abs_diff(*since));
