@@ -75,7 +75,7 @@ fn saved(bytes: &[u8]) {
 fn forged(body: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
     crc.update(body);
-    let mut bytes = b"CXR\x03".to_vec();
+    let mut bytes = b"CXR\x04".to_vec();
     bytes.extend_from_slice(&crc.sum().to_be_bytes());
     bytes.extend_from_slice(body);
     bytes

@@ -264,7 +264,13 @@ fn has_value(tag: u8) -> bool {
 
 /// Appends the canonical bytes of `ops`.
 pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ops.len() * 48 + 2);
+    // Tags and lengths take less than 16 bytes.
+    let len = |op: &Op| {
+        16 + op.entry.id.len()
+            + op.address.as_bytes().len()
+            + op.write.written().map_or(32, Written::len)
+    };
+    let mut out = Vec::with_capacity(8 + ops.iter().map(len).sum::<usize>());
     put_u64(&mut out, ops.len() as u64);
     let mut before: Option<&EntryId> = None;
     for op in ops {

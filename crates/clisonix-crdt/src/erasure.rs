@@ -5,6 +5,7 @@
 //! operations' content and keys go from its log, makes the state anew without them, and keeps of
 //! each the commitment that the hashes are made of. Normative: `docs/formats/change.md`.
 
+pub(crate) mod admission;
 pub(crate) mod order;
 mod selection;
 
@@ -21,6 +22,7 @@ use crate::record::Record;
 use crate::state::{ChangeNo, EntryId, Written};
 use crate::travel::Incoming;
 use crate::writing::{Plan, presence_op};
+use admission::Hopes;
 use order::{Erased, Gone, MAX_ERASED_RUNS, MAX_REASON_BYTES, Order, Run, left_indexes};
 use selection::Selection;
 
@@ -248,7 +250,7 @@ impl Record {
             let key = (self.tables.actor(row.stamp.actor), row.stamp.seq);
             let mut of_change = Vec::new();
             for (op, index) in raw_ops(&row.ops).zip(row.indexes()) {
-                if order.names(key, index) {
+                if order.what.names(key, index) {
                     let commitment = self.commitment_of(row, index).unwrap_or_default();
                     of_change.push(Gone { index, commitment });
                     affected.insert(EntryId { ty: op.entry.0, id: op.entry.1.into() });
@@ -265,7 +267,7 @@ impl Record {
     }
 
     /// The changes that an order takes something from.
-    fn named(&self, order: &Order, past: &Past) -> BTreeSet<ChangeNo> {
+    pub(crate) fn named(&self, order: &Order, past: &Past) -> BTreeSet<ChangeNo> {
         match &order.what {
             Erased::Past => {
                 let rows = self.log.rows();
@@ -310,28 +312,22 @@ impl Record {
         let mut tables = self.tables.without_stamps();
         let mut typed = Vec::new();
         for (change, row) in self.log.rows() {
-            let mut ops = decode_ops(&row.ops);
-            ops.retain(|op| affected.contains(&op.entry));
+            let ops = row.indexes().zip(decode_ops(&row.ops));
+            let ops: Vec<(u32, Op)> = ops.filter(|(_, op)| affected.contains(&op.entry)).collect();
             apply(&mut self.entries, &ops, change, row, (&tables, &self.log));
             tables.stamps.push(change, row.stamp);
-            ops.retain(|op| matches!(op.write, Write::Edits(_)));
-            typed.append(&mut ops);
+            let ops = ops.into_iter().map(|(_, op)| op);
+            typed.extend(ops.filter(|op| matches!(op.write, Write::Edits(_))));
         }
         // What had been superseded may be live again.
         self.tables.stamps = tables.stamps;
         self.forget_overwritten(&typed);
     }
 
-    /// Whether a change lacks content that no known order erases, or keys for what it holds.
-    pub(crate) fn is_withheld(&self, change: &Incoming, orders: &[Order]) -> bool {
-        let key = (change.actor, change.seq);
-        if !change.erased.is_empty() {
-            let waiting = self.waiting.values().flatten().filter_map(|c| c.order.as_deref());
-            let all: Vec<&Order> = orders.iter().chain(waiting).collect();
-            let is_ordered = |gone: &Gone| all.iter().any(|order| order.names(key, gone.index));
-            if !change.erased.iter().all(is_ordered) {
-                return true;
-            }
+    /// Whether a change lacks content that may not be missing, or keys for what it holds.
+    pub(crate) fn is_withheld(&self, change: &Incoming, hopes: &Hopes) -> bool {
+        if !change.erased.is_empty() && !hopes.hold(change) {
+            return true;
         }
         let Some(keys) = self.keys_of(change.actor) else { return false };
         let count = (change.ops.len() + change.erased.len()) as u32;

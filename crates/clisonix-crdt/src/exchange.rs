@@ -10,12 +10,15 @@ use crate::actor::{ActorId, Past};
 use crate::address::Address;
 use crate::batch;
 use crate::change::{
-    ChangeId, Op, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, op_at, raw_ops,
+    ChangeId, Op, RawOp, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, op_at,
+    raw_ops,
 };
-use crate::erasure::order::{Gone, Order, left_indexes};
+use crate::erasure::admission::Hopes;
+use crate::erasure::order::{Gone, left_indexes};
 use crate::link::LinkMessage;
-use crate::log::{Logged, NO_BASE, apply};
+use crate::log::{Logged, apply};
 use crate::note::{self, OpName};
+use crate::overwritten::{Bases, Overwritten};
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, EntryId, Written};
@@ -142,23 +145,7 @@ impl Record {
         for (actor, keys) in &run.keys {
             self.learn_keys(*actor, keys);
         }
-        let orders = run.changes.iter().filter_map(|change| change.order.as_deref());
-        let orders: Vec<Order> = orders.cloned().collect();
-        let mut received = Received::default();
-        for change in run.changes {
-            self.take(change, &orders, &mut received);
-        }
-        while !self.withheld.is_empty() {
-            let before = received.applied;
-            for key in std::mem::take(&mut self.withheld) {
-                for change in self.waiting.remove(&key).unwrap_or_default() {
-                    self.take(change, &orders, &mut received);
-                }
-            }
-            if received.applied == before {
-                break;
-            }
-        }
+        let mut received = self.admit(run.changes);
         // The whole form may have come in the same run.
         let (base, here) = (RefusalReason::Base, |refused: &Refusal| (refused.actor, refused.seq));
         received.refused.retain(|refused| refused.reason != base || !self.is_here(here(refused)));
@@ -168,7 +155,27 @@ impl Record {
         received
     }
 
-    fn take(&mut self, change: Incoming, orders: &[Order], received: &mut Received) {
+    /// Takes in what can be taken in of a run of changes and of those that wait.
+    pub(crate) fn take_all(&mut self, changes: Vec<Incoming>, hopes: &Hopes) -> Received {
+        let mut received = Received::default();
+        for change in changes {
+            self.take(change, hopes, &mut received);
+        }
+        while !self.withheld.is_empty() {
+            let before = received.applied;
+            for key in std::mem::take(&mut self.withheld) {
+                for change in self.waiting.remove(&key).unwrap_or_default() {
+                    self.take(change, hopes, &mut received);
+                }
+            }
+            if received.applied == before {
+                break;
+            }
+        }
+        received
+    }
+
+    fn take(&mut self, change: Incoming, hopes: &Hopes, received: &mut Received) {
         let mut ready = vec![change];
         while let Some(change) = ready.pop() {
             let key = (change.actor, change.seq);
@@ -182,7 +189,7 @@ impl Record {
                 continue;
             }
             let missing = self.missing(&change);
-            if missing.is_some() || self.is_withheld(&change, orders) {
+            if missing.is_some() || self.is_withheld(&change, hopes) {
                 match self.wait(change, missing) {
                     Ok(true) => {}
                     Ok(false) => received.known += 1,
@@ -221,7 +228,7 @@ impl Record {
         Some((change, self.log.get(change)?))
     }
 
-    fn is_here(&self, (actor, seq): (ActorId, u32)) -> bool {
+    pub(crate) fn is_here(&self, (actor, seq): (ActorId, u32)) -> bool {
         let number = self.tables.actor_number(actor);
         number.is_some_and(|actor| self.tables.last_seq(actor) >= seq)
     }
@@ -330,8 +337,8 @@ impl Record {
         let (ops, bases) = self.complete(&change.ops, &past)?;
         // A feed states, it does not type.
         let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
-        let of_ops = bases.iter().copied().chain(std::iter::repeat(NO_BASE));
-        let fit = ops.iter().zip(of_ops).all(|(op, base)| self.fits(op, base));
+        let of_ops = bases.iter().map(Option::is_some).chain(std::iter::repeat(false));
+        let fit = ops.iter().zip(of_ops).all(|(op, is_based)| self.fits(op, is_based));
         if !fit || types && change.source.is_some() {
             return Err(RefusalReason::Operation);
         }
@@ -346,11 +353,12 @@ impl Record {
         Ok(self.carry_out(change))
     }
 
-    /// Whether an operation, which overwrites that of `base`, is what FHIR R4 allows there.
-    pub(crate) fn fits(&self, op: &Op, base: ChangeNo) -> bool {
+    /// Whether an operation is what FHIR R4 allows there. One that names what it overwrites is where
+    /// that one is.
+    pub(crate) fn fits(&self, op: &Op, is_based: bool) -> bool {
         let address = op.address.as_bytes();
         let there = || self.entries.get(&op.entry);
-        let is_known = base != NO_BASE || there().is_some_and(|e| e.pages.contains(address));
+        let is_known = is_based || there().is_some_and(|e| e.pages.contains(address));
         (is_known || belongs(&op.entry, &op.address)) && fits(address, &op.write)
     }
 
@@ -395,23 +403,16 @@ impl Record {
     }
 
     /// Completes operations from outside, given the past of their change.
-    fn complete(
-        &self,
-        ops: &[IncomingOp],
-        past: &Past,
-    ) -> Result<(Vec<Op>, Box<[ChangeNo]>), RefusalReason> {
+    fn complete(&self, ops: &[IncomingOp], past: &Past) -> Result<(Vec<Op>, Bases), RefusalReason> {
         let mut all = Vec::with_capacity(ops.len());
         let mut bases = Vec::new();
         for op in ops {
             let (op, base) = self.complete_op(op, past)?;
-            if let Some(base) = base {
-                bases.resize(all.len(), NO_BASE);
+            if base.is_some() {
+                bases.resize(all.len(), None);
                 bases.push(base);
             }
             all.push(op);
-        }
-        if !bases.is_empty() {
-            bases.resize(all.len(), NO_BASE);
         }
         Ok((all, bases.into()))
     }
@@ -420,7 +421,7 @@ impl Record {
         &self,
         op: &IncomingOp,
         past: &Past,
-    ) -> Result<(Op, Option<ChangeNo>), RefusalReason> {
+    ) -> Result<(Op, Option<Overwritten>), RefusalReason> {
         let wrong = RefusalReason::Operation;
         match &op.place {
             OpPlace::New { entry, address } => {
@@ -443,9 +444,16 @@ impl Record {
                     return Ok((op, None));
                 }
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
-                if !matches!(write, Write::Set(_)) {
-                    return Err(wrong);
-                }
+                let Write::Set(new) = &write else { return Err(wrong) };
+                let base = match op.write {
+                    IncomingWrite::Splice { prefix, suffix, .. } => Overwritten {
+                        change: base,
+                        op: Some(*index),
+                        prefix: prefix as u32,
+                        suffix: suffix as u32,
+                    },
+                    _ => Overwritten::new(base, Some(*index), text, new),
+                };
                 let entry = EntryId { ty: there.entry.0, id: there.entry.1.into() };
                 Ok((Op { entry, address: Address::trusted(there.address), write }, Some(base)))
             }
@@ -479,7 +487,9 @@ impl Record {
     /// Puts a change into state and log; everything about it was checked.
     pub(crate) fn append(&mut self, mut row: Logged, ops: &[Op]) -> ChangeNo {
         let (change, stamp) = (self.log.len(), row.stamp);
-        row.bases = apply(&mut self.entries, ops, change, &row, (&self.tables, &self.log)).into();
+        let numbered: SmallVec<[(u32, &Op); 4]> = row.indexes().zip(ops).collect();
+        let bases = apply(&mut self.entries, &numbered, change, &row, (&self.tables, &self.log));
+        row.bases = bases.into();
         self.tables.stamps.push(change, stamp);
         self.forget_overwritten(ops);
         self.latest = self.latest.max(HybridTime(stamp.time));
@@ -570,15 +580,15 @@ impl Record {
             .collect();
         deps.sort_unstable();
         let source = stamp.source.checked_sub(1).and_then(|s| self.tables.sources.get(s as usize));
-        let bases = row.bases.iter().copied().chain(std::iter::repeat(NO_BASE));
+        let bases = row.bases.iter().copied().chain(std::iter::repeat(None));
         let ops = raw_ops(&row.ops).zip(bases).map(|(op, base)| {
             if let Some(Written::Edits(bytes)) = op.write
                 && (form == Form::Whole || self.is_rootless(bytes))
             {
                 return WireOp::typed_whole(&op, bytes);
             }
-            let is_short = base != NO_BASE && form != Form::Whole;
-            let base = is_short.then(|| self.base_op(base, &op)).flatten();
+            let base = base.filter(|_| form != Form::Whole);
+            let base = base.and_then(|base| self.base_op(&base, &op));
             WireOp::spell(&op, base.as_ref())
         });
         Outgoing {
@@ -611,17 +621,23 @@ impl Record {
         }
     }
 
-    /// The operation of `change` whose cell `op` overwrites.
-    fn base_op<'a>(
-        &'a self,
-        change: ChangeNo,
-        op: &crate::change::RawOp<'_>,
-    ) -> Option<BaseOp<'a>> {
-        let row = self.log.get(change)?;
-        let (place, there) = find_op(&row.ops, op.entry, op.address)?;
-        let index = row.index_of(place)?;
-        let Some(Written::Set(text)) = there.write else { return None };
-        let (actor, seq) = (self.tables.actor(row.stamp.actor), row.stamp.seq);
-        Some(BaseOp { actor, seq, op: index, text })
+    /// How a message names what `op` overwrites; `None` if that was erased.
+    fn base_op(&self, base: &Overwritten, op: &RawOp<'_>) -> Option<BaseOp> {
+        let index = if let Some(index) = base.op {
+            // What is still packed holds all that was overwritten since.
+            let row = self.log.at_hand(base.change);
+            Some(index).filter(|&index| row.is_none_or(|row| !row.is_erased(index)))?
+        } else {
+            let row = self.log.get(base.change)?;
+            row.index_of(find_op(&row.ops, op.entry, op.address)?.0)?
+        };
+        let (actor, seq) = self.dot(base.change)?;
+        Some(BaseOp {
+            actor: self.tables.actor(actor),
+            seq,
+            op: index,
+            prefix: base.prefix as usize,
+            suffix: base.suffix as usize,
+        })
     }
 }

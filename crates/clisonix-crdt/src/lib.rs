@@ -33,6 +33,7 @@ mod layout;
 mod link;
 mod log;
 mod note;
+mod overwritten;
 mod page;
 mod patch;
 mod pointer;
@@ -78,7 +79,7 @@ pub use policy::{
     RowKind,
 };
 pub use record::{ChangeInfo, Record};
-pub use saved::{MAX_RECORD_BYTES, RECORD_VERSION};
+pub use saved::{MAX_RECORD_BYTES, OLDEST_RECORD_VERSION, RECORD_VERSION};
 pub use segment::{LogSource, join_segments, segment_len};
 pub use state::EntryId;
 pub use time::HybridTime;

@@ -8,6 +8,7 @@
 mod chains;
 mod run;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +19,7 @@ use crate::actor::{Clock, Past};
 use crate::change::{ChangeId, Op, Write, decode_ops, encode_ops, op_count, raw_ops};
 use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::note::{OpName, Typing};
+use crate::overwritten::{Bases, Overwritten};
 use crate::page::PageWriter;
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
@@ -41,9 +43,8 @@ pub(crate) struct Logged {
     pub(crate) erased: Box<[Gone]>,
     /// What the change orders to be erased.
     pub(crate) order: Option<Box<Order>>,
-    /// For each operation with content the change whose write it overwrites, or [`NO_BASE`]; empty if there is
-    /// none at all.
-    pub(crate) bases: Box<[ChangeNo]>,
+    /// Of the operations with content.
+    pub(crate) bases: Bases,
     /// Computed when first asked for.
     id: OnceLock<ChangeId>,
 }
@@ -114,9 +115,6 @@ impl Logged {
         self.erased = all.into();
     }
 }
-
-/// In place of a base.
-pub(crate) const NO_BASE: ChangeNo = ChangeNo::MAX;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
@@ -253,6 +251,11 @@ impl Log {
             None => Some(&block.row),
             Some(at) => block.rest().get(at as usize),
         }
+    }
+
+    /// A change, if nothing has to be unpacked for it.
+    pub(crate) fn at_hand(&self, change: ChangeNo) -> Option<&Logged> {
+        if self.is_newer(change) || self.is_opened() { self.get(change) } else { None }
     }
 
     /// The block of a change that came since the record was loaded.
@@ -524,8 +527,9 @@ impl Log {
                 replayed.tables.stamps.push(change, row.stamp);
                 continue;
             }
-            let mut ops = decode_ops(&row.ops);
-            ops.retain(|op| is_named((op.entry.ty, &op.entry.id)));
+            let ops = row.indexes().zip(decode_ops(&row.ops));
+            let is_wanted = |(_, op): &(u32, Op)| is_named((op.entry.ty, &op.entry.id));
+            let ops: Vec<(u32, Op)> = ops.filter(is_wanted).collect();
             apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, self));
             replayed.tables.stamps.push(change, row.stamp);
         }
@@ -540,37 +544,40 @@ pub(crate) struct Replayed {
     pub(crate) tables: Tables,
 }
 
-/// Applies a change's operations to a state. Returns for each operation the change whose write it
-/// overwrites, or [`NO_BASE`]; nothing if there is none at all.
-pub(crate) fn apply(
+/// Applies a change's operations, with their indexes in it, to a state. Returns what each overwrites,
+/// up to the last one that overwrites something.
+pub(crate) fn apply<O: Borrow<Op>>(
     entries: &mut Entries,
-    ops: &[Op],
+    ops: &[(u32, O)],
     change: ChangeNo,
     row: &Logged,
     (tables, log): (&Tables, &Log),
-) -> Vec<ChangeNo> {
+) -> Vec<Option<Overwritten>> {
     let context = Context { change, stamp: &row.stamp, past: &row.past, tables };
     let mut bases = Vec::new();
     let mut rest = ops;
-    while let Some(first) = rest.first() {
-        let len = rest.iter().take_while(|op| op.entry == first.entry).count();
+    while let Some((_, first)) = rest.first() {
+        let id = &first.borrow().entry;
+        let len = rest.iter().take_while(|(_, op)| op.borrow().entry == *id).count();
         let (of_entry, after) = rest.split_at(len);
         let start = ops.len() - rest.len();
         rest = after;
         // An order says so of the entries that it took something from: they are another version.
-        if row.order.is_none() && of_entry.iter().all(|op| op.write == Write::Stated) {
+        let is_stated = |(_, op): &(u32, O)| op.borrow().write == Write::Stated;
+        if row.order.is_none() && of_entry.iter().all(is_stated) {
             continue;
         }
-        if !entries.contains_key(&first.entry) {
-            entries.insert(first.entry.clone(), Box::default());
+        if !entries.contains_key(id) {
+            entries.insert(id.clone(), Box::default());
         }
-        let Some(entry) = entries.get_mut(&first.entry) else { continue };
+        let Some(entry) = entries.get_mut(id) else { continue };
         entry.touch(&context);
         if entry.begin(of_entry, change) {
             continue;
         }
         let mut writer = PageWriter::default();
-        for (index, op) in of_entry.iter().enumerate() {
+        for (place, (index, op)) in of_entry.iter().enumerate() {
+            let op = op.borrow();
             if let Write::Edits(typed) = &op.write {
                 if log.is_erased(&typed.root, tables) {
                     continue;
@@ -579,9 +586,9 @@ pub(crate) fn apply(
                 // What was refused has not come as far as here.
                 let _ = typing.type_in(entry, op, typed);
             }
-            if let Some(base) = entry.apply(op, &context, &mut writer) {
-                bases.resize(start + index, NO_BASE);
-                bases.push(base);
+            if let Some(base) = entry.apply((*index, op), &context, &mut writer) {
+                bases.resize(start + place, None);
+                bases.push(Some(base));
             }
         }
     }

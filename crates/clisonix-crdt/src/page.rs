@@ -14,8 +14,8 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::address;
-use crate::log::NO_BASE;
 use crate::note::Root;
+use crate::overwritten::Overwritten;
 use crate::state::{ChangeNo, Sibling, StatementKey, Superseded, Written};
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
 
@@ -29,6 +29,7 @@ const KEEP: u8 = 3;
 const SAME: u8 = 4;
 const COVERED: u8 = 8;
 const TEXT: u8 = 16;
+const INDEXED: u8 = 32;
 
 /// One cell, its texts borrowed from the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,11 @@ impl Pages {
     /// The bytes of all cells, one after another.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(Vec::as_slice)
+    }
+
+    /// The address of the first cell.
+    pub(crate) fn first(&self) -> Option<&[u8]> {
+        skim(self.0.first()?, 0).map(|(address, _)| address)
     }
 
     /// Cells from stored bytes, checked: addresses ascend and every part can be read.
@@ -100,13 +106,16 @@ impl Pages {
 
     /// The cells whose address begins with `prefix`.
     pub(crate) fn under<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (&'a [u8], Cell<'a>)> {
+        self.raw_under(prefix).map(|cell| (cell.address, cell.decoded()))
+    }
+
+    fn raw_under<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = RawCell<'a>> {
         let spot = self.find(prefix);
         let mut pages = self.0.get(spot.page..).unwrap_or_default().iter();
         let first = pages.next().and_then(|page| page.get(spot.start..)).unwrap_or_default();
         let mut raw = Cells { pages, reader: Reader::new(first) };
         std::iter::from_fn(move || raw.next_raw())
             .take_while(move |cell| cell.address.starts_with(prefix))
-            .map(|cell| (cell.address, cell.decoded()))
     }
 
     pub(crate) fn cell(&self, address: &[u8]) -> Option<Cell<'_>> {
@@ -132,6 +141,24 @@ impl Pages {
         for (at, encoded) in changed {
             self.put(&at, &encoded);
         }
+    }
+
+    /// What the only write of each cell under `prefix` says; `None` of a cell with more to it.
+    pub(crate) fn lone_under<'a>(
+        &'a self,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], Option<Written<'a>>)> {
+        self.raw_under(prefix).map(|cell| (cell.address, cell.lone()))
+    }
+
+    /// What the only write of a cell says, if there is one.
+    pub(crate) fn lone(&self, address: &[u8]) -> Result<Option<Written<'_>>, NotPlain> {
+        let there = self.bytes_at(self.find(address));
+        if there.is_empty() {
+            return Ok(None);
+        }
+        let cell = RawCell::read(&mut Reader::new(there)).map_err(|_| NotPlain)?;
+        cell.lone().map(Some).ok_or(NotPlain)
     }
 
     pub(crate) fn contains(&self, address: &[u8]) -> bool {
@@ -230,36 +257,38 @@ impl Pages {
     }
 
     /// Writes beside the siblings of the cell at the writer's spot that `stays` keeps, without reading
-    /// what they say. Gives the latest change whose value went, or [`NO_BASE`]; `None`, with nothing
-    /// written, where `stays` cannot tell or the cell holds more than plain siblings.
+    /// what they say. Gives what the write overwrites, if anything; [`NotPlain`], with nothing written,
+    /// where `stays` cannot tell or the cell holds more than plain siblings.
     pub(crate) fn write(
         &mut self,
         address: &[u8],
         sibling: &Sibling<'_>,
         stays: impl Fn(ChangeNo) -> Option<bool>,
         writer: &mut PageWriter,
-    ) -> Option<ChangeNo> {
+    ) -> Result<Option<Overwritten>, NotPlain> {
         let there = self.bytes_at(writer.spot);
         let body = &mut writer.body;
         body.clear();
+        body.reserve(there.len() + address.len() + sibling.write.len() + 24);
         put_bytes(body, address);
         let mut base = None;
         if there.is_empty() {
             put_u64(body, 1 << 1);
         } else {
-            let cell = RawCell::read(&mut Reader::new(there)).ok()?;
-            let siblings = cell.plain_siblings(stays)?;
-            base = siblings.base;
+            let cell = RawCell::read(&mut Reader::new(there)).map_err(|_| NotPlain)?;
+            let siblings = cell.plain_siblings(stays).ok_or(NotPlain)?;
+            base = siblings.base.and_then(|base| base.overwritten(sibling));
             put_u64(body, (siblings.count + 1) << 1);
             for kept in siblings.kept {
-                body.extend_from_slice(cell.rest.get(kept)?);
+                body.extend_from_slice(cell.rest.get(kept).unwrap_or_default());
             }
         }
         put_sibling(sibling, body);
         writer.cell.clear();
+        writer.cell.reserve(body.len() + 4);
         put_bytes(&mut writer.cell, body);
         self.put_at(writer.spot, &writer.cell);
-        Some(base.unwrap_or(NO_BASE))
+        Ok(base)
     }
 
     fn bytes_at(&self, spot: Spot) -> &[u8] {
@@ -322,6 +351,9 @@ impl Pages {
         Spot { page, start, end: start }
     }
 }
+
+/// A cell that must be read to be written.
+pub(crate) struct NotPlain;
 
 /// Where a cell is, or where it would stand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -428,7 +460,10 @@ impl<'a> RawCell<'a> {
     }
 
     /// Which siblings stay; `None` where `stays` cannot tell of one, or one has more to it.
-    fn plain_siblings(&self, stays: impl Fn(ChangeNo) -> Option<bool>) -> Option<PlainSiblings> {
+    fn plain_siblings(
+        &self,
+        stays: impl Fn(ChangeNo) -> Option<bool>,
+    ) -> Option<PlainSiblings<'a>> {
         let mut reader = Reader::new(self.rest);
         let head = reader.u64().ok()?;
         if head & 1 != 0 {
@@ -445,19 +480,50 @@ impl<'a> RawCell<'a> {
             if tag & COVERED != 0 {
                 reader.u64().ok()?;
             }
-            match tag & !COVERED {
-                SET | POSITION => drop(reader.bytes(usize::MAX, "value").ok()?),
+            let op = if tag & INDEXED != 0 { Some(reader.u32("operation").ok()?) } else { None };
+            let mut value = None;
+            match tag & !(COVERED | INDEXED) {
+                SET => value = Some(reader.bytes(usize::MAX, "value").ok()?),
+                POSITION => drop(reader.bytes(usize::MAX, "value").ok()?),
                 MARK | KEEP => {}
                 TEXT => drop(Root::read(&mut reader).ok()?),
                 _ => return None,
             }
             if stays(change)? {
                 siblings.keep(start..reader.at());
-            } else if tag & !COVERED == SET {
-                siblings.base = siblings.base.max(Some(change));
+            } else if let Some(text) = value
+                && siblings.base.as_ref().is_none_or(|base| base.change < change)
+            {
+                siblings.base = Some(RawBase { change, op, text });
             }
         }
         Some(siblings)
+    }
+
+    /// What its only live write says, if nothing covers it.
+    fn lone(&self) -> Option<Written<'a>> {
+        let mut reader = Reader::new(self.rest);
+        if reader.u64().ok()? >> 1 != 1 {
+            return None;
+        }
+        reader.u64().ok()?;
+        let tag = reader.byte().ok()?;
+        if tag & SAME != 0 {
+            for _ in 0..reader.count("changes").ok()? {
+                reader.u64().ok()?;
+            }
+        }
+        if tag & INDEXED != 0 {
+            reader.u64().ok()?;
+        }
+        Some(match tag & !(SAME | INDEXED) {
+            SET => Written::Set(reader.str(usize::MAX, "cell text").ok()?),
+            POSITION => Written::Position(reader.bytes(usize::MAX, "position").ok()?),
+            MARK => Written::Mark,
+            KEEP => Written::Keep,
+            TEXT => Written::Text(Root::read(&mut reader).ok()?, None),
+            _ => return None,
+        })
     }
 
     /// The siblings; bytes that this program wrote or checked can be read.
@@ -487,16 +553,31 @@ impl<'a> RawCell<'a> {
 
 /// What stays of a cell that is written.
 #[derive(Default)]
-struct PlainSiblings {
+struct PlainSiblings<'a> {
     /// Where the siblings are that stay, in order.
     kept: SmallVec<[Range<usize>; 2]>,
     /// How many they are.
     count: u64,
-    /// The latest change whose value does not stay.
-    base: Option<ChangeNo>,
+    /// The value of the latest change whose value does not stay.
+    base: Option<RawBase<'a>>,
 }
 
-impl PlainSiblings {
+/// A value that is overwritten.
+struct RawBase<'a> {
+    change: ChangeNo,
+    op: Option<u32>,
+    text: &'a [u8],
+}
+
+impl RawBase<'_> {
+    fn overwritten(&self, by: &Sibling<'_>) -> Option<Overwritten> {
+        let Written::Set(new) = by.write else { return None };
+        let old = std::str::from_utf8(self.text).ok()?;
+        Some(Overwritten::new(self.change, self.op, old, new))
+    }
+}
+
+impl PlainSiblings<'_> {
     fn keep(&mut self, place: Range<usize>) {
         self.count += 1;
         match self.kept.last_mut() {
@@ -517,15 +598,17 @@ fn read_sibling<'a>(reader: &mut Reader<'a>) -> Result<Sibling<'a>, DecodeError>
         }
     }
     let covered = if tag & COVERED != 0 { reader.u32("cover")? } else { 0 };
+    let is_set = tag & !(SAME | COVERED | INDEXED) == SET;
+    let op = if is_set && tag & INDEXED != 0 { Some(reader.u32("operation")?) } else { None };
     let write = match tag & !(SAME | COVERED) {
-        SET => Written::Set(reader.str(usize::MAX, "cell text")?),
+        SET | INDEXED => Written::Set(reader.str(usize::MAX, "cell text")?),
         POSITION => Written::Position(reader.bytes(usize::MAX, "position")?),
         MARK => Written::Mark,
         KEEP => Written::Keep,
         TEXT => Written::Text(Root::read(reader)?, None),
         _ => return Err(DecodeError::Meaningless { what: "sibling", at }),
     };
-    Ok(Sibling { change, same, write, covered })
+    Ok(Sibling { change, op, same, write, covered })
 }
 
 /// Appends a cell to `out`; `scratch` is only memory to work in.
@@ -560,7 +643,8 @@ fn put_sibling(sibling: &Sibling<'_>, out: &mut Vec<u8>) {
     };
     let same = if sibling.same.is_empty() { 0 } else { SAME };
     let covered = if sibling.covered == 0 { 0 } else { COVERED };
-    out.push(tag | same | covered);
+    let indexed = if sibling.op.is_none() { 0 } else { INDEXED };
+    out.push(tag | same | covered | indexed);
     if same != 0 {
         put_u64(out, sibling.same.len() as u64);
         for &change in &sibling.same {
@@ -569,6 +653,9 @@ fn put_sibling(sibling: &Sibling<'_>, out: &mut Vec<u8>) {
     }
     if covered != 0 {
         put_u64(out, u64::from(sibling.covered));
+    }
+    if let Some(op) = sibling.op {
+        put_u64(out, u64::from(op));
     }
     match sibling.write {
         Written::Set(text) => put_bytes(out, text.as_bytes()),

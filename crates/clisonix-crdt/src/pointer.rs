@@ -13,10 +13,9 @@ use clisonix_fhir::schema::Scope;
 use crate::actor::ActorSource;
 use crate::address::{self, ElementKey, Path, Step, Steps};
 use crate::canonical;
-use crate::change::{ChangeId, Op, Write, named_value};
+use crate::change::{ChangeId, MAX_VALUE_BYTES, Op, Write, named_value};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
-use crate::page::Cell;
 use crate::record::Record;
 use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::tree::skipped;
@@ -68,9 +67,11 @@ impl Record {
         let places: Option<Vec<Place<'_>>> =
             edits.iter().map(|(pointer, value)| Some((tokens(pointer)?, *value))).collect();
         let places = places.ok_or(EditError::Pointer)?;
-        if let Some(mut ops) = self.straight(id, entry, &places) {
+        if let Some((mut ops, fit)) = self.straight(id, entry, &places) {
             self.view().type_what_changed(&mut ops, origin);
-            return self.commit(Plan::now(), &ops, origin, actors);
+            let fit = fit && ops.iter().all(|op| matches!(op.write, Write::Set(_)));
+            let plan = if fit { Plan::fitting() } else { Plan::now() };
+            return self.commit(plan, &ops, origin, actors);
         }
         let mut resource = self.view().resource(id).ok_or(EditError::NoSuchEntry)?;
         for (tokens, value) in &places {
@@ -80,12 +81,19 @@ impl Record {
         self.edit_quietly(&[object], &Base::Current, origin, actors)
     }
 
-    /// The operations of edits that each lead straight to a cell, in order of addresses.
-    fn straight(&self, id: &EntryId, entry: &Entry, places: &[Place<'_>]) -> Option<Vec<Op>> {
+    /// The operations of edits that each lead straight to a cell, in order of addresses, and whether
+    /// they are known to fit their cells.
+    fn straight(
+        &self,
+        id: &EntryId,
+        entry: &Entry,
+        places: &[Place<'_>],
+    ) -> Option<(Vec<Op>, bool)> {
         if !entry.is_plain() {
             return None;
         }
-        let mut known = Known { entry, lists: Vec::new(), ops: Vec::with_capacity(places.len()) };
+        let ops = Vec::with_capacity(places.len());
+        let mut known = Known { entry, lists: Vec::new(), ops, fit: true };
         for (tokens, value) in places {
             let walk = Walk { record: self, known: &mut known, path: Path::default() };
             let (address, write) = walk.member(Scope::Type(id.ty), tokens, value, 0)?;
@@ -96,7 +104,7 @@ impl Record {
             }
         }
         known.ops.sort_unstable_by(|a, b| a.address.cmp(&b.address));
-        Some(known.ops)
+        Some((known.ops, known.fit))
     }
 }
 
@@ -119,6 +127,8 @@ struct Known<'r> {
     entry: &'r Entry,
     lists: Vec<List<'r>>,
     ops: Vec<Op>,
+    /// Whether all operations fit their cells, as is known without looking at the texts again.
+    fit: bool,
 }
 
 /// A list that was looked at.
@@ -138,6 +148,15 @@ impl<'r> Known<'r> {
         }
     }
 
+    /// As [`Self::written`], to the content of a list's element.
+    fn written_at(&self, list: &mut Path, key: ElementKey) -> Option<&str> {
+        if self.ops.is_empty() {
+            return None;
+        }
+        let address = list.with(Step::Key(key), |path| path.address(Step::Content));
+        self.written(address.as_bytes())
+    }
+
     /// The elements of the list at a path, in the order in which they are shown.
     fn items(&mut self, path: &[u8]) -> Option<Rc<[Item<'r>]>> {
         if let Some(list) = self.lists.iter().find(|list| *list.path == *path) {
@@ -152,20 +171,19 @@ impl<'r> Known<'r> {
 /// The elements of a list, in the order in which they are shown.
 fn items<'r>(entry: &'r Entry, prefix: &[u8]) -> Option<Vec<Item<'r>>> {
     let mut items: Vec<Item<'r>> = Vec::new();
-    for (at, cell) in entry.under(prefix) {
+    for (at, write) in entry.pages.lone_under(prefix) {
         let mut steps = Steps::of(at.get(prefix.len()..)?, true);
         let Some(Step::Key(key)) = steps.next() else { return None };
-        let [only] = cell.siblings.as_slice() else { return None };
-        match (steps.next()?, only.write) {
+        match (steps.next()?, write?) {
             // Comes first of an element's cells.
             (Step::Position, Written::Position(position)) => {
                 items.push(Item { position, key, text: "" });
             }
-            (Step::Content, Written::Set(text)) if only.covered == 0 && !text.is_empty() => {
+            (Step::Content, Written::Set(text)) if !text.is_empty() => {
                 items.last_mut().filter(|item| item.key == key)?.text = text;
             }
             (Step::Position | Step::Content, _) => return None,
-            (_, write) if only.covered == 0 && write != Written::Set("") => {}
+            (_, write) if write != Written::Set("") => {}
             _ => return None,
         }
     }
@@ -222,8 +240,7 @@ impl Walk<'_, '_> {
         let key = items.get(place)?.key;
         let mut texts: Vec<&str> = Vec::with_capacity(items.len());
         for item in items.iter() {
-            let address = self.path.with(Step::Key(item.key), |path| path.address(Step::Content));
-            texts.push(self.known.written(address.as_bytes()).unwrap_or(item.text));
+            texts.push(self.known.written_at(&mut self.path, item.key).unwrap_or(item.text));
         }
         let old = *texts.get(place)?;
         texts.sort_unstable();
@@ -237,31 +254,39 @@ impl Walk<'_, '_> {
             return Some((address, None));
         }
         let is_elsewhere = texts.binary_search(&text.as_str()).is_ok();
+        let fits = stays_fit(old, value, &text);
+        self.known.fit &= fits;
         (!is_elsewhere).then(|| (address, Some(Write::Set(text.into()))))
     }
 
     /// The cell of a member, with the value put into its text.
     fn cell(mut self, name: &str, rest: &[Cow<'_, str>], value: &Value) -> Option<Found> {
         let address = self.path.whole();
-        let cell = self.known.entry.pages.cell(address.as_bytes());
-        let old = match (self.known.written(address.as_bytes()), &cell) {
-            (Some(written), _) => Some(written),
-            (None, Some(cell)) => Some(only_text(cell)?),
-            (None, None) => None,
+        let old = match self.known.written(address.as_bytes()) {
+            Some(written) => Some(written),
+            None => match self.known.entry.pages.lone(address.as_bytes()).ok()? {
+                Some(Written::Set("")) => return None,
+                Some(Written::Set(text)) => Some(text),
+                Some(_) => return None,
+                None => None,
+            },
         };
-        let value = canonical::text(value);
-        let text = match old {
-            None if rest.is_empty() => named(name, &value),
+        let spelled = canonical::text(value);
+        let (text, fits) = match old {
+            None if rest.is_empty() => (named(name, &spelled), false),
             None => return None,
             Some(old) => {
                 let inside = named_value(address.as_bytes(), old)?;
-                let new = canonical::replaced(inside, rest, &value)?;
+                let new = canonical::replaced(inside, rest, &spelled)?;
                 if new == inside {
                     return Some((address, None));
                 }
-                named(name, &new)
+                let text = named(name, &new);
+                let fits = stays_fit(old, value, &text);
+                (text, fits)
             }
         };
+        self.known.fit &= fits;
         Some((address, Some(Write::Set(text.into()))))
     }
 }
@@ -279,12 +304,9 @@ fn named(name: &str, value: &str) -> String {
     ["\"", name, "\":", value].concat()
 }
 
-fn only_text<'a>(cell: &Cell<'a>) -> Option<&'a str> {
-    match cell.siblings.as_slice() {
-        [only] if only.covered == 0 => match only.write {
-            Written::Set(text) if !text.is_empty() => Some(text),
-            _ => None,
-        },
-        _ => None,
-    }
+/// Whether a text with a value in it fits the cell because the text before did: a value without
+/// members makes it no deeper, and where no name is escaped members stand in order.
+fn stays_fit(old: &str, value: &Value, new: &str) -> bool {
+    let is_flat = !matches!(value, Value::Array(_) | Value::Object(_));
+    is_flat && !old.contains('\\') && new.len() <= MAX_VALUE_BYTES
 }

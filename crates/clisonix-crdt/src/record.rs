@@ -7,7 +7,7 @@ use clisonix_fhir::schema::TypeId;
 
 use crate::actor::ActorId;
 use crate::actor::keys::Keys;
-use crate::change::{ChangeId, MAX_NAME_BYTES, Source, decode_ops, raw_ops};
+use crate::change::{ChangeId, MAX_NAME_BYTES, Op, Source, decode_ops, raw_ops};
 use crate::edit::EditError;
 use crate::erasure::ErasureInfo;
 use crate::feed::{Feed, FeedEnd};
@@ -259,13 +259,13 @@ impl Record {
         for (change, row) in self.log.rows() {
             heads.retain(|head| !row.deps.contains(head));
             heads.push(change);
-            let ops = decode_ops(&row.ops);
+            let ops: Vec<(u32, Op)> = row.indexes().zip(decode_ops(&row.ops)).collect();
             apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, &self.log));
             replayed.tables.stamps.push(change, row.stamp);
             if is_it(&heads) {
                 found = Some(heads.clone());
             }
-            for entry in ops.iter().filter_map(|op| replayed.entries.get(&op.entry)) {
+            for entry in ops.iter().filter_map(|(_, op)| replayed.entries.get(&op.entry)) {
                 if is_it(&entry.heads) {
                     found = Some(entry.heads.to_vec());
                 }

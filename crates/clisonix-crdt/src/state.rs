@@ -11,6 +11,7 @@
 //! * A mark covers the writes under its thing that are in its causal past. The thing is gone when
 //!   all its writes are covered; otherwise it stays, whole.
 
+use std::borrow::Borrow;
 use std::sync::OnceLock;
 
 use clisonix_fhir::schema::TypeId;
@@ -19,8 +20,8 @@ use smallvec::SmallVec;
 use crate::actor::Past;
 use crate::address;
 use crate::change::{Op, Write};
-use crate::log::NO_BASE;
 use crate::note::{Note, Notes, Root};
+use crate::overwritten::Overwritten;
 use crate::page::{self, Cell, PageWriter, Pages, Spot, TypedSpot};
 use crate::stamp::{Stamp, Stamps};
 use crate::tables::Tables;
@@ -61,6 +62,15 @@ pub(crate) enum Written<'a> {
 }
 
 impl Written<'_> {
+    /// Bytes of what is written out.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Set(text) => text.len(),
+            Self::Position(bytes) | Self::Edits(bytes) => bytes.len(),
+            Self::Mark | Self::Keep | Self::Text(..) => 0,
+        }
+    }
+
     /// Eight bytes that tell different values apart, for ordering only.
     fn digest(self) -> [u8; 8] {
         let bytes: &[u8] = match self {
@@ -75,11 +85,21 @@ impl Written<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sibling<'a> {
     pub(crate) change: ChangeNo,
+    /// Of a set: the operation's index in its change. A state saved in an older format does not tell.
+    pub(crate) op: Option<u32>,
     /// Further changes that made the same write (same source message and value).
     pub(crate) same: Vec<ChangeNo>,
     pub(crate) write: Written<'a>,
     /// Bit d: a mark on the thing at depth d has this write in its past.
     pub(crate) covered: u32,
+}
+
+impl<'a> Sibling<'a> {
+    /// What the operation with an index in a change writes.
+    fn of((change, op): (ChangeNo, u32), write: Written<'a>) -> Self {
+        let op = matches!(write, Written::Set(_)).then_some(op);
+        Self { change, op, same: Vec::new(), write, covered: 0 }
+    }
 }
 
 impl Sibling<'_> {
@@ -183,7 +203,7 @@ impl Entry {
 
     /// Whether nothing about the entry is concurrent or was ever removed.
     pub(crate) fn is_plain(&self) -> bool {
-        let presence = self.pages.cells().next().is_some_and(|(at, _)| address::is_presence(at));
+        let presence = self.pages.first().is_some_and(address::is_presence);
         self.heads.len() == 1 && !presence
     }
 
@@ -197,23 +217,25 @@ impl Entry {
         Some(self.notes.read(address, cell))
     }
 
-    /// Applies the operations of a change that writes the entry for the first time; `false` if they
-    /// must be applied one by one.
-    pub(crate) fn begin(&mut self, ops: &[Op], change: ChangeNo) -> bool {
-        if !self.pages.is_empty() || ops.iter().any(|op| op.write == Write::Mark) {
+    /// Applies the operations of a change that writes the entry for the first time, with their indexes;
+    /// `false` if they must be applied one by one.
+    pub(crate) fn begin<O: Borrow<Op>>(&mut self, ops: &[(u32, O)], change: ChangeNo) -> bool {
+        let is_mark = |(_, op): &(u32, O)| op.borrow().write == Write::Mark;
+        if !self.pages.is_empty() || ops.iter().any(is_mark) {
             return false;
         }
-        let mut order: Vec<(&[u8], Written<'_>)> = Vec::with_capacity(ops.len());
-        for op in ops {
-            order.extend(op.write.written().map(|write| (op.address.as_bytes(), write)));
+        let mut order: Vec<(&[u8], Sibling<'_>)> = Vec::with_capacity(ops.len());
+        for (index, op) in ops {
+            let op = op.borrow();
+            let sibling = op.write.written().map(|write| Sibling::of((change, *index), write));
+            order.extend(sibling.map(|sibling| (op.address.as_bytes(), sibling)));
         }
         order.sort_unstable_by_key(|(address, _)| *address);
         if order.windows(2).any(|pair| pair.first().map(|p| p.0) == pair.last().map(|p| p.0)) {
             return false;
         }
         let (mut scratch, mut encoded) = (Vec::with_capacity(128), Vec::with_capacity(128));
-        for (address, write) in order {
-            let sibling = Sibling { change, same: Vec::new(), write, covered: 0 };
+        for (address, sibling) in order {
             let cell = Cell { siblings: SmallVec::from_buf([sibling]), superseded: Vec::new() };
             encoded.clear();
             page::encode(address, &cell, &mut scratch, &mut encoded);
@@ -222,14 +244,14 @@ impl Entry {
         true
     }
 
-    /// Returns the change whose value the operation overwrites. The writer stands where the last
-    /// operation was: those of one change come mostly in address order.
+    /// Applies an operation with its index in its change; gives what it overwrites. The writer stands
+    /// where the last operation was: those of one change come mostly in address order.
     pub(crate) fn apply(
         &mut self,
-        op: &Op,
+        (index, op): (u32, &Op),
         context: &Context<'_>,
         writer: &mut PageWriter,
-    ) -> Option<ChangeNo> {
+    ) -> Option<Overwritten> {
         let address = op.address.as_bytes();
         let write = match &op.write {
             Write::Edits(typed) => Written::Text(typed.root.number(context.tables)?, None),
@@ -241,28 +263,25 @@ impl Entry {
             writer.spot = Spot::default();
         }
         writer.spot = self.pages.find_after(writer.spot, address);
-        let sibling = Sibling { change: context.change, same: Vec::new(), write, covered: 0 };
+        let sibling = Sibling::of((context.change, index), write);
         let stays = |other| context.stays(other);
-        let base = self.pages.write(address, &sibling, stays, writer);
-        let base = match base {
-            Some(NO_BASE) => None,
-            Some(base) => Some(base),
-            None => self.write_statement(address, write, context, writer),
-        };
-        base.filter(|_| matches!(write, Written::Set(_)))
+        match self.pages.write(address, &sibling, stays, writer) {
+            Ok(base) => base,
+            Err(page::NotPlain) => self.write_statement(address, sibling, context, writer),
+        }
     }
 
     /// Writes where what feeds stated counts.
     fn write_statement(
         &mut self,
         address: &[u8],
-        write: Written<'_>,
+        sibling: Sibling<'_>,
         context: &Context<'_>,
         writer: &mut PageWriter,
-    ) -> Option<ChangeNo> {
+    ) -> Option<Overwritten> {
         let mut cell = self.pages.cell_at(writer.spot).unwrap_or_default();
-        let base = cell.base(context);
-        cell.write(write, context);
+        let base = cell.base(&sibling, context);
+        cell.write(sibling, context);
         writer.cell.clear();
         page::encode(address, &cell, &mut writer.body, &mut writer.cell);
         drop(cell);
@@ -315,16 +334,21 @@ impl Entry {
 }
 
 impl<'a> Cell<'a> {
-    /// The latest change in the past whose value is live here.
-    fn base(&self, context: &Context<'_>) -> Option<ChangeNo> {
-        let values = self.siblings.iter().filter(|s| matches!(s.write, Written::Set(_)));
-        values.map(|sibling| sibling.change).filter(|&change| context.in_past(change)).max()
+    /// What a write overwrites: the latest value in its past that is live here.
+    fn base(&self, sibling: &Sibling<'_>, context: &Context<'_>) -> Option<Overwritten> {
+        let Written::Set(new) = sibling.write else { return None };
+        let in_past = self.siblings.iter().filter(|other| context.in_past(other.change));
+        let values = in_past.filter_map(|other| match other.write {
+            Written::Set(old) => Some((other.change, other.op, old)),
+            _ => None,
+        });
+        let (change, op, old) = values.max_by_key(|(change, ..)| *change)?;
+        Some(Overwritten::new(change, op, old, new))
     }
 
-    fn write(&mut self, write: Written<'a>, context: &Context<'_>) {
-        let own = context.statement(context.change, write);
+    fn write(&mut self, mut sibling: Sibling<'a>, context: &Context<'_>) {
+        let own = context.statement(context.change, sibling.write);
         self.supersede(own.as_ref(), context);
-        let mut sibling = Sibling { change: context.change, same: Vec::new(), write, covered: 0 };
         if let Some((feed, key)) = own
             && !self.admit(feed, key, &mut sibling, context)
         {

@@ -182,16 +182,19 @@ pub(crate) enum WireValue<'a> {
 
 /// An operation that the receiver has, and whose cell another one overwrites.
 #[derive(Clone, Copy)]
-pub(crate) struct BaseOp<'a> {
+pub(crate) struct BaseOp {
     pub(crate) actor: ActorId,
     pub(crate) seq: u32,
     pub(crate) op: u32,
-    pub(crate) text: &'a str,
+    /// Bytes of its text that stay at the start.
+    pub(crate) prefix: usize,
+    /// Bytes of its text that stay at the end.
+    pub(crate) suffix: usize,
 }
 
 impl<'a> WireOp<'a> {
     /// The shortest spelling of `op`, given the operation that it overwrites.
-    pub(crate) fn spell(op: &RawOp<'a>, base: Option<&BaseOp<'a>>) -> Self {
+    pub(crate) fn spell(op: &RawOp<'a>, base: Option<&BaseOp>) -> Self {
         let place = match base {
             Some(base) => WirePlace::Base { actor: base.actor, seq: base.seq, op: base.op },
             None => WirePlace::New { entry: op.entry, address: op.address },
@@ -226,10 +229,9 @@ impl<'a> WireOp<'a> {
     }
 }
 
-fn spell_text<'a>(address: &[u8], text: &'a str, base: Option<&BaseOp<'_>>) -> WireValue<'a> {
-    let splice = base.map(|base| {
-        let (prefix, suffix) = shared_ends(base.text, text);
-        (prefix, suffix, text.get(prefix..text.len() - suffix).unwrap_or_default())
+fn spell_text<'a>(address: &[u8], text: &'a str, base: Option<&BaseOp>) -> WireValue<'a> {
+    let splice = base.and_then(|&BaseOp { prefix, suffix, .. }| {
+        Some((prefix, suffix, text.get(prefix..text.len().checked_sub(suffix)?)?))
     });
     // Whether a member can be told by its value alone takes a walk over it, often for nothing.
     let name_len = plain_name(address).map_or(0, |name| name.len() + 3);
@@ -311,7 +313,9 @@ pub(crate) struct RunWriter<'n, 'r> {
 
 impl<'n, 'r> RunWriter<'n, 'r> {
     pub(crate) fn new(numbering: &'n mut Numbering, record: &'r str, in_columns: bool) -> Self {
-        Self { numbering, record, columns: Default::default(), split: in_columns, count: 0 }
+        let mut columns: [Vec<u8>; COLUMNS] = Default::default();
+        pick(&mut columns, in_columns, Column::Shape).reserve(64);
+        Self { numbering, record, columns, split: in_columns, count: 0 }
     }
 
     fn column(&mut self, column: Column) -> &mut Vec<u8> {
@@ -514,22 +518,6 @@ impl<'n, 'r> RunWriter<'n, 'r> {
             out.extend_from_slice(column);
         }
     }
-}
-
-/// Bytes that two texts have in common at the start and at the end, at character boundaries.
-fn shared_ends(old: &str, new: &str) -> (usize, usize) {
-    let prefix = old.bytes().zip(new.bytes()).take_while(|(a, b)| a == b).count();
-    let mut prefix = prefix.min(new.len());
-    while !new.is_char_boundary(prefix) || !old.is_char_boundary(prefix) {
-        prefix -= 1;
-    }
-    let most = old.len().min(new.len()) - prefix;
-    let ends = old.bytes().rev().zip(new.bytes().rev());
-    let mut suffix = ends.take(most).take_while(|(a, b)| a == b).count();
-    while !new.is_char_boundary(new.len() - suffix) || !old.is_char_boundary(old.len() - suffix) {
-        suffix -= 1;
-    }
-    (prefix, suffix)
 }
 
 /// A run of changes read from bytes.

@@ -12,8 +12,9 @@ use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, encode_ops, is
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::erasure::order::Order;
+use crate::exchange::Deps;
 use crate::feed::{Feed, Own};
-use crate::log::{Logged, NO_BASE, Replayed};
+use crate::log::{Logged, Replayed};
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
 use crate::tree::{Thing, decompose};
@@ -300,13 +301,18 @@ impl Record {
             return Err(EditError::TooLarge);
         }
         // What another replica would refuse must not be made here.
-        if let Some(op) = ops.iter().find(|op| !self.fits(op, NO_BASE)) {
+        let unfit = || ops.iter().find(|op| !self.fits(op, false));
+        debug_assert!(!plan.fits || unfit().is_none(), "an operation does not fit its cell");
+        if !plan.fits
+            && let Some(op) = unfit()
+        {
             return Err(EditError::Shape { path: op.entry.to_string() });
         }
         if origin.author.is_empty() || origin.author.len() > MAX_NAME_BYTES {
             return Err(EditError::Author);
         }
-        let mut deps = plan.deps.unwrap_or_else(|| self.heads.clone());
+        let mut deps: Deps =
+            plan.deps.map_or_else(|| SmallVec::from_slice(&self.heads), SmallVec::from_vec);
         let (actor, seq) = self.writer(&deps, actors);
         // A feed's change, or an edit at an old version, may have seen less than its actor wrote.
         let previous =
@@ -317,7 +323,7 @@ impl Record {
         let source = origin.source.as_ref();
         let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
         self.type_all(ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
-        let mut row = Logged::new(stamp, SmallVec::from_vec(deps), past, encode_ops(ops).into());
+        let mut row = Logged::new(stamp, deps, past, encode_ops(ops).into());
         row.order = plan.order;
         Ok(Some(self.append(row, ops)))
     }
@@ -352,11 +358,18 @@ pub(crate) struct Plan {
     version: Option<Version>,
     /// What the change orders to be erased.
     order: Option<Box<Order>>,
+    /// Whether the operations are made so that they fit their cells.
+    fits: bool,
 }
 
 impl Plan {
     pub(crate) fn now() -> Self {
-        Self { deps: None, version: None, order: None }
+        Self { deps: None, version: None, order: None, fits: false }
+    }
+
+    /// As [`Self::now`], of operations that are made so that they fit their cells.
+    pub(crate) fn fitting() -> Self {
+        Self { fits: true, ..Self::now() }
     }
 
     /// A change that orders an erasure, having seen all that is here.

@@ -1,4 +1,4 @@
-//! Other keys for an encrypted node, and encryption for one that is not.
+//! Other keys for an encrypted node, copies of its vault, and encryption for one that is not.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use clisonix_store::{Action, Batch, Store, StoreForm, StoreOptions};
 use crate::erasing::put_generation;
 use crate::error::NodeError;
 use crate::node::{By, Keys, Node};
+use crate::vault::VaultFolder;
 
 impl Node {
     /// Whether the store is encrypted.
@@ -41,6 +42,36 @@ impl Node {
             self.store.write(batch)?;
         }
         Ok(self.store.change_key(key)?)
+    }
+
+    /// Copies the vault into a folder of its own, in the place of an older copy there, and tells the
+    /// copy's generation; `None` where the store is not encrypted. With the store key the copy
+    /// brings back the keys that are destroyed after it, so it is to be made anew after each erasure.
+    ///
+    /// # Errors
+    /// [`NodeError::Vault`] if the folder cannot be written, or is the vault's own.
+    pub fn copy_vault(&self, folder: &Path, by: By<'_>) -> Result<Option<u64>, NodeError> {
+        self.log_access(by, Action::Administer, None)?;
+        let copy = VaultFolder::new(folder.to_owned());
+        Ok(self.rows.as_ref().map(|rows| rows.copy_to(&copy)).transpose()?)
+    }
+
+    /// Overwrites and removes the copy of a vault that lies in a folder. What a disk that does not
+    /// write in place still holds of it, and copies of the copy, are beyond its reach.
+    ///
+    /// # Errors
+    /// [`NodeError::Vault`].
+    pub fn destroy_vault_copy(folder: &Path) -> Result<(), NodeError> {
+        // No vault is of generation 0.
+        Ok(VaultFolder::new(folder.to_owned()).destroy_others(0)?)
+    }
+
+    /// The generation of a store's vault, by the names of its files; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`NodeError::Vault`] if the folder cannot be read.
+    pub fn vault_generation(folder: &Path) -> Result<Option<u64>, NodeError> {
+        Ok(VaultFolder::new(folder.to_owned()).newest()?)
     }
 
     /// Encrypts the store in a data directory that nobody has open; a crash leaves it as it was or

@@ -144,6 +144,15 @@ impl RowKeys {
         Ok(inner.vault.generation())
     }
 
+    /// Copies the vault, and tells the copy's generation.
+    pub(crate) fn copy_to(&self, other: &VaultFolder) -> Result<u64, VaultFault> {
+        // Held, so that no other generation takes its place meanwhile.
+        let inner = self.inner();
+        let generation = inner.vault.generation();
+        self.folder.copy_to(other, generation)?;
+        Ok(generation)
+    }
+
     /// Writes the vault's next generation under another store key.
     pub(crate) fn rewrap(&self, key: &StoreKey) -> Result<(), VaultFault> {
         let mut inner = self.inner();

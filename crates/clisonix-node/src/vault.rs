@@ -95,6 +95,26 @@ impl VaultFolder {
         self.destroy_others(generation)
     }
 
+    /// Copies a generation's files into another folder, durably; what is there of other generations
+    /// is destroyed. A folder that cannot be told from this one is refused.
+    pub(crate) fn copy_to(&self, other: &Self, generation: u64) -> Result<(), VaultFault> {
+        make_private(&other.path).map_err(|source| other.at(source))?;
+        let same = |one: &Path, two: &Path| Ok(fs::canonicalize(one)? == fs::canonicalize(two)?);
+        if same(&self.path, &other.path).map_err(|source| other.at(source))? {
+            let source = io::Error::new(io::ErrorKind::AlreadyExists, "the vault itself is there");
+            return Err(other.at(source));
+        }
+        for kind in [VAULT, ANCHOR] {
+            let missing = || VaultFault::Missing { path: self.file(kind, generation) };
+            let bytes = self.read(kind, generation)?.ok_or_else(missing)?;
+            let path = other.file(kind, generation);
+            let next = other.path.join(format!("{kind}.next"));
+            write_durably(&next, &path, &bytes)
+                .map_err(|source| VaultFault::File { path, source })?;
+        }
+        other.destroy_others(generation)
+    }
+
     /// Overwrites and removes every file that is not of this generation.
     pub(crate) fn destroy_others(&self, kept: u64) -> Result<(), VaultFault> {
         for generation in self.generations()?.into_iter().filter(|found| *found != kept) {
@@ -105,6 +125,15 @@ impl VaultFolder {
             }
         }
         sync_folder(&self.path).map_err(|source| self.at(source))
+    }
+
+    /// The newest generation of which both files are there.
+    pub(crate) fn newest(&self) -> Result<Option<u64>, VaultFault> {
+        let mut found = self.generations()?.into_iter().rev();
+        let is_whole = |generation: &u64| {
+            [VAULT, ANCHOR].iter().all(|kind| self.file(kind, *generation).exists())
+        };
+        Ok(found.find(is_whole))
     }
 
     /// The generations of which there is any file, ascending.

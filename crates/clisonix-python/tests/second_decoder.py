@@ -520,6 +520,7 @@ class Sibling:
     tag: int
     covered: int
     value: bytes
+    op: int | None = None
 
 
 @dataclass
@@ -543,7 +544,7 @@ class Saved:
 
 def read_saved(data: bytes, names: Names, dictionary: bytes) -> Saved:
     reader = Reader(data)
-    if reader.take(4) != b"CXR\x03":
+    if reader.take(4) not in (b"CXR\x03", b"CXR\x04"):
         raise Malformed("not a saved record")
     checksum = reader.take(4)
     if zlib.crc32(data[8:]).to_bytes(4, "big") != checksum:
@@ -645,10 +646,13 @@ def _read_sibling(cell: Reader, actors: Sequence[bytes]) -> Sibling:
     if tag & 4:
         changes += cell.numbers()
     covered = cell.number() if tag & 8 else 0
-    kind = tag & ~12
+    kind = tag & ~44
+    if tag & 32 and kind != SET:
+        raise Malformed("index of an operation")
+    op = cell.number() if tag & 32 else None
     if kind == 16:
         return Sibling(changes, EDITS, covered, _read_root(cell, actors))
     if kind > KEEP:
         raise Malformed("sibling")
     value = cell.sized() if kind in (SET, POSITION) else b""
-    return Sibling(changes, kind, covered, value)
+    return Sibling(changes, kind, covered, value, op)

@@ -9,6 +9,7 @@ import pytest
 from clisonix import errors, pq
 
 PASS = b"four words for tests"
+VECTORS = Path(__file__).parents[2] / "clisonix-pq" / "tests" / "vectors"
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +192,31 @@ def test_other_threads_run_while_a_share_is_sealed(
     thread.join()
     assert (tmp_path / "s").stat().st_size > len(content)
     assert turns > 1
+
+
+def test_a_share_that_was_taken_back_is_refused() -> None:
+    folder = VECTORS / "share"
+    share = folder / "small.share"
+    issuer = pq.PublicKeys.from_text((folder / "small.pub").read_text())
+    pq.verify(share, trust=pq.Trust([issuer]))
+    trust = pq.Trust([issuer], statements=[folder / "small.withdrawal"])
+    with pytest.raises(errors.ShareRefused, match="withdrawn"):
+        pq.verify(share, trust=trust)
+
+
+def test_shares_of_a_revoked_key_are_refused(tmp_path: Path, lab: pq.Keys) -> None:
+    folder = VECTORS / "key"
+    keys = pq.Keys.load(folder / "hybrid.secret", b"a pass-phrase of the vectors")
+    share, issuer = sealed(tmp_path, keys, lab), keys.public()
+    pq.verify(share, trust=pq.Trust([issuer]))
+    trust = pq.Trust([issuer], statements=[folder / "hybrid.revocation"])
+    with pytest.raises(errors.ShareRefused, match="revoked"):
+        pq.verify(share, trust=trust)
+
+
+def test_statements_of_others_are_no_statements(tmp_path: Path, clinic: pq.Keys) -> None:
+    other = tmp_path / "other"
+    other.write_text("a letter")
+    for statement in [VECTORS / "key" / "hybrid.revocation", other]:
+        with pytest.raises(errors.KeyFileError, match="no revocation or withdrawal"):
+            pq.Trust([clinic.public()], statements=[statement])

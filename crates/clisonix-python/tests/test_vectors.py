@@ -230,6 +230,11 @@ def check_state(saved: Saved) -> None:
                         continue
                     expected = sibling.value if sibling.tag in (SET, POSITION) else b""
                     assert expected in writes
+                assert (sibling.op is not None) == (sibling.tag == SET)
+                if sibling.op is not None:
+                    change = by_number[sibling.changes[0]]
+                    op = change.operations[change.indexes().index(sibling.op)]
+                    assert (op.address, op.value) == (address, sibling.value)
 
 
 def past_of(replica: Replica, change: Change) -> dict[bytes, int]:

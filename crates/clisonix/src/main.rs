@@ -24,6 +24,7 @@ mod sharing;
 mod spool;
 mod store_keys;
 mod tally;
+mod vault_copies;
 
 use std::process::ExitCode;
 

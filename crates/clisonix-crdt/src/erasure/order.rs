@@ -44,14 +44,25 @@ impl Run {
     pub(crate) fn holds(&self, (actor, seq): (ActorId, u32), index: u32) -> bool {
         self.actor == actor && self.seq == seq && index.wrapping_sub(self.first) < self.count
     }
+
+    /// Whether a run that does not begin before this one is of the same change and leaves no gap.
+    fn reaches(&self, later: &Run) -> bool {
+        (self.actor, self.seq) == (later.actor, later.seq) && later.first - self.first <= self.count
+    }
 }
 
-impl Order {
+impl Default for Erased {
+    fn default() -> Self {
+        Self::Runs(Vec::new())
+    }
+}
+
+impl Erased {
     /// Whether an operation is among those named.
     pub(crate) fn names(&self, change: (ActorId, u32), index: u32) -> bool {
-        match &self.what {
-            Erased::Past => true,
-            Erased::Runs(runs) => {
+        match self {
+            Self::Past => true,
+            Self::Runs(runs) => {
                 let after = runs.partition_point(|run| {
                     (run.actor, run.seq, run.first) <= (change.0, change.1, index)
                 });
@@ -61,6 +72,28 @@ impl Order {
         }
     }
 
+    /// What several orders name together.
+    pub(crate) fn all<'a>(orders: impl Iterator<Item = &'a Erased>) -> Self {
+        let mut all = Vec::new();
+        for order in orders {
+            match order {
+                Self::Past => return Self::Past,
+                Self::Runs(runs) => all.extend_from_slice(runs),
+            }
+        }
+        all.sort_unstable();
+        let mut joined: Vec<Run> = Vec::with_capacity(all.len());
+        for run in all {
+            match joined.last_mut().filter(|last| last.reaches(&run)) {
+                Some(last) => last.count = last.count.max(run.first + run.count - last.first),
+                None => joined.push(run),
+            }
+        }
+        Self::Runs(joined)
+    }
+}
+
+impl Order {
     /// Number of operations named; `None` for all of the past.
     pub(crate) fn count(&self) -> Option<u64> {
         match &self.what {

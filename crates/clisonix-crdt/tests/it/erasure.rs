@@ -1,9 +1,12 @@
 //! Erasure: content is gone everywhere, the chain of hashes still verifies, and what is left lets
 //! nobody guess the value.
 
+use std::collections::BTreeSet;
+
 use clisonix_crdt::text::TextEdits;
 use clisonix_crdt::{
     Base, ChangeId, Coverage, EraseError, Erasure, ErasureDone, Record, RefusalReason, Source,
+    join_segments,
 };
 use clisonix_fhir::json::Value;
 use hmac::{Hmac, KeyInit, Mac};
@@ -314,6 +317,26 @@ fn content_without_its_order_waits_for_it() {
     assert!(fresh.is_sound());
 }
 
+/// An order that cannot be applied lets nothing in, though it stands in the same run and names it.
+#[test]
+fn content_waits_for_an_order_that_waits_itself() {
+    let mut a = first();
+    erase_value(&mut a, PATIENT, "/birthDate").unwrap();
+    let run = |numbers: &[usize]| {
+        let segments: Vec<_> = numbers.iter().map(|&n| a.record.segment_of(n..n + 1)).collect();
+        join_segments(&segments).unwrap()
+    };
+    let mut fresh = Record::new("patient-123");
+    let received = fresh.receive(&run(&[0, 2])).unwrap();
+    assert_eq!((received.applied, received.waiting), (0, 2));
+    assert!(fresh.is_sound());
+    let mut fresh = Record::load(&fresh.save()).unwrap();
+    let received = fresh.receive(&run(&[1])).unwrap();
+    assert_eq!((received.applied, received.waiting), (3, 0));
+    assert_eq!(fresh.state_bytes(), a.record.state_bytes());
+    assert!(fresh.is_sound());
+}
+
 #[test]
 fn a_feeds_statement_can_be_erased_and_its_message_does_not_bring_it_back() {
     let mut a = first();
@@ -603,6 +626,40 @@ proptest! {
         prop_assert!(fresh.is_sound());
     }
 
+    /// Whatever of a history comes in one run: what is taken in stands without the rest.
+    #[test]
+    fn a_part_of_a_history_stands_alone(
+        acts in proptest::collection::vec(act(), 1..40),
+        parts in proptest::collection::vec(
+            proptest::collection::vec(any::<prop::sample::Index>(), 1..12), 1..5,
+        ),
+    ) {
+        let mut sites = [Site::new(b'A'), Site::new(b'B'), Site::new(b'C')];
+        for act in &acts {
+            run(&mut sites, act);
+        }
+        let [mut a, b, c] = sites.map(|site| site.record);
+        pull(&mut a, &b);
+        pull(&mut a, &c);
+        prop_assume!(a.change_count() > 0);
+        let mut fresh = Record::new("patient-123");
+        for part in &parts {
+            let numbers: BTreeSet<usize> =
+                part.iter().map(|index| index.index(a.change_count())).collect();
+            let part: Vec<_> = numbers.iter().map(|&n| a.segment_of(n..n + 1)).collect();
+            fresh.receive(&join_segments(&part).unwrap()).unwrap();
+            prop_assert!(fresh.is_sound());
+            let mut other = Record::new("patient-123");
+            let received = other.receive(&fresh.changes_since(&[])).unwrap();
+            prop_assert_eq!((received.refused, received.waiting), (Vec::new(), 0));
+            prop_assert_eq!(other.state_bytes(), fresh.state_bytes());
+        }
+        pull(&mut fresh, &a);
+        prop_assert_eq!(fresh.waiting_count(), 0);
+        prop_assert_eq!(fresh.state_bytes(), a.state_bytes());
+        prop_assert!(fresh.is_sound());
+    }
+
     #[test]
     fn damaged_orders_never_panic(
         at in any::<prop::sample::Index>(), byte in any::<u8>(), saved in any::<bool>(),
@@ -652,7 +709,7 @@ fn a_record_is_sound_while_an_order_waits_here() {
     let received = b.record.receive(&a.record.changes_since(&[])).unwrap();
     assert_eq!(received.refused.len(), 1);
     assert_eq!(received.refused[0].reason, RefusalReason::Base);
-    assert_eq!(b.record.waiting_count(), 1);
+    assert_eq!(b.record.waiting_count(), 3, "what lacks content waits with its order");
     assert!(b.record.is_sound());
     b.record.receive(&a.record.whole_changes_since(&[])).unwrap();
     assert_eq!(b.record.waiting_count(), 0);

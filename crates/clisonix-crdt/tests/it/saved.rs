@@ -3,6 +3,7 @@
 use clisonix_crdt::{Base, Link, Record};
 
 use crate::site::{Site, exchange};
+use crate::vectors::{committed, unhex};
 
 fn edited() -> (Site, Site) {
     let mut a = Site::new(b'A');
@@ -36,6 +37,52 @@ fn a_loaded_record_is_what_was_saved() {
         let (there, here) = (a.record.at(&[change.id]).unwrap(), loaded.at(&[change.id]).unwrap());
         assert_eq!(a.record.view_of(&there).bundle_text(), loaded.view_of(&here).bundle_text());
     }
+}
+
+/// The message of an edit names what the edit overwrites, which the state tells without the log.
+#[test]
+fn an_edit_and_its_message_leave_the_log_packed() {
+    let mut a = Site::new(b'A');
+    a.put(
+        r#"{"resourceType":"Patient","id":"patient-123","gender":"male","birthDate":"1970-01-01","telecom":[{"system":"phone","value":"1"},{"system":"phone","value":"2"}]}"#,
+    );
+    let mut b = a.fork(b'B');
+    a.record = Record::load(&a.record.save()).unwrap();
+    let (mut out, mut into, first) = (Link::new(), Link::new(), a.record.change_count());
+    for (pointer, text) in [("/telecom/1/value", "3"), ("/gender", "female"), ("/gender", "other")]
+    {
+        a.set_at("Patient/patient-123", pointer, text);
+    }
+    let message = out.write(&a.record, first);
+    assert!(!a.record.has_read_log());
+    b.record.receive_message(into.read(&message).unwrap()).unwrap();
+    assert_eq!(b.record.state_bytes(), a.record.state_bytes());
+    let again = Record::load(&a.record.save()).unwrap();
+    assert_eq!(again.changes_since(&[]), b.record.changes_since(&[]));
+}
+
+/// Format 3 does not say which operation of a change wrote a cell.
+#[test]
+fn a_record_saved_in_the_format_before_is_read_and_edited() {
+    let file = committed("record-3.json");
+    let part = |name: &str| unhex(file.get(name).unwrap());
+    let old = Record::load(&part("saved")).unwrap();
+    assert!(old.is_sound());
+    assert_eq!(old.state_bytes(), part("state"));
+    let mut fresh = Record::new("patient-123");
+    fresh.receive(&old.changes_since(&[])).unwrap();
+    let mut messages = Vec::new();
+    for record in [old.clone(), fresh.clone(), Record::load(&old.save()).unwrap()] {
+        let mut site = Site::new(b'X');
+        site.record = record;
+        let (mut out, first) = (Link::new(), site.record.change_count());
+        site.set_at("Patient/patient-123", "/contact/0/gender", "other");
+        site.set_at("Patient/patient-123", "/telecom/0/value", "9");
+        messages.push(out.write(&site.record, first));
+        assert!(site.record.is_sound());
+    }
+    assert_eq!(messages[0], messages[1]);
+    assert_eq!(messages[0], messages[2]);
 }
 
 #[test]

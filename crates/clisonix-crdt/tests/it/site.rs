@@ -86,6 +86,14 @@ impl Site {
         self.put(&resource.to_text());
     }
 
+    /// Puts a string at a JSON Pointer.
+    pub(crate) fn set_at(&mut self, entry: &str, pointer: &str, text: &str) {
+        let (id, value) = (entry_id(entry), Value::from(text));
+        let set = self
+            .with(None, |record, origin, actors| record.set(&id, pointer, &value, origin, actors));
+        assert_eq!(set, Ok(true));
+    }
+
     pub(crate) fn shown(&self, entry: &str) -> Option<Value> {
         self.record.view().resource(&entry_id(entry))
     }

@@ -415,7 +415,7 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn unhex(text: &Value) -> Vec<u8> {
+pub(crate) fn unhex(text: &Value) -> Vec<u8> {
     let text = text.as_str().expect("text");
     let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
     (0..text.len()).step_by(2).map(byte).collect()
@@ -425,7 +425,7 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
 }
 
-fn committed(name: &str) -> Value {
+pub(crate) fn committed(name: &str) -> Value {
     json::parse(&std::fs::read(file(name)).expect("the vectors are there")).expect("JSON")
 }
 

@@ -64,3 +64,26 @@ fn a_vault_that_cannot_be_opened_says_why() {
     fs::write(folder.file("vault", 1), b"not a vault").unwrap();
     assert_eq!(fault(STORE, &key()), VaultError::Kind);
 }
+
+#[test]
+fn a_copy_opens_and_the_next_copy_takes_its_place() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = VaultFolder::new(home.path().join("vault"));
+    let copy = VaultFolder::new(home.path().join("safe").join("copy"));
+    let mut vault = Vault::new(STORE, &mut random);
+    folder.keep(&vault, &key(), &mut random).unwrap();
+    folder.copy_to(&copy, 1).unwrap();
+    assert_eq!(copy.load(STORE, &key()).unwrap().unwrap().generation(), 1);
+    vault.destroy(b"owner", 0).unwrap();
+    vault.advance();
+    folder.keep(&vault, &key(), &mut random).unwrap();
+    assert!(matches!(folder.copy_to(&copy, 1), Err(VaultFault::Missing { .. })));
+    folder.copy_to(&copy, 2).unwrap();
+    assert_eq!((names(copy.path()), copy.newest().unwrap()), (names(folder.path()), Some(2)));
+    assert!(copy.load(STORE, &key()).unwrap().unwrap().data_key(b"owner", 0).is_none());
+    let itself = VaultFolder::new(home.path().join("safe").join("..").join("vault"));
+    assert!(matches!(folder.copy_to(&itself, 2), Err(VaultFault::File { .. })));
+    assert!(folder.load(STORE, &key()).unwrap().is_some());
+    copy.destroy_others(0).unwrap();
+    assert!(names(copy.path()).is_empty());
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clisonix_pq::key_file::{self, Cost};
-use clisonix_pq::{Keys, Profile, PublicKeys, Reason, Revocation, Succession};
+use clisonix_pq::{Keys, Profile, ProjectKey, PublicKeys, Reason, Revocation, Succession};
 
 use crate::chance::Seeded;
 
@@ -14,17 +14,23 @@ const PASS_PHRASE: &[u8] = b"a pass-phrase of the vectors";
 const COST: Cost = Cost { memory_kib: 64, passes: 2, lanes: 1 };
 
 fn path(profile: Profile, ending: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/key");
-    folder.join(format!("{profile}.{ending}"))
+    folder().join(format!("{profile}.{ending}"))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/key")
 }
 
 /// Holds made text to the file, or writes it.
 fn hold(profile: Profile, ending: &str, made: &str) {
-    let path = path(profile, ending);
+    hold_at(&path(profile, ending), made);
+}
+
+fn hold_at(path: &Path, made: &str) {
     if std::env::var_os("CLISONIX_WRITE_VECTORS").is_some() {
-        fs::write(&path, made).expect("written");
+        fs::write(path, made).expect("written");
     }
-    let kept = fs::read_to_string(&path).unwrap_or_else(|_| panic!("no {}", path.display()));
+    let kept = fs::read_to_string(path).unwrap_or_else(|_| panic!("no {}", path.display()));
     assert_eq!(kept, made, "{}", path.display());
 }
 
@@ -57,4 +63,16 @@ fn key_files_and_statements_are_what_the_format_page_says() {
         let read = Succession::from_text(&read("succession"), public.identity());
         assert!(read.expect("a statement").names(&read_successor));
     }
+}
+
+#[test]
+fn a_project_key_is_what_the_format_page_says() {
+    let mut random = Seeded::new(3);
+    let made = ProjectKey::generate("vector", 1_700_000_000_000, &mut random).expect("a key");
+    let text = made.wrap(PASS_PHRASE, COST, &mut random).expect("a file");
+    hold_at(&folder().join("project"), &text);
+    let kept = fs::read(folder().join("project")).expect("the vector");
+    let read = ProjectKey::unwrap(&kept, PASS_PHRASE).expect("a key");
+    let keyed = read.keyed(b"made-up").map(|byte| format!("{byte:02x}")).concat();
+    hold_at(&folder().join("project.keyed"), &format!("{keyed}\n"));
 }

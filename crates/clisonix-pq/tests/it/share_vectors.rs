@@ -4,15 +4,27 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use clisonix_pq::share::{Moment, Opening, Sealing, Terms, Trust, seal, verify};
-use clisonix_pq::{Identity, Profile, RecipientKey};
+use clisonix_pq::share::{Moment, Opening, Sealing, ShareError, Terms, Trust, seal, verify};
+use clisonix_pq::{Identity, Keys, Profile, PublicKeys, RecipientKey, Withdrawal};
 
 use crate::chance::Seeded;
 
 const CONTENT: &[u8] = b"{\"resourceType\":\"Patient\",\"id\":\"made-up\"}\n";
 
 fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/share/small.share")
+    vector("small.share")
+}
+
+fn vector(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/share").join(name)
+}
+
+/// Holds made text to the file, or writes it.
+fn hold(name: &str, made: &str) {
+    if std::env::var_os("CLISONIX_WRITE_VECTORS").is_some() {
+        fs::write(vector(name), made).expect("the vector is written");
+    }
+    assert!(fs::read_to_string(vector(name)).expect("the vector") == made, "another {name}");
 }
 
 fn keys() -> (Identity, RecipientKey) {
@@ -64,4 +76,24 @@ fn the_small_share_opens() {
     let mut text = Vec::new();
     assert_eq!(opening.copy_to(&mut text).expect("a share"), manifest);
     assert_eq!(text, CONTENT);
+}
+
+#[test]
+fn the_small_share_is_taken_back() {
+    let (issuer, _) = keys();
+    let share = fs::read(path()).expect("the vector");
+    let mut trust = Trust::nobody();
+    trust.accept(issuer.public().clone());
+    let now = moment("2026-11-23T12:00:00Z");
+    let id = verify(&*share, &trust, now).expect("a share").share;
+    let made = Withdrawal::sign(&issuer, id, 1_800_000_000_000, &mut Seeded::new(9));
+    hold("small.withdrawal", made.to_text());
+    let ones = &mut |bytes: &mut [u8]| bytes.fill(1);
+    let keys = Keys::generate(Profile::Hybrid, "vector", 1_700_000_000_000, ones).expect("keys");
+    hold("small.pub", keys.public(&mut Seeded::new(10)).to_text());
+    let public = PublicKeys::from_text(&fs::read(vector("small.pub")).expect("the vector"));
+    assert_eq!(public.expect("keys").identity(), issuer.public());
+    trust.take(&fs::read(vector("small.withdrawal")).expect("the vector")).expect("a statement");
+    let refused = verify(&*share, &trust, now);
+    assert!(matches!(refused, Err(ShareError::Withdrawn { share }) if share == id));
 }

@@ -89,7 +89,8 @@ fn print(erased: &Erased, results: &mut Results) -> std::io::Result<()> {
             results.line(format_args!("  vault         generation {generation}"))?;
             results.line(
                 "Backups made before hold nothing of this record any more: make a new one. Keys of \
-                 index rows in free pages go with `clisonix store rotate`.",
+                 index rows in free pages go with `clisonix store rotate`. A copy of the vault from \
+                 before still leads to it: `clisonix store copy-vault` makes it anew.",
             )
         }
         None => results.line(

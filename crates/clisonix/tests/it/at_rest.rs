@@ -240,3 +240,42 @@ fn a_value_is_erased_and_the_rest_stays() {
     let again = site.run([&pointer[..], &["--reason", "x"]].concat());
     assert_eq!(again.code, Some(4), "{}", again.err);
 }
+
+/// What `store status` says of the copies of the vault.
+fn copies(site: &Site) -> Vec<String> {
+    let status = site.object(0, ["store", "status"]);
+    let list = status.get("vault_copies").and_then(Value::as_array).expect("a list");
+    list.iter().map(|copy| text(copy, "state").to_owned()).collect()
+}
+
+#[test]
+fn a_copy_of_the_vault_is_good_until_something_is_erased() {
+    let site = Site::new();
+    import(&site);
+    assert!(copies(&site).is_empty());
+    let safe = site.path("safe").to_string_lossy().into_owned();
+    site.object(0, ["store", "copy-vault", &safe]);
+    assert_eq!(copies(&site), ["current"]);
+
+    // The vault is lost, and comes back.
+    let status = site.object(0, ["store", "status"]);
+    let vault = Path::new(text(&status, "keys")).join("vault");
+    fs::remove_dir_all(&vault).expect("removed");
+    assert_ne!(site.run(["show", "MRN-1"]).code, Some(0));
+    fs::create_dir(&vault).expect("made");
+    for entry in fs::read_dir(&safe).expect("a folder").flatten() {
+        fs::copy(entry.path(), vault.join(entry.file_name())).expect("copied");
+    }
+    assert!(site.run(["show", "MRN-1"]).out.contains("Testa"));
+
+    site.object(0, ["erase", "MRN-1", "--reason", "asked for"]);
+    assert_eq!(copies(&site), ["outdated"]);
+    site.object(0, ["store", "copy-vault", &safe]);
+    assert_eq!(copies(&site), ["current"]);
+    site.object(0, ["store", "copy-vault", &safe, "--destroy"]);
+    assert!(copies(&site).is_empty());
+    assert_eq!(fs::read_dir(&safe).expect("a folder").count(), 0);
+    let itself = vault.to_string_lossy().into_owned();
+    assert_ne!(site.run(["store", "copy-vault", &itself]).code, Some(0));
+    assert_eq!(site.run(["verify"]).code, Some(0));
+}

@@ -1,0 +1,81 @@
+//! What an operation overwrites, as a message names it: the operation that wrote the cell before,
+//! and how much of its text stays.
+
+use crate::state::ChangeNo;
+
+/// The operation whose text another one replaces, and the bytes that both have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overwritten {
+    pub(crate) change: ChangeNo,
+    /// The operation's index in its change. A state that was saved in an older format does not tell.
+    pub(crate) op: Option<u32>,
+    /// Bytes at the start that stay.
+    pub(crate) prefix: u32,
+    /// Bytes at the end that stay.
+    pub(crate) suffix: u32,
+}
+
+/// What the operations of a change overwrite, in their order; ends with the last one that does.
+pub(crate) type Bases = Box<[Option<Overwritten>]>;
+
+impl Overwritten {
+    pub(crate) fn new(change: ChangeNo, op: Option<u32>, old: &str, new: &str) -> Self {
+        let (prefix, suffix) = shared_ends(old, new);
+        // A cell's text is at most 64 MiB.
+        Self { change, op, prefix: prefix as u32, suffix: suffix as u32 }
+    }
+}
+
+/// Bytes that two texts have in common at the start and at the end, at character boundaries.
+fn shared_ends(old: &str, new: &str) -> (usize, usize) {
+    let mut prefix = shared_start(old.as_bytes(), new.as_bytes());
+    while !new.is_char_boundary(prefix) || !old.is_char_boundary(prefix) {
+        prefix -= 1;
+    }
+    let most = old.len().min(new.len()) - prefix;
+    let mut suffix = shared_end(old.as_bytes(), new.as_bytes()).min(most);
+    while !new.is_char_boundary(new.len() - suffix) || !old.is_char_boundary(old.len() - suffix) {
+        suffix -= 1;
+    }
+    (prefix, suffix)
+}
+
+/// Bytes that are compared at a time.
+const STRIDE: usize = 16;
+
+fn shared_start(old: &[u8], new: &[u8]) -> usize {
+    let pairs = old.chunks_exact(STRIDE).zip(new.chunks_exact(STRIDE));
+    let whole = STRIDE * pairs.take_while(|(a, b)| a == b).count();
+    let rest = old.iter().zip(new).skip(whole);
+    whole + rest.take_while(|(a, b)| a == b).count()
+}
+
+fn shared_end(old: &[u8], new: &[u8]) -> usize {
+    let pairs = old.rchunks_exact(STRIDE).zip(new.rchunks_exact(STRIDE));
+    let whole = STRIDE * pairs.take_while(|(a, b)| a == b).count();
+    let rest = old.iter().rev().zip(new.iter().rev()).skip(whole);
+    whole + rest.take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::shared_ends;
+
+    proptest! {
+        #[test]
+        fn what_is_shared_and_what_is_between_make_the_new_text(
+            start in "[aä]{0,40}", old in "[aäb]{0,20}", new in "[aäb]{0,20}", end in "[aä]{0,40}",
+        ) {
+            let (old, new) = ([&*start, &old, &end].concat(), [&*start, &new, &end].concat());
+            let (prefix, suffix) = shared_ends(&old, &new);
+            let middle = &new[prefix..new.len() - suffix];
+            prop_assert_eq!([&old[..prefix], middle, &old[old.len() - suffix..]].concat(), &*new);
+            prop_assert!(prefix + suffix <= old.len());
+            prop_assert!(prefix + suffix >= start.len().min(end.len()));
+            let longer = |at: usize| old.get(..at).is_some_and(|head| new.starts_with(head));
+            prop_assert!(!(prefix + 1..=old.len()).any(longer), "the longest start");
+        }
+    }
+}
