@@ -21,7 +21,7 @@ pub(crate) const fn never() -> bool {
 }
 
 #[cfg(test)]
-pub(crate) use switch::{Fault, is_on, set};
+pub(crate) use switch::{Fault, is_any_on, is_on, set};
 
 #[cfg(test)]
 mod switch {
@@ -57,8 +57,6 @@ mod switch {
         NobodyCompares,
         /// Questions are asked once.
         AskedOnce,
-        /// A push is sent once.
-        PushedOnce,
         /// What came from one peer is pushed to none.
         PushesOwnOnly,
         /// A revoked peer is served.
@@ -100,6 +98,11 @@ mod switch {
 
     pub(crate) fn is_on(fault: Fault) -> bool {
         ON.get() == Some(fault)
+    }
+
+    /// Whether any bug is switched on in this thread.
+    pub(crate) fn is_any_on() -> bool {
+        ON.get().is_some()
     }
 
     pub(crate) fn set(fault: Option<Fault>) {

@@ -193,10 +193,7 @@ impl Session {
     pub(super) fn push_again(&mut self, turn: &mut Turn<'_, '_>) {
         let feed = &mut self.feed;
         let wait = self.questions.retry_ms(feed.tries.saturating_add(1));
-        if !feed.in_flight.is_empty()
-            && !fault!(PushedOnce)
-            && turn.now_ms.abs_diff(feed.sent_ms) >= wait
-        {
+        if !feed.in_flight.is_empty() && turn.now_ms.abs_diff(feed.sent_ms) >= wait {
             feed.tries = feed.tries.saturating_add(1);
             feed.confirmed = feed.told;
             feed.rewind();

@@ -35,7 +35,7 @@ pub(super) enum Lie {
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) records: BTreeMap<Box<str>, Changes>,
-    arrivals: Vec<(Box<str>, Change)>,
+    pub(super) arrivals: Vec<(Box<str>, Change)>,
     pub(super) notices: BTreeMap<NoticeId, Vec<u8>>,
     /// Arrivals up to this one are not known any more.
     pub(super) pruned: u64,

@@ -57,7 +57,7 @@ pub(super) struct Kept {
 pub(super) struct Disk {
     pub(super) model: Model,
     kept: Kept,
-    incarnation: u64,
+    pub(super) incarnation: u64,
     author: u64,
 }
 
@@ -85,6 +85,8 @@ pub(super) struct Node {
 pub(super) struct Sent {
     pub(super) messages: Vec<(usize, Vec<u8>)>,
     pub(super) closed: Vec<usize>,
+    /// Where it says that it stands in whose arrivals.
+    pub(super) seen: Vec<(usize, Cursor)>,
 }
 
 pub(super) fn node_id(number: usize) -> NodeId {
@@ -269,7 +271,10 @@ impl Node {
                 Output::Send(bytes) => sent.messages.push((peer, bytes)),
                 Output::Changed { record } => changed.push(record),
                 Output::Refused { .. } => self.refused += 1,
-                Output::Seen(cursor) => drop(self.disk.kept.seen.insert(peer, cursor)),
+                Output::Seen(cursor) => {
+                    self.disk.kept.seen.insert(peer, cursor);
+                    sent.seen.push((peer, cursor));
+                }
                 Output::Epoch(epoch) => drop(self.disk.kept.epochs.insert(peer, epoch)),
                 Output::Agreed(receipt, _) => {
                     self.disk.kept.receipts.insert(peer, receipt);

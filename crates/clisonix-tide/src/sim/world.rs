@@ -26,6 +26,10 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     /// Who may hold what, in truth, as far as each node has heard.
     pub(super) consent: Vec<Consent>,
+    /// Who may hold what.
+    pub(super) truth: Consent,
+    /// Of which records that was changed.
+    pub(super) changed_consent: BTreeSet<Box<str>>,
     /// Consent that a node has not heard of yet.
     unheard: Vec<(u64, usize, Box<str>, u8)>,
     /// Messages on their way, by time of arrival.
@@ -34,9 +38,10 @@ pub(super) struct World {
     pub(super) sent_by_pair: BTreeMap<(usize, usize), u64>,
     loss: usize,
     twice: usize,
+    late: usize,
     delay_ms: usize,
     /// Cut in this direction.
-    cut: BTreeSet<(usize, usize)>,
+    pub(super) cut: BTreeSet<(usize, usize)>,
     /// Ways that are to be opened.
     opening: Vec<(u64, usize, usize)>,
     pub(super) made: BTreeSet<(Box<str>, Change)>,
@@ -79,6 +84,8 @@ impl World {
         let mut world = Self {
             seed,
             now_ms: 1_700_000_000_000,
+            truth: consent.clone(),
+            changed_consent: BTreeSet::new(),
             consent: vec![consent; count],
             unheard: Vec::new(),
             network: BTreeMap::new(),
@@ -86,6 +93,7 @@ impl World {
             sent_by_pair: BTreeMap::new(),
             loss: chance.below(41),
             twice: chance.below(20),
+            late: chance.below(6),
             delay_ms: 1 + chance.below(400),
             cut: BTreeSet::new(),
             opening: Vec::new(),
@@ -126,13 +134,16 @@ impl World {
     }
 
     fn heal(&mut self) {
-        (self.loss, self.twice) = (0, 0);
+        (self.loss, self.twice, self.late) = (0, 0, 0);
         self.cut.clear();
         for node in &mut self.nodes {
             node.disk.model.is_full = false;
         }
         for (_, node, record, nodes) in std::mem::take(&mut self.unheard) {
-            self.hear(node, &record, nodes);
+            // One that may not hold it any more may never hear of that.
+            if nodes >> node & 1 == 1 || self.chance.percent(50) {
+                self.hear(node, &record, nodes);
+            }
         }
         if let Some(revoked) = self.revoked {
             let others = self.nodes.iter_mut().filter(|node| node.number != revoked);
@@ -215,9 +226,15 @@ impl World {
                 if self.cut.contains(&(from, to)) || self.chance.percent(self.loss) {
                     continue;
                 }
-                let at = self.now_ms + 1 + self.chance.below(self.delay_ms) as u64;
+                let mut at = self.now_ms + 1 + self.chance.below(self.delay_ms) as u64;
+                if self.chance.percent(self.late) {
+                    at += self.chance.below(20_000) as u64;
+                }
                 self.network.insert((at, self.sent), (from, to, bytes.clone()));
             }
+        }
+        for (peer, cursor) in sent.seen {
+            self.check_seen(from, peer, cursor);
         }
         for peer in sent.closed {
             let is_same = |(_, a, b): &(u64, usize, usize)| {
@@ -383,6 +400,8 @@ impl World {
         if self.unheard.iter().any(|(_, _, other, _)| *other == record) {
             return;
         }
+        self.truth.0.insert(record.clone(), nodes);
+        self.changed_consent.insert(record.clone());
         for node in 0..self.nodes.len() {
             let at = self.now_ms + self.chance.below(20_000) as u64;
             self.unheard.push((at, node, record.clone(), nodes));
