@@ -41,7 +41,7 @@ fn deliberate_bugs_are_found() {
     // Only what these bugs lead to is kept silent, not another test's failure.
     panic::set_hook(Box::new(move |info| {
         if !is_any_on() {
-            hook(info)
+            hook(info);
         }
     }));
     let missed: Vec<Fault> = MUTANTS.iter().copied().filter(|fault| !is_found(*fault)).collect();
