@@ -15,19 +15,33 @@
 mod catalogue;
 mod clock;
 mod entry;
+mod fault;
+mod message;
 mod receipt;
 mod replica;
+mod roster;
 mod session;
+#[cfg(test)]
+mod sim;
 mod sketch;
 
 pub use catalogue::Catalogue;
 pub use clock::{Clock, MAX_DRIFT_MS, Seen};
 pub use entry::{Entry, SetHash, SketchKey};
+pub use message::{
+    MAX_HAVE_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_RECORDS,
+    MAX_MESSAGE_SYMBOLS, MAX_SIGNATURE_BYTES, TIDE_VERSION,
+};
 pub use receipt::{Cursor, Receipt};
 pub use replica::{
     NodeId, NoticeId, Outcome, Pushed, Reception, Refusal, Replica, Run, Scope, Signer, Version,
 };
-pub use session::{CloseReason, Input, Output, Session, Settings, Site, Status};
+pub use session::{
+    ANSWER_BYTES, BUSY_MS, COMPARE_MS, CONFIRM_MS, CloseReason, EPOCH_LIFE_MS, EPOCH_MS,
+    EXCHANGE_WINDOW, FEED_BYTES, FEED_WAIT_MS, FEED_WINDOW, Input, MAX_EPOCH, MAX_FOUND_ENTRIES,
+    MAX_REFUSED, MAX_REFUSED_MS, MAX_RETRY_MS, Output, REFUSED_MS, RETRY_MS, SETTLE_MS, Session,
+    Settings, Site, Status, epoch_at,
+};
 pub use sketch::{
     Decoder, HELLO_SYMBOLS, KEPT_SYMBOLS, LISTED_BYTES, MAX_SYMBOLS, SYMBOL_BYTES, Side, Sketch,
     SketchError, Symbol, is_list_shorter,

@@ -1,16 +1,116 @@
 //! The session between two nodes: what each message leads to.
+//!
+//! New changes are pushed as they arrive ([`feed`]). What a cursor skips, sketches find: one node
+//! greets, the other one compares and drives what follows ([`comparison`], [`exchange`]); the first
+//! one only answers ([`answer`]) and keeps nothing for it but the symbols that it showed. A question
+//! is asked again until it is answered, so lost, repeated and late messages cost time and nothing
+//! else. Two nodes that agree sign it to each other ([`agreement`]).
 
+mod agreement;
+mod answer;
+mod comparison;
+mod exchange;
+mod feed;
+mod pace;
+mod questions;
+mod refusals;
+
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Seen};
+use crate::fault::fault;
+use crate::message::{MAX_MESSAGE_BYTES, Message};
 use crate::receipt::{Cursor, Receipt};
-use crate::replica::{NodeId, Refusal, Replica, Scope, Signer};
+use crate::replica::{NodeId, NoticeId, Refusal, Replica, Scope, Signer};
+use crate::roster::{Roster, may_have};
+use crate::sketch::Symbol;
+use agreement::Agreement;
+use comparison::Comparison;
+use exchange::Exchange;
+use feed::Feed;
+use pace::Pace;
+use questions::{Asked, Questions};
+use refusals::Refusals;
+
+pub use answer::ANSWER_BYTES;
+pub use comparison::MAX_FOUND_ENTRIES;
+pub use exchange::EXCHANGE_WINDOW;
+pub use feed::{FEED_BYTES, FEED_WINDOW};
+pub use pace::{COMPARE_MS, CONFIRM_MS, FEED_WAIT_MS, SETTLE_MS};
+pub use questions::{MAX_RETRY_MS, RETRY_MS};
+pub use refusals::{BUSY_MS, MAX_REFUSED, MAX_REFUSED_MS, REFUSED_MS};
+
+/// Shortest time between two epochs that a peer may cause, in milliseconds.
+pub const EPOCH_MS: u64 = 60_000;
+/// The highest epoch.
+pub const MAX_EPOCH: u64 = 1 << 48;
+/// How long the entries' key of one epoch serves, in milliseconds: 30 days.
+pub const EPOCH_LIFE_MS: u64 = 30 * 86_400_000;
+/// How often a question of a comparison is asked before it is given up.
+const MAX_TRIES: u32 = 8;
+
+/// The lowest epoch at a time: the key changes once in [`EPOCH_LIFE_MS`], and whenever symbols
+/// contradicted each other.
+pub fn epoch_at(now_ms: u64) -> u64 {
+    (now_ms / EPOCH_LIFE_MS).min(MAX_EPOCH >> 17) << 16
+}
 
 /// One end of the replication with one peer. It outlives connections.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
+    roster: Roster,
+    questions: Questions,
+    comparison: Option<Box<Comparison>>,
+    exchange: Exchange,
+    feed: Feed,
+    refusals: Refusals,
+    /// Records of which the peer was told that they are not between the two.
+    told_outside: BTreeSet<Box<str>>,
+    agreement: Agreement,
+    pace: Pace,
+    /// The symbols that the peer was shown last, with their set's version.
+    shown: (u64, Vec<Symbol>),
+    /// The peer's store and its latest arrival, as it last said.
+    peer_at: Cursor,
+    way: Way,
+    rekeyed_ms: Option<u64>,
+    /// Whether another epoch is wanted when the way is opened again.
+    wants_epoch: bool,
+    closed: Option<CloseReason>,
+    agreed_ms: Option<u64>,
+    is_in_sync: bool,
+    differing: u64,
+}
+
+/// The way to the peer.
+#[derive(Debug, Default)]
+struct Way {
+    is_open: bool,
+    opened_ms: u64,
+    /// Whether the peer has greeted since, or was greeted.
+    is_greeted: bool,
+    /// When the peer last asked something as the one that compares.
+    peer_drove_ms: Option<u64>,
+}
+
+/// One input being worked on.
+struct Turn<'a, 'b> {
+    now_ms: u64,
+    site: &'a mut Site<'b>,
+    out: &'a mut Vec<Output>,
+}
+
+impl Turn<'_, '_> {
+    fn send(&mut self, message: &Message) {
+        self.send_bytes(message.write());
+    }
+
+    fn send_bytes(&mut self, message: Vec<u8>) {
+        self.out.push(Output::Send(message));
+    }
 }
 
 /// What a session is told at its start.
@@ -22,7 +122,8 @@ pub struct Settings {
     pub peer: NodeId,
     /// What only the two know; entries are hashed under it.
     pub secret: [u8; 16],
-    /// The epoch to begin with ([`Output::Epoch`], 0 at first); the higher one of the two holds.
+    /// The epoch to begin with: the last [`Output::Epoch`], or [`epoch_at`] at first. The higher one
+    /// of the two holds.
     pub epoch: u64,
     /// This node's store. Never 0, and another one after every restore or copy.
     pub incarnation: u64,
@@ -176,14 +277,41 @@ pub struct Status {
 impl Session {
     /// A session about what is in the catalogue.
     pub fn new(settings: Settings, catalogue: &Catalogue, scope: &dyn Scope) -> Self {
-        let _ = (catalogue, scope);
-        Self { settings }
+        let Settings { secret, epoch, first_question, .. } = settings;
+        Self {
+            roster: Roster::new(secret, epoch, first_question, catalogue, scope),
+            questions: Questions::new(first_question),
+            comparison: None,
+            exchange: Exchange::default(),
+            feed: Feed::default(),
+            refusals: Refusals::default(),
+            told_outside: BTreeSet::new(),
+            agreement: Agreement::default(),
+            pace: Pace::default(),
+            shown: (first_question, Vec::new()),
+            peer_at: Cursor::default(),
+            way: Way::default(),
+            rekeyed_ms: None,
+            wants_epoch: false,
+            closed: None,
+            agreed_ms: None,
+            is_in_sync: false,
+            differing: 0,
+            settings,
+        }
     }
 
     /// A record or notice has another version now in the catalogue; to be told for every write
     /// here and for every [`Output::Changed`] of another session. Telling it twice does no harm.
     pub fn record_changed(&mut self, record: &str, catalogue: &Catalogue, scope: &dyn Scope) {
-        let _ = (record, catalogue, scope);
+        let Some(slot) = catalogue.slot(record) else { return };
+        if self.roster.refresh(slot, catalogue, scope) {
+            self.set_differs();
+            self.pace.confirm();
+            if NoticeId::of_name(record).is_some() && self.way.is_open {
+                self.exchange.give(record);
+            }
+        }
     }
 
     /// The peer may hold other records now than before; `Some` names the ones that may have
@@ -194,23 +322,260 @@ impl Session {
         catalogue: &Catalogue,
         scope: &dyn Scope,
     ) {
-        let _ = (records, catalogue, scope);
+        let version = self.roster.version();
+        if let Some(records) = records {
+            for slot in records.iter().filter_map(|record| catalogue.slot(record)) {
+                self.roster.set_outside(slot, false);
+                self.roster.refresh(slot, catalogue, scope);
+            }
+        } else {
+            self.roster.forget_outside();
+            self.roster.refresh_all(catalogue, scope);
+        }
+        // What the peer was told to leave out may be spoken of again: this node asks for it.
+        let allowed = self.told_outside.extract_if(.., |record| may_have(record, scope));
+        for record in allowed {
+            self.exchange.ask(record);
+        }
+        if version != self.roster.version() {
+            self.set_differs();
+            self.pace_soon();
+        }
     }
 
     /// Takes one input; `now_ms` is the wall clock in milliseconds since the Unix epoch.
     pub fn handle(&mut self, input: Input<'_>, now_ms: u64, site: &mut Site<'_>) -> Vec<Output> {
-        let _ = (input, now_ms, site);
-        Vec::new()
+        let mut out = Vec::new();
+        let turn = &mut Turn { now_ms, site, out: &mut out };
+        match input {
+            Input::Open { .. } => {
+                self.closed = None;
+                self.way.is_open = true;
+            }
+            Input::Shut => {
+                self.way.is_open = false;
+                self.stop();
+            }
+            _ => {}
+        }
+        if !self.way.is_open || self.closed.is_some() {
+            return out;
+        }
+        if let Err(reason) = self.take(input, turn) {
+            self.close(reason, turn);
+        }
+        out
+    }
+
+    fn take(&mut self, input: Input<'_>, turn: &mut Turn<'_, '_>) -> Result<(), CloseReason> {
+        if turn.site.scope.is_revoked() {
+            return Err(CloseReason::Revoked);
+        }
+        match input {
+            Input::Open { is_caller } => self.open(is_caller, turn),
+            Input::Message(bytes) => {
+                if bytes.len() > MAX_MESSAGE_BYTES {
+                    return Err(CloseReason::Unreadable);
+                }
+                let message = Message::read(bytes).map_err(|_| CloseReason::Unreadable)?;
+                self.take_message(message, turn)?;
+            }
+            Input::Arrived => self.push(turn),
+            Input::Tick => self.tick(turn),
+            Input::Shut => {}
+        }
+        self.settle(turn);
+        Ok(())
+    }
+
+    fn open(&mut self, is_caller: bool, turn: &mut Turn<'_, '_>) {
+        self.stop();
+        self.way.opened_ms = turn.now_ms;
+        self.way.is_greeted = false;
+        self.is_in_sync = false;
+        self.way.peer_drove_ms = None;
+        self.pace.opened(turn.now_ms);
+        self.feed.reset(turn.now_ms);
+        self.told_outside.clear();
+        for slot in self.roster.forget_outside() {
+            self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
+        }
+        let next = self.roster.epoch() + u64::from(std::mem::take(&mut self.wants_epoch));
+        let epoch = next.max(epoch_at(turn.now_ms));
+        if epoch > self.roster.epoch() && epoch <= MAX_EPOCH {
+            self.rekey(epoch, turn);
+        }
+        // Where the peer stood when the way was last open is known: what arrived since goes first.
+        self.push(turn);
+        if is_caller {
+            self.way.is_greeted = true;
+            self.greet(true, turn);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.comparison = None;
+        self.stop_exchange();
+        self.questions.drop_all(|_| true);
+    }
+
+    fn close(&mut self, reason: CloseReason, turn: &mut Turn<'_, '_>) {
+        self.stop();
+        self.closed = Some(reason);
+        let contradiction = CloseReason::Contradiction.number();
+        self.wants_epoch |=
+            [CloseReason::Contradiction, CloseReason::ByPeer(contradiction)].contains(&reason);
+        if !matches!(reason, CloseReason::ByPeer(_)) {
+            turn.send(&Message::Close { reason: reason.number() });
+        }
+        turn.out.push(Output::Closed(reason));
+    }
+
+    fn take_message(
+        &mut self,
+        message: Message,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), CloseReason> {
+        if let Message::AskSymbols { .. }
+        | Message::AskList { .. }
+        | Message::Want { .. }
+        | Message::Give { .. } = message
+        {
+            self.way.peer_drove_ms = Some(turn.now_ms);
+        }
+        match message {
+            Message::Hello { question, state } => self.take_hello(question, &state, turn)?,
+            Message::State { question, is_comparing, state } => {
+                self.take_state(question, is_comparing, &state, turn)?;
+            }
+            Message::AskSymbols { question, version, first, count } => {
+                self.more_symbols(question, version, (first, count), turn);
+            }
+            Message::Symbols { question, version, first, symbols } => {
+                self.answer_symbols(question, (version, first), &symbols, turn)?;
+            }
+            Message::AskList { question, after } => self.list(question, after, turn),
+            Message::List { question, is_all, ids } => {
+                self.answer_list(question, is_all, &ids, turn)?;
+            }
+            Message::Want { question, items } => self.answer_want(question, items, turn),
+            Message::Runs { question, parts } => self.take_parts(question, parts, turn)?,
+            Message::Give { question, offers } => self.answer_give(question, &offers, turn),
+            Message::Taken { question, results } => self.take_results(question, results, turn)?,
+            Message::Feed { incarnation, after, upto, batches } => {
+                self.take_feed((Cursor { incarnation, arrival: after }, upto), &batches, turn);
+            }
+            Message::Seen { cursor } => self.take_seen(cursor, turn),
+            Message::Receipt { question, receipt, signature } => {
+                self.take_receipt(question, receipt, signature, turn)?;
+            }
+            Message::Kept { question } => self.take_kept(question, turn),
+            Message::Close { reason } => return Err(CloseReason::ByPeer(reason)),
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, turn: &mut Turn<'_, '_>) {
+        self.push_again(turn);
+        for (number, tries) in self.questions.due(turn.now_ms) {
+            let is_receipt = matches!(self.questions.asked(number), Some(Asked::Receipt));
+            if (is_receipt && fault!(ReceiptOnce)) || fault!(AskedOnce) {
+                continue;
+            }
+            match self.questions.asked(number) {
+                Some(Asked::Hello) => self.greet_again(number, turn),
+                Some(Asked::Symbols { .. } | Asked::List) if tries >= MAX_TRIES => {
+                    self.stop_comparing();
+                    self.pace_soon();
+                }
+                Some(Asked::Want(_) | Asked::Give(_)) => self.stalled(number, turn),
+                Some(_) => {
+                    if let Some(message) = self.questions.again(number, turn.now_ms) {
+                        turn.send_bytes(message);
+                    }
+                }
+                None => {}
+            }
+        }
+        // The caller did not speak.
+        if !self.way.is_greeted && turn.now_ms.abs_diff(self.way.opened_ms) >= RETRY_MS {
+            self.way.is_greeted = true;
+            self.greet(true, turn);
+        }
+    }
+
+    fn greet_again(&mut self, number: u64, turn: &mut Turn<'_, '_>) {
+        self.questions.take(number, turn.now_ms);
+        self.greet(true, turn);
+    }
+
+    /// Goes on with what is to be exchanged, and compares when it is time.
+    fn settle(&mut self, turn: &mut Turn<'_, '_>) {
+        self.pump(turn);
+        let peer_drives =
+            self.way.peer_drove_ms.is_some_and(|then| turn.now_ms.abs_diff(then) < FEED_WAIT_MS);
+        let waits = self.is_driving()
+            || peer_drives
+            || !self.way.is_greeted
+            || self.questions.has(|asked| matches!(asked, Asked::Hello));
+        let arrival = turn.site.replica.arrival();
+        let is_quiet = self.feed.is_quiet(arrival);
+        if !waits && self.pace.is_due(is_quiet, turn.now_ms) {
+            self.greet(true, turn);
+        }
+    }
+
+    fn is_driving(&self) -> bool {
+        self.comparison.is_some() || self.exchange.is_driving()
+    }
+
+    fn set_differs(&mut self) {
+        self.is_in_sync = false;
+    }
+
+    fn pace_soon(&mut self) {
+        self.pace.soon();
     }
 
     /// How it stands.
-    pub fn status(&self) -> Status {
-        Status::default()
+    pub fn status(&self, replica: &dyn Replica) -> Status {
+        let seen = self.settings.seen;
+        let is_known = seen.incarnation == self.peer_at.incarnation && seen.incarnation != 0;
+        Status {
+            is_open: self.way.is_open && self.closed.is_none(),
+            closed: self.closed,
+            agreed_ms: self.agreed_ms,
+            is_in_sync: self.is_in_sync,
+            count: self.roster.count(),
+            behind: self.feed.behind(replica.arrival()),
+            ahead: is_known.then(|| self.peer_at.arrival.saturating_sub(seen.arrival)),
+            differing: self.differing,
+            refused: self.refusals.len(),
+            outside: self.roster.outside_count(),
+            receipt: self.agreement.own(),
+            peers_receipt: self.agreement.peers(),
+        }
     }
 
     /// The peer.
     pub fn peer(&self) -> NodeId {
         self.settings.peer
+    }
+}
+
+impl CloseReason {
+    /// As it travels.
+    fn number(self) -> u8 {
+        match self {
+            Self::Unreadable => 1,
+            Self::Contradiction => 2,
+            Self::Epoch => 3,
+            Self::Receipt => 4,
+            Self::List => 5,
+            Self::Excess => 6,
+            Self::Revoked => 7,
+            Self::ByPeer(number) => number,
+        }
     }
 }
 

@@ -1,0 +1,188 @@
+//! The records that one peer may hold, as entries, and their sketch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use crate::catalogue::{Catalogue, Slot};
+use crate::entry::{Entry, SetHash, SketchKey};
+use crate::replica::{NoticeId, Scope};
+use crate::sketch::{LISTED_BYTES, MAX_SYMBOLS, SYMBOL_BYTES, Sketch, Symbol};
+
+/// Kept current at every write; answers a peer without touching a record.
+#[derive(Clone, Debug)]
+pub(crate) struct Roster {
+    secret: [u8; 16],
+    epoch: u64,
+    key: SketchKey,
+    sketch: Sketch,
+    /// By number in the catalogue; 0 for what is not in the set.
+    by_slot: Vec<Entry>,
+    by_id: BTreeMap<u64, Slot>,
+    /// Grows with every change of the set.
+    version: u64,
+    /// What the peer says that this node may not hold.
+    outside: BTreeSet<Slot>,
+}
+
+/// Whether the peer may have what stands under this name.
+pub(crate) fn may_have(name: &str, scope: &dyn Scope) -> bool {
+    match NoticeId::of_name(name) {
+        Some(id) => scope.may_know(&id),
+        None => scope.may_hold(name),
+    }
+}
+
+impl Roster {
+    /// What of the catalogue the peer may hold. Versions of the set count from `version`, which
+    /// differs from run to run.
+    pub(crate) fn new(
+        secret: [u8; 16],
+        epoch: u64,
+        version: u64,
+        catalogue: &Catalogue,
+        scope: &dyn Scope,
+    ) -> Self {
+        let mut roster = Self {
+            key: SketchKey::of_epoch(&secret, epoch),
+            secret,
+            epoch,
+            sketch: Sketch::new(Sketch::kept_for(catalogue.len())),
+            by_slot: Vec::new(),
+            by_id: BTreeMap::new(),
+            version,
+            outside: BTreeSet::new(),
+        };
+        roster.refresh_all(catalogue, scope);
+        roster
+    }
+
+    /// Takes over what the catalogue and the scope say of a record now; `true` if the set changed.
+    pub(crate) fn refresh(&mut self, slot: Slot, catalogue: &Catalogue, scope: &dyn Scope) -> bool {
+        let Some(name) = catalogue.name(slot) else { return false };
+        let version = catalogue.version_of(slot).filter(|_| !self.outside.contains(&slot));
+        let entry = version
+            .filter(|_| may_have(name, scope))
+            .map_or(Entry(0), |version| self.key.entry(name, &version));
+        self.put(slot, entry)
+    }
+
+    pub(crate) fn refresh_all(&mut self, catalogue: &Catalogue, scope: &dyn Scope) {
+        for slot in catalogue.slots() {
+            self.refresh(slot, catalogue, scope);
+        }
+    }
+
+    fn put(&mut self, slot: Slot, mut entry: Entry) -> bool {
+        let place = slot.0 as usize;
+        if place >= self.by_slot.len() {
+            self.by_slot.resize(place + 1, Entry(0));
+        }
+        let Some(held) = self.by_slot.get_mut(place) else { return false };
+        if *held == entry {
+            return false;
+        }
+        if *held != Entry(0) {
+            self.by_id.remove(&held.id());
+            self.sketch.remove(*held);
+        }
+        // Two entries with one id come once in 2^64 pairs; another epoch parts them.
+        if entry != Entry(0) && self.by_id.contains_key(&entry.id()) {
+            entry = Entry(0);
+        }
+        *held = entry;
+        if entry != Entry(0) {
+            self.by_id.insert(entry.id(), slot);
+            self.sketch.insert(entry);
+        }
+        self.version = self.version.wrapping_add(1);
+        self.keep(Sketch::kept_for(self.by_id.len()));
+        true
+    }
+
+    /// The peer says whether this node may hold a record; what it may not is not compared.
+    pub(crate) fn set_outside(&mut self, slot: Slot, is_outside: bool) {
+        if is_outside {
+            self.outside.insert(slot);
+            self.put(slot, Entry(0));
+        } else {
+            self.outside.remove(&slot);
+        }
+    }
+
+    /// What the peer said before is forgotten; these are to be refreshed.
+    pub(crate) fn forget_outside(&mut self) -> BTreeSet<Slot> {
+        std::mem::take(&mut self.outside)
+    }
+
+    pub(crate) fn outside_count(&self) -> usize {
+        self.outside.len()
+    }
+
+    pub(crate) fn is_outside(&self, slot: Slot) -> bool {
+        self.outside.contains(&slot)
+    }
+
+    /// Makes all entries anew under another epoch.
+    pub(crate) fn rekey(&mut self, epoch: u64, catalogue: &Catalogue, scope: &dyn Scope) {
+        let mut other = Self {
+            key: SketchKey::of_epoch(&self.secret, epoch),
+            secret: self.secret,
+            epoch,
+            sketch: Sketch::new(self.sketch.symbols().len()),
+            by_slot: Vec::with_capacity(self.by_slot.len()),
+            by_id: BTreeMap::new(),
+            version: self.version,
+            outside: std::mem::take(&mut self.outside),
+        };
+        other.refresh_all(catalogue, scope);
+        other.version = other.version.wrapping_add(1);
+        *self = other;
+    }
+
+    /// Keeps at least so many symbols, as far as they can be of use.
+    pub(crate) fn keep(&mut self, symbols: usize) {
+        let useful = (self.by_id.len() * LISTED_BYTES / SYMBOL_BYTES).min(MAX_SYMBOLS);
+        let symbols = symbols.min(useful.max(Sketch::kept_for(self.by_id.len())));
+        // Growing costs a pass over all entries; by half at least.
+        if symbols > self.symbols().len() {
+            let symbols = symbols.max(self.symbols().len() * 3 / 2);
+            let entries = self.by_slot.iter().copied().filter(|entry| *entry != Entry(0));
+            self.sketch.grow(symbols, entries);
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.sketch.count()
+    }
+
+    pub(crate) fn hash(&self) -> SetHash {
+        self.sketch.hash()
+    }
+
+    pub(crate) fn symbols(&self) -> &[Symbol] {
+        self.sketch.symbols()
+    }
+
+    /// The record that an entry stands for.
+    pub(crate) fn slot(&self, id: u64) -> Option<Slot> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn holds(&self, slot: Slot) -> bool {
+        self.by_slot.get(slot.0 as usize).is_some_and(|entry| *entry != Entry(0))
+    }
+
+    /// Entries' ids in ascending order.
+    pub(crate) fn ids_after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, Slot)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_id.range((start, Bound::Unbounded)).map(|(id, slot)| (*id, *slot))
+    }
+}
