@@ -19,6 +19,9 @@ use crate::edit::EditError;
 use crate::layout::{Shape, key_hash, shape};
 use crate::policy::Policy;
 
+#[cfg(test)]
+mod tests;
+
 /// Where a node stands in its thing; orders as the address bytes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place<'a> {
