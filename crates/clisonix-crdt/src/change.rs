@@ -472,14 +472,24 @@ pub(crate) fn fits(address: &[u8], write: &Write) -> bool {
 /// The JSON name of a cell that is one element without choice of type.
 pub(crate) fn plain_name(address: &[u8]) -> Option<&'static str> {
     match Steps::of(address, false).last()? {
-        Step::Element(element) if !element.element().choice => Some(element.element().name),
+        Step::Element(element) => plain_name_of(element),
         _ => None,
     }
 }
 
+/// The JSON name of an element without choice of type.
+pub(crate) fn plain_name_of(element: ElementId) -> Option<&'static str> {
+    let element = element.element();
+    (!element.choice).then_some(element.name)
+}
+
 /// The value of a text `"name":value` whose name follows from the address.
 pub(crate) fn named_value<'a>(address: &[u8], text: &'a str) -> Option<&'a str> {
-    let name = plain_name(address)?;
+    value_named(plain_name(address)?, text)
+}
+
+/// The value of a text `"name":value`.
+pub(crate) fn value_named<'a>(name: &str, text: &'a str) -> Option<&'a str> {
     let value = text.strip_prefix('"')?.strip_prefix(name)?.strip_prefix("\":")?;
     // `"name":value,"_name":..` must not lose its second member, so only lone members qualify.
     canonical::is_value(value, 0).then_some(value)
