@@ -520,8 +520,8 @@ impl Session {
     }
 
     /// Questions for runs stayed without an answer: they are asked anew.
-    pub(super) fn stalled(&mut self, number: u64, turn: &mut Turn<'_, '_>) {
-        match self.questions.take(number, turn.now_ms) {
+    pub(super) fn stalled(&mut self, number: u64) {
+        match self.questions.give_up(number) {
             Some(Asked::Want(wanted)) => self.ask_again(&wanted),
             Some(Asked::Give(gifts)) => self.exchange.gifts.extend(gifts),
             _ => return,

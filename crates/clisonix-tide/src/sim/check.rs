@@ -10,7 +10,7 @@ use crate::{CloseReason, Cursor, MAX_DRIFT_MS};
 
 /// For how many ticks changes may be on their way while nothing is wrong: less than until the next
 /// comparison.
-const LIVE_TICKS: usize = 12;
+const LIVE_TICKS: usize = 18;
 /// How long nothing happens.
 const QUIET_TICKS: usize = 240;
 /// Most messages from one node to another in that time.
