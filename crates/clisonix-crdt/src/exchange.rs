@@ -528,6 +528,37 @@ impl Record {
         batch::encode(&self.id, missing.map(|row| self.outgoing(row, form)))
     }
 
+    /// The numbers of the changes that a replica lacks which has these heads and these changes of
+    /// actors, with all before them; ascending, so causes come before their effects. What is not
+    /// known here is passed over. The first change has number 0 (see [`Self::change_count`]).
+    pub fn missing_since(&self, heads: &[ChangeId], places: &[(ActorId, u32)]) -> Vec<usize> {
+        let heads = heads.iter().filter_map(|head| self.number_of(head));
+        // Who has a later change of an actor has those that are here.
+        let places = places
+            .iter()
+            .filter_map(|&(actor, seq)| self.known((actor, seq.min(self.last_seq(actor)))));
+        let known: Vec<ChangeNo> = heads.chain(places).collect();
+        let seen = self.log.clock_of(&known, &self.tables);
+        let missing = self.log.rows().filter(|(_, row)| {
+            let stamp = &row.stamp;
+            !seen.covers(stamp.actor, stamp.seq)
+        });
+        missing.map(|(number, _)| number as usize).collect()
+    }
+
+    /// The changes with these numbers as a batch; `is_whole` as [`Self::whole_changes_since`].
+    pub fn changes_numbered(&self, numbers: &[usize], is_whole: bool) -> Vec<u8> {
+        let form = if is_whole { Form::Whole } else { Form::Short };
+        let rows = numbers.iter().filter_map(|&number| self.log.get(number as ChangeNo));
+        batch::encode(&self.id, rows.map(|row| self.outgoing(row, form)))
+    }
+
+    /// Actor and sequence number of the change with a number here.
+    pub fn place_of(&self, number: usize) -> Option<(ActorId, u32)> {
+        let (actor, seq) = self.dot(number as ChangeNo)?;
+        Some((self.tables.actor(actor), seq))
+    }
+
     /// One change as a batch of its own.
     pub fn change(&self, id: &ChangeId) -> Option<Vec<u8>> {
         self.batch_of(id, Form::Short)

@@ -80,7 +80,7 @@ pub use policy::{
 };
 pub use record::{ChangeInfo, Record};
 pub use saved::{MAX_RECORD_BYTES, OLDEST_RECORD_VERSION, RECORD_VERSION};
-pub use segment::{LogSource, join_segments, segment_len};
+pub use segment::{LogSource, join_segments, segment_len, segment_places};
 pub use state::EntryId;
 pub use time::HybridTime;
 pub use version::{Blame, Version, View, bundle_text};

@@ -171,6 +171,27 @@ impl Record {
         rows.map(|(_, row)| self.tables.actor(row.stamp.actor)).collect()
     }
 
+    /// By actor: the sequence numbers of the first and the last of its changes from number `first`
+    /// on.
+    pub fn places_since(&self, first: usize) -> BTreeMap<ActorId, (u32, u32)> {
+        let mut places: BTreeMap<ActorId, (u32, u32)> = BTreeMap::new();
+        for (_, row) in self.log.rows_from(first as ChangeNo) {
+            let (actor, seq) = (self.tables.actor(row.stamp.actor), row.stamp.seq);
+            places.entry(actor).or_insert((seq, seq)).1 = seq;
+        }
+        places
+    }
+
+    /// The last change of each actor, the actors that wrote latest first, at most `most` of them.
+    /// The log is not needed for it.
+    pub fn latest_places(&self, most: usize) -> Vec<(ActorId, u32)> {
+        let actors = self.tables.actors.iter().filter(|actor| actor.last.0 > 0);
+        let mut latest: Vec<(u32, ActorId, u32)> =
+            actors.map(|actor| (actor.last.1, actor.id, actor.last.0)).collect();
+        latest.sort_unstable_by(|one, two| two.cmp(one));
+        latest.into_iter().take(most).map(|(_, actor, seq)| (actor, seq)).collect()
+    }
+
     /// The number of a change by its id.
     pub(crate) fn number_of(&self, id: &ChangeId) -> Option<ChangeNo> {
         self.find_change(|other| other == id)

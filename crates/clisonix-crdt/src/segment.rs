@@ -125,6 +125,19 @@ pub fn segment_len(segment: &[u8]) -> Result<usize, DecodeError> {
     Ok(batch::decode(segment)?.1.changes.len())
 }
 
+/// By actor: the sequence numbers of the first and the last of its changes in a segment.
+///
+/// # Errors
+/// [`DecodeError`] if the bytes are damaged.
+pub fn segment_places(segment: &[u8]) -> Result<BTreeMap<ActorId, (u32, u32)>, DecodeError> {
+    let mut places: BTreeMap<ActorId, (u32, u32)> = BTreeMap::new();
+    for change in batch::decode(segment)?.1.changes {
+        let place = places.entry(change.actor).or_insert((change.seq, change.seq));
+        *place = (place.0.min(change.seq), place.1.max(change.seq));
+    }
+    Ok(places)
+}
+
 /// The first `count` changes of a log that stands apart.
 pub(crate) fn first_changes(
     source: &dyn LogSource,

@@ -118,8 +118,8 @@ impl Node {
         if self.store.snapshot()?.record(name)?.is_none() {
             return Err(NodeError::NotFound("record"));
         }
-        let mut inside = self.inside();
-        let inside = &mut *inside;
+        let mut guard = self.inside_for(name);
+        let inside = &mut *guard;
         let now = inside.outside.now_ms();
         if inside.records.is_held(name) {
             return Err(NodeError::Loading);
@@ -139,8 +139,10 @@ impl Node {
         batch.access(access(by, action, now, Some(record))?)?;
         let first = record.change_count() - 1;
         let indexed = index_entries(&mut batch, record, first)
-            .and_then(|()| inside.signing.note(&mut batch, record, first, now));
-        self.make_durable(name, indexed.map(|()| batch), &mut inside.records)?;
+            .and_then(|()| inside.signing.note_edit(&mut batch, &self.store, record, first, now));
+        let flight = self.launch(name, indexed.map(|()| batch), &mut inside.records)?;
+        drop(guard);
+        self.land(flight)?;
         Ok(Edited { record: name.to_owned(), change: Some(change) })
     }
 }
@@ -164,6 +166,7 @@ impl Node {
             records.forget(record);
         }
         records.shrink();
+        self.watchers.tell();
         result.map(|_| ())
     }
 }

@@ -104,7 +104,7 @@ impl Node {
             return Err(NodeError::NotFound("record"));
         }
         let (name, entry) = (record, entry_of(aim)?);
-        let mut inside = self.inside();
+        let mut inside = self.inside_for(name);
         let inside = &mut *inside;
         let now = inside.outside.now_ms();
         if inside.records.is_held(name) {
@@ -126,7 +126,7 @@ impl Node {
         batch.access(access(by, Action::Erase, now, Some(record))?)?;
         let first = record.change_count() - 1;
         let indexed = index_entries(&mut batch, record, first)
-            .and_then(|()| inside.signing.note(&mut batch, record, first, now));
+            .and_then(|()| inside.signing.note_edit(&mut batch, &self.store, record, first, now));
         inside.records.note_erased(name, &erased.entries);
         let batch = indexed.map(|()| batch);
         let gone = self.make_erased_durable(name, batch, inputs, &mut inside.records)?;
@@ -201,7 +201,7 @@ impl Node {
 
     /// Destroys the inputs that carried a record, if they are to go.
     fn destroy_inputs(&self, record: &str, inputs: bool, by: By<'_>) -> Result<Gone, NodeError> {
-        let mut inside = self.inside();
+        let mut inside = self.inside_for(record);
         let Inside { outside, records, .. } = &mut *inside;
         if records.is_held(record) {
             return Err(NodeError::Loading);

@@ -69,6 +69,9 @@ pub enum NodeError {
     /// A load has changed the record and is not durable yet; the same call succeeds after it.
     #[error("the record is being loaded; try again")]
     Loading,
+    /// More rules about peers than [`MAX_RULES`](crate::MAX_RULES).
+    #[error("there are too many rules about peers")]
+    Rules,
     /// An author identity is required to write.
     #[error("an author is required")]
     Author,

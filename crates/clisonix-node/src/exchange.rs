@@ -17,7 +17,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Read`].
     pub fn heads(&self, record: &str) -> Result<Vec<ChangeId>, NodeError> {
-        Ok(self.inside().records.record(&self.store, record)?.view().heads())
+        Ok(self.inside_for(record).records.record(&self.store, record)?.view().heads())
     }
 
     /// What a node with these heads of a record lacks, and the record's key, as bytes.
@@ -74,10 +74,10 @@ impl Node {
         changes: &[u8],
         by: By<'_>,
     ) -> Result<Received, NodeError> {
-        let mut inside = self.inside();
+        let name = record;
+        let mut inside = self.inside_for(name);
         let inside = &mut *inside;
         let now = inside.outside.now_ms();
-        let name = record;
         if inside.records.is_held(name) {
             return Err(NodeError::Loading);
         }
@@ -104,7 +104,7 @@ impl Node {
     pub fn digest(&self) -> Result<String, NodeError> {
         let mut hasher = Sha256::new();
         for id in self.record_ids()? {
-            let mut inside = self.inside();
+            let mut inside = self.inside_for(&id);
             hasher.update(inside.records.record(&self.store, &id)?.state_bytes());
             inside.records.shrink();
         }

@@ -4,11 +4,13 @@
 //! operations and is synchronous; whatever speaks to people or networks stands above it. Clock and
 //! random source are handed in ([`Outside`]).
 
+pub mod consent;
 mod editing;
 mod erasing;
 mod erasure;
 mod error;
 mod exchange;
+mod flight;
 mod load;
 mod node;
 mod outside;
@@ -20,8 +22,10 @@ mod row_keys;
 mod sharing;
 mod signing;
 mod stored;
+mod tide;
 mod upgrade;
 mod vault;
+mod version;
 
 /// What the operations give and take from the crates below.
 pub use clisonix_crdt::{
@@ -41,6 +45,11 @@ pub use outside::Outside;
 pub use quarantine::Quarantined;
 pub use reading::{Patient, RecordText};
 pub use signing::{
-    ActorStanding, Checkpointed, MAX_STATEMENTS, OVERDUE_MS, SignedChanges, SignedError,
+    ActorStanding, Checkpointed, MAX_CHECKPOINT_SPANS, MAX_STATEMENTS, OVERDUE_MS, SignedChanges,
+    SignedError,
+};
+pub use tide::{
+    Arrived, KeptReceipt, MAX_ASIDE_BYTES, MAX_RECEIPT_SIGNATURE_BYTES, MAX_RULES, MAX_RUN_BATCHES,
+    MAX_RUN_STATEMENTS, NodeReplica, NodeScope, PeerState, ReceiptFault, ScopeChange,
 };
 pub use vault::VaultFault;

@@ -187,6 +187,8 @@ impl Load<'_> {
             inside.records.release(id);
         }
         inside.records.shrink();
+        drop(inside);
+        self.node.watchers.tell();
         result?;
         Ok(())
     }

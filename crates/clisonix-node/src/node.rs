@@ -1,7 +1,7 @@
 //! The node: its store, its records in memory, and who asks.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use clisonix_crdt::Record;
 use clisonix_pq::at_rest::sealing::Label;
@@ -14,14 +14,17 @@ use sha2::{Digest, Sha256};
 
 use crate::erasing::{finish_pending, seen_generation};
 use crate::error::NodeError;
+use crate::flight::Watchers;
 use crate::outside::Outside;
 use crate::reading::text_of;
 use crate::records::{Records, replay};
 use crate::row_keys::RowKeys;
-use crate::signing::Signing;
+use crate::signing::{Signing, stored_version};
 use crate::stored;
+use crate::tide::Exchange;
 use crate::upgrade::upgrade;
 use crate::vault::{VaultFault, VaultFolder};
+use crate::version;
 
 /// What the store may hold of its file in memory, in bytes; records have their own limit.
 const CACHE_BYTES: usize = 64 << 20;
@@ -42,6 +45,12 @@ pub struct Node {
     pub(crate) store: Store,
     /// The keys of the records' rows, where the store is encrypted.
     pub(crate) rows: Option<Arc<RowKeys>>,
+    /// Told whenever a batch of one record has come to its end.
+    pub(crate) landed: Condvar,
+    /// Who wants to be told of what became durable.
+    pub(crate) watchers: Watchers,
+    /// What replication keeps in memory.
+    pub(crate) exchange: Exchange,
 }
 
 /// What an encrypted store is opened with.
@@ -105,8 +114,9 @@ impl Node {
             return Err(VaultFault::Old { found, seen }.into());
         }
         finish_pending(&store, &rows)?;
-        let node = Self::over(store, outside)?;
-        Ok(Self { rows: Some(rows), ..node })
+        let mut node = Self::over(store, outside)?;
+        node.rows = Some(rows);
+        Ok(node)
     }
 
     /// A node over a store that is open already, on whatever medium.
@@ -116,7 +126,14 @@ impl Node {
     pub fn over(store: Store, outside: Box<dyn Outside>) -> Result<Self, NodeError> {
         upgrade(&store)?;
         let inside = Inside { outside, records: Records::default(), signing: Signing::default() };
-        Ok(Self { store, inside: Mutex::new(inside), rows: None })
+        Ok(Self {
+            store,
+            inside: Mutex::new(inside),
+            rows: None,
+            landed: Condvar::new(),
+            watchers: Watchers::default(),
+            exchange: Exchange::default(),
+        })
     }
 
     /// Writes a consistent copy of the store to one file, while running.
@@ -188,7 +205,7 @@ impl Node {
 
     /// Makes a record again from its whole log, and compares its state and what is shown of it.
     fn verify_record(&self, id: &str) -> Result<(), NodeError> {
-        let mut inside = self.inside();
+        let mut inside = self.inside_for(id);
         if inside.records.is_held(id) {
             return Err(NodeError::Loading);
         }
@@ -197,17 +214,23 @@ impl Node {
         let shown = text_of(&snapshot, id)?;
         let state = inside.records.record(&self.store, id)?.state_bytes();
         inside.records.forget(id);
-        let is_sound = state == whole.state_bytes() && shown.bundle == whole.view().bundle_text();
+        let is_sound = state == whole.state_bytes()
+            && shown.bundle == whole.view().bundle_text()
+            && stored_version(&snapshot, &whole)? == version::version(&snapshot, id)?;
         if is_sound { Ok(()) } else { Err(NodeError::Unsound) }
     }
 
     pub(crate) fn inside(&self) -> MutexGuard<'_, Inside> {
-        // A panic inside leaves records whose changes may not be stored: they are read anew.
-        self.inside.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
-            let mut guard = poisoned.into_inner();
-            guard.records = Records::default();
-            guard
-        })
+        self.inside.lock().unwrap_or_else(after_panic)
+    }
+
+    /// As [`Self::inside`], when no batch of this record is on its way.
+    pub(crate) fn inside_for(&self, record: &str) -> MutexGuard<'_, Inside> {
+        let mut inside = self.inside();
+        while inside.records.is_in_flight(record) {
+            inside = self.landed.wait(inside).unwrap_or_else(after_panic);
+        }
+        inside
     }
 
     /// Logs a reading; what was read is given out only after this has returned.
@@ -243,6 +266,13 @@ impl Node {
         self.store.write(batch)?;
         Ok(())
     }
+}
+
+/// A panic inside leaves records whose changes may not be stored: they are read anew.
+fn after_panic(poisoned: PoisonError<MutexGuard<'_, Inside>>) -> MutexGuard<'_, Inside> {
+    let mut guard = poisoned.into_inner();
+    guard.records = Records::default();
+    guard
 }
 
 impl Keys {

@@ -180,6 +180,9 @@ impl Node {
         message: &clisonix_store::Quarantined,
         by: By<'_>,
     ) -> Result<TakenIn, NodeError> {
+        if let Some(taken) = self.retry_run(message, by) {
+            return Ok(taken);
+        }
         let mut input = Input {
             name: message.file.clone().unwrap_or_default(),
             feed: (message.feed != "-").then(|| message.feed.clone()),

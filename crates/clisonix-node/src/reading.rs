@@ -224,7 +224,7 @@ impl Node {
         if self.store.snapshot()?.record(record)?.is_none() {
             return Err(NodeError::NotFound("record"));
         }
-        let mut inside = self.inside();
+        let mut inside = self.inside_for(record);
         let held = inside.records.record(&self.store, record)?;
         let result = read(held);
         if held.has_lost_log() {

@@ -16,6 +16,7 @@ use clisonix_store::{Batch, ChangePlace, ReadError, Reader, Snapshot, Store, Sto
 use crate::erasure::{Rewritten, put_erased};
 use crate::error::NodeError;
 use crate::stored::{self, Tail};
+use crate::version::{self, Standing};
 
 /// Records are let go when their changes together are larger than this, in bytes.
 pub(crate) const MAX_CACHED_BYTES: usize = 16 << 20;
@@ -32,6 +33,8 @@ const MAX_SEGMENT_BYTES: usize = 4 << 20;
 pub(crate) struct Records {
     held: BTreeMap<Box<str>, Held>,
     unstored: BTreeMap<Box<str>, usize>,
+    /// The records with a batch on its way to the store, of which nothing else is written meanwhile.
+    in_flight: BTreeSet<Box<str>>,
     turn: u64,
 }
 
@@ -47,6 +50,8 @@ struct Held {
     erased: BTreeSet<EntryId>,
     /// Whether all its rows are to be written anew, because they get another key.
     is_resealed: bool,
+    /// How far its changes are final.
+    standing: Standing,
     /// When it was used last.
     turn: u64,
 }
@@ -81,6 +86,23 @@ impl Records {
         held.put(store, batch)
     }
 
+    /// Adds to a batch that the changes of a record are final as far as this standing says. To be
+    /// called before [`Self::put`].
+    pub(crate) fn put_standing(
+        &mut self,
+        store: &Store,
+        id: &str,
+        standing: impl FnOnce(&Record) -> Standing,
+        batch: &mut Batch,
+    ) -> Result<(), NodeError> {
+        self.record(store, id)?;
+        if let Some(held) = self.held.get_mut(id) {
+            held.standing = standing(&held.record);
+            version::put(batch, &held.record, &held.standing)?;
+        }
+        Ok(())
+    }
+
     /// Notes that entries of a record lost content, so that its rows are made anew without it.
     pub(crate) fn note_erased(&mut self, id: &str, entries: &[EntryId]) {
         if let Some(held) = self.held.get_mut(id) {
@@ -103,7 +125,8 @@ impl Records {
 
     /// Forgets every record that the store has as it is.
     pub(crate) fn forget_stored(&mut self) {
-        self.held.retain(|id, _| self.unstored.contains_key(id));
+        let Self { held, unstored, in_flight, .. } = self;
+        held.retain(|id, _| unstored.contains_key(id) || in_flight.contains(id));
     }
 
     /// Notes that a load has changed the record and that the store does not have the change yet.
@@ -123,7 +146,25 @@ impl Records {
 
     /// Whether the record in memory is ahead of the store.
     pub(crate) fn is_held(&self, id: &str) -> bool {
-        self.unstored.contains_key(id)
+        self.unstored.contains_key(id) || self.in_flight.contains(id)
+    }
+
+    /// Notes that a batch of the record is on its way, which is soon settled.
+    pub(crate) fn begin_flight(&mut self, id: &str) {
+        self.in_flight.insert(id.into());
+    }
+
+    /// Ends [`Self::begin_flight`]; what did not become durable is forgotten.
+    pub(crate) fn end_flight(&mut self, id: &str, is_durable: bool) {
+        self.in_flight.remove(id);
+        if !is_durable {
+            self.forget(id);
+        }
+    }
+
+    /// Whether a batch of the record is on its way.
+    pub(crate) fn is_in_flight(&self, id: &str) -> bool {
+        self.in_flight.contains(id)
     }
 
     /// How many records are in memory.
@@ -137,7 +178,7 @@ impl Records {
     pub(crate) fn shrink(&mut self) {
         let mut size: usize = self.held.values().map(|held| held.record.size_bytes()).sum();
         while size > MAX_CACHED_BYTES && self.held.len() > 1 {
-            let stored = self.held.iter().filter(|(id, _)| !self.unstored.contains_key(*id));
+            let stored = self.held.iter().filter(|(id, _)| !self.is_held(id));
             let oldest = stored.min_by_key(|(_, held)| held.turn);
             let Some(id) = oldest.map(|(id, _)| id.clone()) else { return };
             if let Some(held) = self.held.remove(&id) {
@@ -167,7 +208,8 @@ impl Held {
         apply(&mut record, rows.iter().rev().map(|row| &*row.bytes)).ok_or_else(damaged)?;
         let logged = record.change_count();
         let (erased, is_resealed) = (BTreeSet::new(), false);
-        Ok(Self { record, logged, tail, state_bytes, erased, is_resealed, turn: 0 })
+        let standing = version::standing(&snapshot, id)?;
+        Ok(Self { record, logged, tail, state_bytes, erased, is_resealed, standing, turn: 0 })
     }
 
     fn put(&mut self, store: &Store, batch: &mut Batch) -> Result<bool, NodeError> {
@@ -197,12 +239,19 @@ impl Held {
             batch.state(record.id(), state)?;
         }
         stored::put_head(batch, record, self.tail)?;
+        self.standing.add(&record.places_since(self.logged));
+        version::put(batch, record, &self.standing)?;
         self.logged = record.change_count();
         self.erased.clear();
         self.is_resealed = false;
         // The rows in the store are older than those of this batch.
         Ok(is_packed && !erases)
     }
+}
+
+/// Reads a record from its state and the rows of its log since.
+pub(crate) fn load(store: &Store, id: &str) -> Result<Record, NodeError> {
+    Ok(Held::load(store, id)?.record)
 }
 
 /// Applies rows of a log; `None` if they do not follow from what the record has.

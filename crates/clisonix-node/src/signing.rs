@@ -8,22 +8,26 @@
 //! what was signed before, or not at all.
 
 mod error;
+pub(crate) mod news;
 mod own;
 mod receiving;
-mod rows;
+pub(crate) mod rows;
 
 use std::collections::BTreeMap;
 
 use clisonix_crdt::{ActorId, ChangeId, Record};
 use clisonix_pq::Fingerprint;
 use clisonix_pq::checkpoint::{Authors, CHECKPOINT_MS, Evidence, Span, Statement};
+use clisonix_store::Snapshot;
 
 use crate::error::NodeError;
 use crate::node::{By, Node};
+use crate::version::{self, Standing};
 
 pub use self::error::SignedError;
-pub use self::own::Checkpointed;
 pub(crate) use self::own::Signing;
+pub use self::own::{Checkpointed, MAX_CHECKPOINT_SPANS};
+pub(crate) use self::receiving::SignedRun;
 
 /// Most statements that come with one record's changes.
 pub const MAX_STATEMENTS: usize = 1 << 16;
@@ -53,6 +57,9 @@ pub struct ActorStanding {
     pub actor: ActorId,
     /// Whose it is; `None` if nothing of it is signed.
     pub author: Option<Fingerprint>,
+    /// Whether `author` did not write the changes and has only taken them over: they were made
+    /// before their node had an author.
+    pub adopted: bool,
     /// How many changes of it are here.
     pub changes: u64,
     /// How many of them, from the first, are at least provisional.
@@ -68,13 +75,14 @@ impl Node {
     /// [`NodeError::Read`].
     pub fn standings(&self, record: &str) -> Result<Vec<ActorStanding>, NodeError> {
         let chains = rows::chains(&self.store.snapshot()?, record)?;
-        let mut inside = self.inside();
+        let mut inside = self.inside_for(record);
         let record = inside.records.record(&self.store, record)?;
         let standing = |actor| {
             let chain = chains.get(&actor);
             ActorStanding {
                 actor,
                 author: chain.filter(|row| row.chain.signed.seq > 0).map(|row| row.author),
+                adopted: chain.is_some_and(|row| row.is_adopted(actor)),
                 changes: u64::from(record.last_seq(actor)),
                 signed: chain.map_or(0, |row| row.chain.signed.seq),
                 confirmed: chain.map_or(0, |row| row.chain.confirmed.seq),
@@ -167,7 +175,7 @@ impl Node {
         authors: &Authors,
     ) -> Result<Vec<(u64, u64, Evidence)>, NodeError> {
         let snapshot = self.store.snapshot()?;
-        let mut inside = self.inside();
+        let mut inside = self.inside_for(record);
         let held = inside.records.record(&self.store, record)?;
         let mut all = Vec::new();
         for row in rows::statements(&snapshot, record)? {
@@ -198,6 +206,20 @@ fn evidence_in(
         Some((span.first, span.last, evidence))
     };
     statement.spans().enumerate().filter_map(evidence).collect()
+}
+
+/// How far a stored record is final.
+pub(crate) fn stored_standing(snapshot: &Snapshot, record: &Record) -> Result<Standing, NodeError> {
+    Ok(rows::standing(record, &rows::chains(snapshot, record.id())?))
+}
+
+/// The version that a record with this log must have; `None` without changes.
+pub(crate) fn stored_version(
+    snapshot: &Snapshot,
+    record: &Record,
+) -> Result<Option<[u8; 32]>, NodeError> {
+    let standing = stored_standing(snapshot, record)?;
+    Ok((record.change_count() > 0).then(|| version::of(record, &standing)))
 }
 
 /// The id of an actor's change.

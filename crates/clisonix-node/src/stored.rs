@@ -21,6 +21,7 @@ use clisonix_ingest::{RecordKey, RecordKind};
 use clisonix_store::{Batch, MessageId, ReadError, Row, Snapshot, Span, Table};
 
 use crate::error::NodeError;
+use crate::version;
 
 /// The rows of a record's log since its state was packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,6 +239,7 @@ pub(crate) fn remove_records(
     }
     for record in records {
         batch.remove(Table::Index, &head_key(record))?;
+        version::remove(batch, record)?;
         batch.remove(Table::States, record.as_bytes())?;
         batch.remove(Table::Records, record.as_bytes())?;
     }

@@ -27,6 +27,7 @@ pub struct Batch {
 pub(crate) enum Arriving {
     Raw(RawInput),
     Change { record: String, bytes: Vec<u8> },
+    Note(Vec<u8>),
 }
 
 impl Batch {
@@ -77,6 +78,14 @@ impl Batch {
         value_length(Table::Changes, bytes.len())?;
         self.bytes += bytes.len() + 2 * record.len() + 32;
         self.arrivals.push(Arriving::Change { record: record.to_owned(), bytes });
+        Ok(self)
+    }
+
+    /// Notes that there is other news than inputs and changes. Takes the next arrival number.
+    pub fn note(&mut self, bytes: Vec<u8>) -> Result<&mut Self, WriteError> {
+        value_length(Table::Arrivals, bytes.len())?;
+        self.bytes += bytes.len() + 32;
+        self.arrivals.push(Arriving::Note(bytes));
         Ok(self)
     }
 

@@ -150,6 +150,8 @@ pub enum Arrival {
     Raw(MessageId),
     /// A change of the record with this id.
     Change(String),
+    /// Something else that is news, put in by [`crate::Batch::note`]; its bytes are the caller's.
+    Note(Vec<u8>),
 }
 
 impl Arrival {
@@ -157,6 +159,7 @@ impl Arrival {
         match self {
             Self::Raw(message) => [&[ARRIVAL_RAW], message.as_slice()].concat(),
             Self::Change(record) => [&[ARRIVAL_CHANGE], record.as_bytes()].concat(),
+            Self::Note(bytes) => [&[ARRIVAL_NOTE], bytes.as_slice()].concat(),
         }
     }
 
@@ -167,6 +170,7 @@ impl Arrival {
         match kind {
             ARRIVAL_RAW => rest.try_into().ok().map(Self::Raw),
             ARRIVAL_CHANGE => String::from_utf8(rest.to_vec()).ok().map(Self::Change),
+            ARRIVAL_NOTE => Some(Self::Note(rest.to_vec())),
             _ => None,
         }
     }
@@ -174,6 +178,7 @@ impl Arrival {
 
 const ARRIVAL_RAW: u8 = 1;
 const ARRIVAL_CHANGE: u8 = 2;
+const ARRIVAL_NOTE: u8 = 3;
 
 /// What all changes' keys of one record start with.
 ///

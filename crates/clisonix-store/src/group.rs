@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 pub struct Placement {
     /// The number of the durable transaction; batches of one group share it.
     pub commit: u64,
-    /// Arrival numbers of its raw inputs and changes, in the order they were put in.
+    /// Arrival numbers of its raw inputs, changes and notes, in the order they were put in.
     pub arrivals: Range<u64>,
     /// Numbers of its access entries, in the order they were put in.
     pub accesses: Range<u64>,
@@ -84,6 +84,7 @@ impl Group {
                 self.put(Table::Changes, change_key(&record, arrival), bytes);
                 Arrival::Change(record)
             }
+            Arriving::Note(bytes) => Arrival::Note(bytes),
         };
         self.put(Table::Arrivals, arrival.to_be_bytes().to_vec(), what.encode());
     }

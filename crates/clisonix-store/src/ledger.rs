@@ -6,10 +6,10 @@ use crate::error::{EngineFault, OpenError, ReadError};
 use crate::key_value::{KeyValueView, Operation, Table};
 
 /// The format this program writes.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// The oldest format whose rows are all rows of [`FORMAT_VERSION`] as they are: format 2 only
-/// added the parts of large raw inputs, format 3 sealed rows of changes.
+/// added the parts of large raw inputs, format 3 sealed rows of changes, format 4 arrivals of notes.
 pub(crate) const OLDEST_READABLE_FORMAT: u32 = 1;
 
 /// Which life of a store this is: a restored or copied store is a new one.

@@ -40,6 +40,7 @@ pub(super) const HOUSE: &[Row] = &[
             "clisonix-ingest",
             "clisonix-pq",
             "clisonix-store",
+            "clisonix-tide",
         ],
         tests: &[],
     },

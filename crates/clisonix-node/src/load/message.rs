@@ -77,7 +77,7 @@ impl Load<'_> {
             if settled.records.contains(&id) {
                 continue;
             }
-            match self.apply_statement(intake, statement, &id, &mut self.node.inside()) {
+            match self.apply_statement(intake, statement, &id, &mut self.node.inside_for(&id)) {
                 Ok(one) => {
                     changed |= one;
                     settled.records.insert(id);

@@ -4,17 +4,24 @@ use std::collections::BTreeMap;
 
 use clisonix_crdt::{ActorId, ActorSecret, Record};
 use clisonix_pq::checkpoint::{
-    Author, CHECKPOINT_CHANGES, CHECKPOINT_MS, Id, MAX_LIVE_SPANS, MAX_SPAN_CHANGES, MAX_SPANS,
-    Mark, Span, Standing, Statement, chain_id,
+    Author, CHECKPOINT_CHANGES, CHECKPOINT_MS, Id, MAX_LIVE_SPANS, MAX_SPANS, Mark, Span, Standing,
+    Statement, chain_id,
 };
-use clisonix_store::Batch;
+use clisonix_store::{Batch, Store};
 
+use super::news::News;
 use super::rows::{self, ChainRow};
 use super::{SignedError, id_by};
 use crate::error::NodeError;
 use crate::node::{Inside, Node};
 use crate::outside::Outside;
+use crate::records::Records;
 
+/// Most chains in one checkpoint of this node: a peer that lacks one record gets the whole statement.
+pub const MAX_CHECKPOINT_SPANS: usize = 256;
+/// Most changes in one span of this node: where a statement ends, a long history can be cut on its
+/// way to a peer.
+const MAX_OWN_SPAN: u64 = 1_024;
 /// Actors that were handed out and have not written yet; older ones stay unsigned.
 const MAX_FRESH: usize = 1 << 16;
 
@@ -26,6 +33,10 @@ pub(crate) struct Signing {
     fresh: BTreeMap<ActorId, [u8; 16]>,
     /// The records with own changes that are under no checkpoint.
     pending: BTreeMap<String, Pending>,
+    /// Whether edits are signed when they are written, because others get them at once.
+    is_live: bool,
+    /// From which record on there may be chains without an author.
+    unclaimed: Option<String>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -33,6 +44,8 @@ struct Pending {
     since_ms: u64,
     /// Changes of this process; those of an earlier one are not counted.
     changes: u64,
+    /// Whether some of them are not signed at all.
+    is_unsigned: bool,
 }
 
 impl Signing {
@@ -61,24 +74,113 @@ impl Signing {
         first: usize,
         now_ms: u64,
     ) -> Result<(), NodeError> {
-        let Some(author) = &self.author else { return Ok(()) };
+        self.note_chains(batch, record, first)?;
+        self.note_pending(batch, record, first, now_ms, true)
+    }
+
+    /// As [`Self::note`], of an edit whose record the store has as it was before. It is signed at
+    /// once if others are to get it at once.
+    pub(crate) fn note_edit(
+        &mut self,
+        batch: &mut Batch,
+        store: &Store,
+        record: &Record,
+        first: usize,
+        now_ms: u64,
+    ) -> Result<(), NodeError> {
+        let new = self.note_chains(batch, record, first)?;
+        let is_signed = self.sign_edit(batch, store, record, (first, new), now_ms)?;
+        self.note_pending(batch, record, first, now_ms, !is_signed)
+    }
+
+    /// Stores the nonces of actors that write for the first time.
+    fn note_chains(
+        &mut self,
+        batch: &mut Batch,
+        record: &Record,
+        first: usize,
+    ) -> Result<BTreeMap<ActorId, ChainRow>, NodeError> {
+        let mut new = BTreeMap::new();
+        let Some(author) = &self.author else { return Ok(new) };
         for actor in record.actors_since(first) {
             if let Some(nonce) = self.fresh.remove(&actor) {
                 let row = ChainRow::new(actor, nonce, author.fingerprint());
                 rows::put_chain(batch, record.id(), actor, &row)?;
+                new.insert(actor, row);
             }
+        }
+        Ok(new)
+    }
+
+    fn note_pending(
+        &mut self,
+        batch: &mut Batch,
+        record: &Record,
+        first: usize,
+        now_ms: u64,
+        is_unsigned: bool,
+    ) -> Result<(), NodeError> {
+        if self.author.is_none() {
+            return Ok(());
         }
         if !self.pending.contains_key(record.id()) {
             rows::put_pending(batch, record.id(), now_ms)?;
         }
         let pending = self.pending.entry(record.id().to_owned());
-        let pending = pending.or_insert(Pending { since_ms: now_ms, changes: 0 });
+        let pending =
+            pending.or_insert(Pending { since_ms: now_ms, changes: 0, is_unsigned: false });
         pending.changes += (record.change_count() - first) as u64;
+        pending.is_unsigned |= is_unsigned;
         Ok(())
+    }
+
+    /// Signs the changes of a record from number `first` on; `false` if that is for later.
+    fn sign_edit(
+        &self,
+        batch: &mut Batch,
+        store: &Store,
+        record: &Record,
+        (first, new): (usize, BTreeMap<ActorId, ChainRow>),
+        now_ms: u64,
+    ) -> Result<bool, NodeError> {
+        let author = self.author.as_ref().filter(|author| author.live_key().is_some());
+        let Some(author) = author.filter(|_| self.is_live) else { return Ok(false) };
+        let snapshot = store.snapshot()?;
+        let (mut spans, mut reaches) = (Vec::new(), Vec::new());
+        for actor in record.actors_since(first) {
+            let row = match new.get(&actor) {
+                Some(row) => Some(*row),
+                None => rows::chain(&snapshot, record.id(), actor)?,
+            };
+            let row =
+                row.filter(|row| row.author == author.fingerprint() && !row.is_adopted(actor));
+            let Some(was) = row else { return Ok(false) };
+            let last = u64::from(record.last_seq(actor));
+            let span = span(record, actor, &was, was.chain.signed, last);
+            let Some(span) = span else { return Ok(false) };
+            let mut row = was;
+            row.chain.signed = Mark { seq: last, hash: span.after };
+            row.since_ms = since(Some(&was), &row, now_ms);
+            rows::put_chain(batch, record.id(), actor, &row)?;
+            spans.push(span);
+            reaches.push((actor, last));
+        }
+        spans.sort_unstable_by_key(|span| span.nonce);
+        let made = author.provisional(&spans, now_ms).map_err(SignedError::from)?;
+        rows::put_statement(batch, &made, &BTreeMap::from([(record.id().to_owned(), reaches)]))?;
+        Ok(true)
+    }
+
+    /// Whether a record has own changes that are not signed at all.
+    pub(crate) fn is_unsigned(&self, record: &str) -> bool {
+        self.author.is_some() && self.pending.get(record).is_some_and(|pending| pending.is_unsigned)
     }
 
     /// Whether a checkpoint is due.
     fn is_due(&self, now_ms: u64) -> bool {
+        if self.unclaimed.is_some() {
+            return true;
+        }
         let changes: u64 = self.pending.values().map(|pending| pending.changes).sum();
         let oldest = self.pending.values().map(|pending| pending.since_ms).min();
         let is_old = oldest.is_some_and(|oldest| now_ms.saturating_sub(oldest) >= CHECKPOINT_MS);
@@ -100,22 +202,40 @@ pub struct Checkpointed {
 impl Node {
     /// Signs this node's changes from now on, and what earlier processes of the same author left
     /// unsigned. To be called before anything is written; a load that is running goes on unsigned.
+    /// What the node holds that has no author, because it was taken in before there was one, is
+    /// taken over by the next checkpoints.
     ///
     /// # Errors
     /// [`NodeError::Read`].
     pub fn sign_as(&self, author: Author) -> Result<(), NodeError> {
-        let pending = rows::pending(&self.store.snapshot()?)?.into_iter();
-        let pending = pending.map(|(name, since_ms)| (name, Pending { since_ms, changes: 0 }));
+        let snapshot = self.store.snapshot()?;
+        let pending = rows::pending(&snapshot)?
+            .into_iter()
+            .map(|(name, since_ms)| (name, Pending { since_ms, changes: 0, is_unsigned: true }));
+        let unclaimed = rows::unclaimed_from(&snapshot, "")?;
         let mut inside = self.inside();
         // A record that is read again writes as a new actor, so none goes on that nobody signs for.
         inside.records.forget_stored();
-        let (author, pending) = (Some(author), pending.collect());
-        inside.signing = Signing { author, fresh: BTreeMap::new(), pending };
+        let is_live = inside.signing.is_live;
+        inside.signing = Signing {
+            author: Some(author),
+            fresh: BTreeMap::new(),
+            pending: pending.collect(),
+            is_live,
+            unclaimed,
+        };
         Ok(())
     }
 
+    /// Whether edits are signed provisionally when they are written, because other nodes get them at
+    /// once; without it they are signed when they first go out. Of a profile without provisional
+    /// statements it changes nothing.
+    pub fn sign_at_once(&self, is_live: bool) {
+        self.inside().signing.is_live = is_live;
+    }
+
     /// Whether a checkpoint is due: [`CHECKPOINT_CHANGES`] changes or [`CHECKPOINT_MS`] after the
-    /// first of them.
+    /// first of them, or something is to be taken over that has no author.
     pub fn is_checkpoint_due(&self) -> bool {
         let mut inside = self.inside();
         let now = inside.outside.now_ms();
@@ -123,8 +243,8 @@ impl Node {
     }
 
     /// Signs for good what is under no checkpoint yet; `None` if there is nothing. Changes that
-    /// are not durable yet wait for the next one, and so does what is beyond the limits of one
-    /// statement.
+    /// are not durable yet wait for the next one, and so does what is beyond
+    /// [`MAX_CHECKPOINT_SPANS`]: call it until it is not due any more.
     ///
     /// # Errors
     /// [`SignedError::NoAuthor`]; [`NodeError::Write`].
@@ -141,7 +261,11 @@ impl Node {
                 self.gather(inside, &name, Standing::Final, &mut work)?;
             }
         }
-        let done = self.state(inside, Standing::Final, &mut work)?;
+        let done = match self.state(inside, Standing::Final, &mut work)? {
+            Some(statement) => Some(statement),
+            None => self.adopt_next(inside, &mut work)?,
+        };
+        inside.records.shrink();
         Ok(done.map(|statement| Checkpointed {
             changes: work.changes,
             records: work.chains.len(),
@@ -152,23 +276,39 @@ impl Node {
     /// Signs what a record has of own changes that are not signed at all. Of a profile without
     /// provisional statements that is done for good. Gives the number of all its changes then.
     pub(super) fn sign_live(&self, record: &str) -> Result<usize, NodeError> {
-        let mut inside = self.inside();
-        let inside = &mut *inside;
+        self.sign_each(&[record])?;
+        let mut inside = self.inside_for(record);
         if inside.records.is_held(record) {
             return Err(NodeError::Loading);
         }
-        let count = inside.records.record(&self.store, record)?.change_count();
-        let Some(author) = &inside.signing.author else { return Ok(count) };
-        let standing =
-            if author.live_key().is_some() { Standing::Provisional } else { Standing::Final };
-        loop {
+        Ok(inside.records.record(&self.store, record)?.change_count())
+    }
+
+    /// Signs what these records have of own changes that are not signed at all, for good if they
+    /// are many.
+    pub(crate) fn sign_each(&self, names: &[&str]) -> Result<(), NodeError> {
+        let mut rest = names.iter().peekable();
+        while rest.peek().is_some() {
+            let mut inside = self.inside();
+            let inside = &mut *inside;
+            let Some(author) = &inside.signing.author else { return Ok(()) };
+            let is_live = author.live_key().is_some() && names.len() <= 4 * MAX_LIVE_SPANS;
+            let standing = if is_live { Standing::Provisional } else { Standing::Final };
             let mut work = Work::default();
-            self.gather(inside, record, standing, &mut work)?;
-            // Many actors may need more than one statement.
-            if self.state(inside, standing, &mut work)?.is_none() {
-                return Ok(count);
+            while let Some(name) = rest.peek() {
+                if !inside.records.is_held(name) {
+                    self.gather(inside, name, standing, &mut work)?;
+                }
+                if work.is_full(standing) {
+                    break;
+                }
+                rest.next();
             }
+            // A record that filled a statement comes again: its actors may need more than one.
+            self.state(inside, standing, &mut work)?;
+            inside.records.shrink();
         }
+        Ok(())
     }
 
     /// Adds the spans of a record's own chains that want a statement of this standing.
@@ -184,13 +324,11 @@ impl Node {
         let record = inside.records.record(&self.store, name)?;
         let mut is_whole = true;
         for (actor, mut row) in chains {
-            let from = match standing {
-                Standing::Provisional => row.chain.signed,
-                Standing::Final => row.chain.confirmed,
-            };
+            let is_final = standing.is_final();
+            let from = if is_final { row.chain.confirmed } else { row.chain.signed };
             let here = u64::from(record.last_seq(actor));
-            let last = here.min(from.seq + MAX_SPAN_CHANGES);
-            if row.author != author || last <= from.seq {
+            let last = here.min(from.seq + MAX_OWN_SPAN);
+            if row.author != author || row.is_adopted(actor) || last <= from.seq {
                 continue;
             }
             if work.is_full(standing) {
@@ -202,14 +340,85 @@ impl Node {
             let span = span.ok_or_else(|| NodeError::Damaged(name.to_owned()))?;
             let taken = row.chain.take(&actor.0, standing, &span, &|seq| id_by(record, actor, seq));
             taken.map_err(|error| SignedError::Chain { actor, error })?;
-            work.changes += last - from.seq;
-            work.spans.push(span);
-            work.chains.entry(name.to_owned()).or_default().push((actor, row));
+            work.add(name, (actor, row), span);
         }
-        if is_whole && standing == Standing::Final {
-            work.settled.push(name.to_owned());
+        if is_whole {
+            let done = if standing.is_final() { &mut work.settled } else { &mut work.signed };
+            done.push(name.to_owned());
         }
         Ok(())
+    }
+
+    /// Takes over what has no author, from the record on that was reached.
+    fn adopt_next(
+        &self,
+        inside: &mut Inside,
+        work: &mut Work,
+    ) -> Result<Option<Statement>, NodeError> {
+        let snapshot = self.store.snapshot()?;
+        while let Some(name) = inside.signing.unclaimed.take() {
+            if work.is_full(Standing::Adopted) {
+                inside.signing.unclaimed = Some(name);
+                break;
+            }
+            let is_held = inside.records.is_held(&name);
+            if !is_held && !self.gather_unclaimed(inside, &name, work)? {
+                inside.signing.unclaimed = Some(name);
+                break;
+            }
+            // The name with a byte 0 behind it is the next one that there can be.
+            inside.signing.unclaimed = rows::unclaimed_from(&snapshot, &format!("{name}\0"))?;
+        }
+        self.state(inside, Standing::Adopted, work)
+    }
+
+    /// Takes over what a record has that has no author.
+    pub(crate) fn adopt(&self, name: &str) -> Result<(), NodeError> {
+        let mut inside = self.inside_for(name);
+        let inside = &mut *inside;
+        if inside.signing.author.is_none() || inside.records.is_held(name) {
+            return Ok(());
+        }
+        let mut work = Work::default();
+        self.gather_unclaimed(inside, name, &mut work)?;
+        self.state(inside, Standing::Adopted, &mut work)?;
+        Ok(())
+    }
+
+    /// Adds the spans of a record's chains that have no author. Says whether these are all.
+    fn gather_unclaimed(
+        &self,
+        inside: &mut Inside,
+        name: &str,
+        work: &mut Work,
+    ) -> Result<bool, NodeError> {
+        let author = inside.signing.author.as_ref().ok_or(SignedError::NoAuthor)?.fingerprint();
+        let chains = rows::chains(&self.store.snapshot()?, name)?;
+        let record = inside.records.record(&self.store, name)?;
+        let mut is_whole = true;
+        for actor in record.actors() {
+            let mut row = match chains.get(&actor) {
+                Some(row) if row.is_adopted(actor) => *row,
+                Some(_) => continue,
+                None => ChainRow::new(actor, actor.0, author),
+            };
+            let (from, here) = (row.chain.confirmed, u64::from(record.last_seq(actor)));
+            let last = here.min(from.seq + MAX_OWN_SPAN);
+            if last <= from.seq {
+                continue;
+            }
+            is_whole &= last == here;
+            if work.spans.len() >= MAX_SPANS {
+                return Ok(false);
+            }
+            let span = span(record, actor, &row, from, last);
+            let span = span.ok_or_else(|| NodeError::Damaged(name.to_owned()))?;
+            let ids = |seq| id_by(record, actor, seq);
+            let taken = row.chain.take(&actor.0, Standing::Adopted, &span, &ids);
+            taken.map_err(|error| SignedError::Chain { actor, error })?;
+            work.add(name, (actor, row), span);
+        }
+        Ok(is_whole)
     }
 
     /// Signs what was gathered and makes it durable.
@@ -219,45 +428,57 @@ impl Node {
         standing: Standing,
         work: &mut Work,
     ) -> Result<Option<Statement>, NodeError> {
-        let Inside { outside, signing, .. } = inside;
+        let Inside { outside, signing, records } = inside;
         let now = outside.now_ms();
         let author = signing.author.as_ref().ok_or(SignedError::NoAuthor)?;
         let mut batch = Batch::new();
         let mut statement = None;
         if !work.spans.is_empty() {
             work.spans.sort_unstable_by_key(|span| span.nonce);
+            let mut random = |bytes: &mut [u8]| outside.random(bytes);
             let made = match standing {
                 Standing::Provisional => author.provisional(&work.spans, now),
-                Standing::Final => {
-                    let mut random = |bytes: &mut [u8]| outside.random(bytes);
-                    author.checkpoint(&work.spans, now, &mut random)
-                }
+                Standing::Final => author.checkpoint(&work.spans, now, &mut random),
+                Standing::Adopted => author.adoption(&work.spans, now, &mut random),
             };
             let made = made.map_err(SignedError::from)?;
-            self.put(&mut batch, &made, &work.chains, now)?;
+            self.put(&mut batch, &made, &work.chains, records, now)?;
             statement = Some(made);
         }
         for record in &work.settled {
             rows::remove_pending(&mut batch, record)?;
         }
-        if !batch.is_empty() {
-            self.store.write(batch)?;
+        if !batch.is_empty()
+            && let Err(error) = self.store.write(batch)
+        {
+            work.chains.keys().for_each(|record| records.forget(record));
+            return Err(error.into());
         }
         for record in &work.settled {
             signing.pending.remove(record);
+        }
+        for record in &work.signed {
+            if let Some(pending) = signing.pending.get_mut(record) {
+                pending.is_unsigned = false;
+            }
+        }
+        if statement.is_some() {
+            self.watchers.tell();
         }
         Ok(statement)
     }
 
     /// Adds a statement to a batch, with what it makes of chains.
-    pub(super) fn put(
+    fn put(
         &self,
         batch: &mut Batch,
         statement: &Statement,
         chains: &BTreeMap<String, Vec<(ActorId, ChainRow)>>,
+        records: &mut Records,
         now_ms: u64,
     ) -> Result<(), NodeError> {
         let snapshot = self.store.snapshot()?;
+        let is_final = statement.standing().is_final();
         let mut by_record = BTreeMap::new();
         for (record, changed) in chains {
             let mut all = rows::chains(&snapshot, record)?;
@@ -268,14 +489,22 @@ impl Node {
                 all.insert(*actor, row);
             }
             rows::remove_settled(batch, &snapshot, record, &all)?;
+            if is_final {
+                let standing = |held: &Record| rows::standing(held, &all);
+                records.put_standing(&self.store, record, standing, batch)?;
+            }
             let reached = changed.iter().map(|(actor, row)| {
                 let chain = row.chain;
-                let is_final = statement.standing() == Standing::Final;
                 (*actor, if is_final { chain.confirmed.seq } else { chain.signed.seq })
             });
             by_record.insert(record.clone(), reached.collect());
         }
-        rows::put_statement(batch, statement, &by_record)
+        rows::put_statement(batch, statement, &by_record)?;
+        if is_final {
+            let records = by_record.keys().map(String::as_str);
+            batch.note(News::new([statement], records).encode())?;
+        }
+        Ok(())
     }
 }
 
@@ -295,18 +524,23 @@ pub(super) fn since(was: Option<&ChainRow>, row: &ChainRow, now_ms: u64) -> u64 
 struct Work {
     spans: Vec<Span>,
     chains: BTreeMap<String, Vec<(ActorId, ChainRow)>>,
-    /// Records of which nothing is left to be signed.
+    /// Records of which nothing is left to be signed for good.
     settled: Vec<String>,
+    /// Records of which nothing is left to be signed at all.
+    signed: Vec<String>,
     changes: u64,
 }
 
 impl Work {
     fn is_full(&self, standing: Standing) -> bool {
-        let most = match standing {
-            Standing::Provisional => MAX_LIVE_SPANS,
-            Standing::Final => MAX_SPANS,
-        };
+        let most = if standing.is_final() { MAX_CHECKPOINT_SPANS } else { MAX_LIVE_SPANS };
         self.spans.len() >= most
+    }
+
+    fn add(&mut self, record: &str, chain: (ActorId, ChainRow), span: Span) {
+        self.changes += span.last - span.first + 1;
+        self.spans.push(span);
+        self.chains.entry(record.to_owned()).or_default().push(chain);
     }
 }
 

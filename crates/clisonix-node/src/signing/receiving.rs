@@ -1,24 +1,37 @@
 //! What comes in signed: verified whole before anything of it is durable or shown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use clisonix_crdt::{ActorId, Received, Record, Refusal, RefusalReason};
+use clisonix_crdt::{ActorId, ReceiveError, Received, Record, Refusal, RefusalReason};
 use clisonix_pq::checkpoint::{
     Authors, ChainError, Equivocation, Evidence, Span, Standing, Statement, Taken,
 };
-use clisonix_store::{Action, Batch};
+use clisonix_store::{Action, Batch, Snapshot};
 
+use super::news::News;
 use super::rows::{self, ChainRow};
 use super::{MAX_STATEMENTS, SignedChanges, SignedError, id_by};
 use crate::error::NodeError;
 use crate::exchange::imported;
+use crate::flight::Flight;
 use crate::node::{By, Node, access};
 
 /// What came in of a chain.
 struct Verified {
     chains: BTreeMap<ActorId, ChainRow>,
+    /// The chains before.
+    was: BTreeMap<ActorId, ChainRow>,
     /// Statements that say something new.
     news: BTreeSet<usize>,
+}
+
+/// Signed changes on their way in, the statements verified.
+pub(crate) struct SignedRun<'a> {
+    pub(crate) key: &'a [u8],
+    /// Batches of changes, causes before effects.
+    pub(crate) changes: &'a [&'a [u8]],
+    pub(crate) statements: Vec<Arc<Statement>>,
 }
 
 impl Node {
@@ -35,9 +48,25 @@ impl Node {
         by: By<'_>,
     ) -> Result<Received, NodeError> {
         let statements = read_all(&signed.statements, authors)?;
-        let result = self.take_in_signed(record, signed, &statements, by);
+        let run = SignedRun { key: &signed.key, changes: &[&signed.changes], statements };
+        let (received, flight) = self.begin_signed(record, &run, authors, by)?;
+        if let Some(flight) = flight {
+            self.land(flight)?;
+        }
+        Ok(received)
+    }
+
+    /// As [`Self::receive_signed`]; what is new is on its way to the store then.
+    pub(crate) fn begin_signed(
+        &self,
+        record: &str,
+        run: &SignedRun<'_>,
+        authors: &Authors,
+        by: By<'_>,
+    ) -> Result<(Received, Option<Flight>), NodeError> {
+        let result = self.take_in_signed(record, run, by);
         if let Err(NodeError::Signed(error)) = result {
-            return Err(self.with_proof(record, error, &statements, authors)?.into());
+            return Err(self.with_proof(record, error, &run.statements, authors)?.into());
         }
         result
     }
@@ -69,11 +98,10 @@ impl Node {
     fn take_in_signed(
         &self,
         name: &str,
-        signed: &SignedChanges,
-        statements: &[Statement],
+        run: &SignedRun<'_>,
         by: By<'_>,
-    ) -> Result<Received, NodeError> {
-        let mut inside = self.inside();
+    ) -> Result<(Received, Option<Flight>), NodeError> {
+        let mut inside = self.inside_for(name);
         let inside = &mut *inside;
         let now = inside.outside.now_ms();
         if inside.records.is_held(name) {
@@ -81,9 +109,10 @@ impl Node {
         }
         let snapshot = self.store.snapshot()?;
         let mut chains = rows::chains(&snapshot, name)?;
+        let was = chains.clone();
         let record = inside.records.record(&self.store, name)?;
         let (before, waiting) = (record.change_count(), record.waiting_count());
-        let received = record.receive(&signed.changes);
+        let received = receive_all(record, run.changes);
         if record.has_lost_log() {
             inside.records.forget(name);
             return Err(NodeError::Damaged(name.to_owned()));
@@ -91,13 +120,13 @@ impl Node {
         // From here on the record in memory is ahead of what is verified: it is let go on an error.
         let verified = received.map_err(NodeError::from).and_then(|received| {
             all_applied(&received, waiting)?;
-            let news = verify(record, before, statements, &mut chains)?;
+            let news = verify(record, before, &run.statements, &mut chains)?;
             for actor in record.actors_since(before) {
                 if rows::has_proof(&snapshot, actor)? {
                     return Err(SignedError::Equivocator(actor).into());
                 }
             }
-            Ok((received, Verified { chains, news }))
+            Ok((received, Verified { chains, was, news }))
         });
         let (received, verified) = match verified {
             Ok(verified) => verified,
@@ -107,41 +136,28 @@ impl Node {
             }
         };
         if received.applied == 0 && verified.news.is_empty() {
-            return Ok(received);
+            return Ok((received, None));
         }
         let access = access(by, Action::Import, now, Some(record));
-        let batch = imported(record, before, &signed.key, access).and_then(|mut batch| {
-            self.put_verified(&mut batch, record, statements, &verified, now)?;
+        let batch = imported(record, before, run.key, access).and_then(|mut batch| {
+            put_verified(&mut batch, &snapshot, record, run, &verified, now)?;
+            if received.applied == 0 {
+                let statements = verified.news.iter().filter_map(|at| run.statements.get(*at));
+                batch.note(News::new(statements.map(|known| &**known), [name]).encode())?;
+            }
             Ok(batch)
         });
+        let batch = batch.and_then(|mut batch| {
+            let standing = |record: &Record| rows::standing(record, &verified.chains);
+            inside.records.put_standing(&self.store, name, standing, &mut batch)?;
+            Ok(batch)
+        });
+        if received.erased.is_empty() {
+            let flight = self.launch(name, batch, &mut inside.records)?;
+            return Ok((received, Some(flight)));
+        }
         self.make_received_durable(name, batch, &received.erased, &mut inside.records)?;
-        Ok(received)
-    }
-
-    fn put_verified(
-        &self,
-        batch: &mut Batch,
-        record: &Record,
-        statements: &[Statement],
-        verified: &Verified,
-        now_ms: u64,
-    ) -> Result<(), NodeError> {
-        let snapshot = self.store.snapshot()?;
-        let was = rows::chains(&snapshot, record.id())?;
-        for (actor, row) in &verified.chains {
-            if was.get(actor) != Some(row) {
-                let mut row = *row;
-                row.since_ms = super::own::since(was.get(actor), &row, now_ms);
-                rows::put_chain(batch, record.id(), *actor, &row)?;
-            }
-        }
-        for at in &verified.news {
-            let Some(statement) = statements.get(*at) else { continue };
-            let reaches = rows::reaches(record, statement);
-            let reaches = BTreeMap::from([(record.id().to_owned(), reaches)]);
-            rows::put_statement(batch, statement, &reaches)?;
-        }
-        rows::remove_settled(batch, &snapshot, record.id(), &verified.chains)
+        Ok((received, None))
     }
 
     /// Adds the proof to an equivocation, as far as what was signed before and what came now prove
@@ -150,7 +166,7 @@ impl Node {
         &self,
         record: &str,
         error: SignedError,
-        statements: &[Statement],
+        statements: &[Arc<Statement>],
         authors: &Authors,
     ) -> Result<SignedError, NodeError> {
         let (actor, seq) = match error {
@@ -179,11 +195,52 @@ impl Node {
     }
 }
 
-fn read_all(statements: &[Vec<u8>], authors: &Authors) -> Result<Vec<Statement>, SignedError> {
+/// Adds to a batch what is signed now, and was not before.
+fn put_verified(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    record: &Record,
+    run: &SignedRun<'_>,
+    verified: &Verified,
+    now_ms: u64,
+) -> Result<(), NodeError> {
+    for (actor, row) in &verified.chains {
+        let was = verified.was.get(actor);
+        if was != Some(row) {
+            let mut row = *row;
+            row.since_ms = super::own::since(was, &row, now_ms);
+            rows::put_chain(batch, record.id(), *actor, &row)?;
+        }
+    }
+    for at in &verified.news {
+        let Some(statement) = run.statements.get(*at) else { continue };
+        let reaches = rows::reaches(record, statement);
+        let reaches = BTreeMap::from([(record.id().to_owned(), reaches)]);
+        rows::put_statement(batch, statement, &reaches)?;
+    }
+    rows::remove_settled(batch, snapshot, record.id(), &verified.chains)
+}
+
+/// Takes batches of changes in, one after the other.
+fn receive_all(record: &mut Record, batches: &[&[u8]]) -> Result<Received, ReceiveError> {
+    let mut all = Received::default();
+    for batch in batches {
+        let one = record.receive(batch)?;
+        all.applied += one.applied;
+        all.known += one.known;
+        all.waiting = one.waiting;
+        all.refused.extend(one.refused);
+        all.erased.extend(one.erased);
+    }
+    Ok(all)
+}
+
+fn read_all(statements: &[Vec<u8>], authors: &Authors) -> Result<Vec<Arc<Statement>>, SignedError> {
     if statements.len() > MAX_STATEMENTS {
         return Err(SignedError::TooManyStatements);
     }
-    Ok(statements.iter().map(|bytes| Statement::read(bytes, authors)).collect::<Result<_, _>>()?)
+    let read = |bytes: &Vec<u8>| Ok(Arc::new(Statement::read(bytes, authors)?));
+    statements.iter().map(read).collect()
 }
 
 /// Whether a record has taken every change that came.
@@ -205,7 +262,7 @@ fn all_applied(received: &Received, waiting: usize) -> Result<(), SignedError> {
 fn verify(
     record: &Record,
     before: usize,
-    statements: &[Statement],
+    statements: &[Arc<Statement>],
     chains: &mut BTreeMap<ActorId, ChainRow>,
 ) -> Result<BTreeSet<usize>, SignedError> {
     let mut spans: Vec<(ActorId, &Span, Standing, usize)> = Vec::new();
@@ -219,8 +276,14 @@ fn verify(
     let mut news = BTreeSet::new();
     for (actor, span, standing, at) in spans {
         let Some(statement) = statements.get(at) else { continue };
-        let fresh = || ChainRow::new(actor, span.nonce, statement.author());
-        let row = chains.entry(actor).or_insert_with(fresh);
+        let fresh = ChainRow::new(actor, span.nonce, statement.author());
+        let row = chains.entry(actor).or_insert(fresh);
+        match (row.is_adopted(actor), standing == Standing::Adopted) {
+            // What its author says counts, and nobody else's word about it.
+            (true, false) => *row = fresh,
+            (false, true) => continue,
+            _ => {}
+        }
         let ids = |seq| id_by(record, actor, seq);
         match row.chain.take(&actor.0, standing, span, &ids) {
             Ok(Taken::New) => drop(news.insert(at)),

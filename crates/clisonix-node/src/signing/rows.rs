@@ -12,18 +12,19 @@ use std::collections::BTreeMap;
 
 use clisonix_crdt::{ActorId, Record};
 use clisonix_pq::Fingerprint;
-use clisonix_pq::checkpoint::{Chain, Equivocation, Mark, Running, Standing, Statement};
+use clisonix_pq::checkpoint::{Chain, Equivocation, Mark, Running, Statement};
 use clisonix_store::{Batch, Row, Snapshot, Span, Table};
 use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
+use crate::version;
 
 /// What is stored of one chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ChainRow {
+pub(crate) struct ChainRow {
     pub(super) nonce: [u8; 16],
-    pub(super) author: Fingerprint,
-    pub(super) chain: Chain,
+    pub(crate) author: Fingerprint,
+    pub(crate) chain: Chain,
     /// Since when a part of it is provisional.
     pub(super) since_ms: u64,
 }
@@ -32,6 +33,11 @@ impl ChainRow {
     /// A chain of which nothing is signed yet.
     pub(super) fn new(actor: ActorId, nonce: [u8; 16], author: Fingerprint) -> Self {
         Self { nonce, author, chain: Chain::new(&actor.0), since_ms: 0 }
+    }
+
+    /// Whether it has no author and was taken over by whom the row names.
+    pub(crate) fn is_adopted(&self, actor: ActorId) -> bool {
+        self.nonce == actor.0
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -71,7 +77,7 @@ fn damaged(record: &str) -> NodeError {
 }
 
 /// The chains of a record.
-pub(super) fn chains(
+pub(crate) fn chains(
     snapshot: &Snapshot,
     record: &str,
 ) -> Result<BTreeMap<ActorId, ChainRow>, NodeError> {
@@ -85,6 +91,52 @@ pub(super) fn chains(
         chains.insert(ActorId(actor), chain);
     }
     Ok(chains)
+}
+
+/// One chain of a record.
+pub(crate) fn chain(
+    snapshot: &Snapshot,
+    record: &str,
+    actor: ActorId,
+) -> Result<Option<ChainRow>, NodeError> {
+    let key = [of_record(b'k', record).as_slice(), &actor.0].concat();
+    let value = snapshot.value(Table::Index, &key)?;
+    value.map(|value| ChainRow::decode(&value).ok_or_else(|| damaged(record))).transpose()
+}
+
+/// How far a record with these chains is final.
+pub(crate) fn standing(record: &Record, chains: &BTreeMap<ActorId, ChainRow>) -> version::Standing {
+    let confirmed = chains.iter().map(|(actor, row)| {
+        let adopted = row.is_adopted(*actor);
+        (*actor, version::Reached { last: row.chain.confirmed.seq, adopted })
+    });
+    version::Standing::of(record, &confirmed.collect())
+}
+
+/// The first record, in order of names from this one on, with changes that have no author.
+pub(super) fn unclaimed_from(snapshot: &Snapshot, from: &str) -> Result<Option<String>, NodeError> {
+    let mut found = Ok(None);
+    version::open_from(snapshot, from, &mut |record, open| {
+        let is_unclaimed = match open {
+            Some(open) => open.keys().try_fold(false, |any, actor| {
+                Ok::<_, NodeError>(any || chain(snapshot, record, *actor)?.is_none())
+            }),
+            // Too many to tell, so the record itself has to.
+            None => Ok(true),
+        };
+        match is_unclaimed {
+            Ok(false) => true,
+            Ok(true) => {
+                found = Ok(Some(record.to_owned()));
+                false
+            }
+            Err(error) => {
+                found = Err(error);
+                false
+            }
+        }
+    })?;
+    found
 }
 
 pub(super) fn put_chain(
@@ -147,18 +199,23 @@ pub(super) fn pending(snapshot: &Snapshot) -> Result<BTreeMap<String, u64>, Node
 }
 
 /// A statement about a record.
-pub(super) struct StatementRow {
+pub(crate) struct StatementRow {
     key: Vec<u8>,
-    digest: [u8; 32],
+    pub(crate) digest: [u8; 32],
     /// The number of the last change that it speaks of, by actor.
-    pub(super) reaches: Vec<(ActorId, u64)>,
+    pub(crate) reaches: Vec<(ActorId, u64)>,
     /// A provisional statement; checkpoints, which speak of many records, stand apart.
     provisional: Option<Vec<u8>>,
 }
 
 impl StatementRow {
+    /// Whether it is signed for good.
+    pub(crate) fn is_final(&self) -> bool {
+        self.provisional.is_none()
+    }
+
     /// The statement.
-    pub(super) fn bytes(&self, snapshot: &Snapshot, record: &str) -> Result<Vec<u8>, NodeError> {
+    pub(crate) fn bytes(&self, snapshot: &Snapshot, record: &str) -> Result<Vec<u8>, NodeError> {
         match &self.provisional {
             Some(bytes) => Ok(bytes.clone()),
             None => snapshot
@@ -192,7 +249,7 @@ pub(super) fn put_statement(
     statement: &Statement,
     records: &BTreeMap<String, Vec<(ActorId, u64)>>,
 ) -> Result<(), NodeError> {
-    let (bytes, is_final) = (statement.to_bytes(), statement.standing() == Standing::Final);
+    let (bytes, is_final) = (statement.to_bytes(), statement.standing().is_final());
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     if is_final {
         batch.put(Table::Index, &checkpoint_key(&digest), bytes.to_vec())?;
@@ -214,8 +271,16 @@ pub(super) fn put_statement(
     Ok(())
 }
 
+/// The checkpoint with a digest, if it is here.
+pub(crate) fn checkpoint(
+    snapshot: &Snapshot,
+    digest: &[u8; 32],
+) -> Result<Option<Vec<u8>>, NodeError> {
+    Ok(snapshot.value(Table::Index, &checkpoint_key(digest))?)
+}
+
 /// The statements about a record, in order of their times.
-pub(super) fn statements(
+pub(crate) fn statements(
     snapshot: &Snapshot,
     record: &str,
 ) -> Result<Vec<StatementRow>, NodeError> {

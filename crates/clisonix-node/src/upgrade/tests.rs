@@ -4,6 +4,7 @@ use clisonix_store::{Batch, Span, Store, StoreOptions, Table};
 
 use super::LAYOUT_KEY;
 use crate::load::tests::{BY, bundle, node, read};
+use crate::version;
 
 #[test]
 fn records_of_the_older_layout_are_made_anew_from_their_logs() {
@@ -18,11 +19,12 @@ fn records_of_the_older_layout_are_made_anew_from_their_logs() {
         ids.iter().map(|id| node.record_text(id, BY).unwrap()).collect()
     };
     let (digest, shown) = (first.digest().unwrap(), texts(&first));
+    let told = versions(&first);
     drop(first);
 
     let store = Store::open(&directory, &StoreOptions::default()).unwrap();
     let mut batch = Batch::new();
-    for prefix in [b"r\0", b"s\0"] {
+    for prefix in [b"r\0", b"s\0", b"v\0"] {
         for row in store.snapshot().unwrap().rows(Table::Index, &Span::prefix(prefix)).unwrap() {
             batch.remove(Table::Index, &row.unwrap().key).unwrap();
         }
@@ -36,5 +38,36 @@ fn records_of_the_older_layout_are_made_anew_from_their_logs() {
 
     let again = node(&directory, 2);
     assert_eq!((again.digest().unwrap(), texts(&again)), (digest, shown));
+    assert_eq!(versions(&again), told);
     again.verify().unwrap();
+}
+
+fn versions(node: &crate::Node) -> Vec<(String, [u8; 32])> {
+    let mut versions = Vec::new();
+    let snapshot = node.store.snapshot().unwrap();
+    version::versions(&snapshot, &mut |record, version| versions.push((record.into(), version)))
+        .unwrap();
+    versions
+}
+
+#[test]
+fn records_of_the_layout_before_get_their_versions() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("data");
+    let first = node(&directory, 1);
+    let mut load = first.load(BY);
+    load.take(&read("one.json", &bundle(5))).unwrap();
+    load.finish().unwrap();
+    let told = versions(&first);
+    assert!(!told.is_empty());
+    drop(first);
+    let store = Store::open(&directory, &StoreOptions::default()).unwrap();
+    let mut batch = Batch::new();
+    for (record, _) in &told {
+        version::remove(&mut batch, record).unwrap();
+    }
+    batch.put(Table::Meta, LAYOUT_KEY, vec![2]).unwrap();
+    store.write(batch).unwrap();
+    drop(store);
+    assert_eq!(versions(&node(&directory, 2)), told);
 }

@@ -102,6 +102,22 @@ impl Author {
         })
     }
 
+    /// Vouches for good for spans of chains that have no author: each `nonce` is the chain's id.
+    /// `time_ms` is in milliseconds since 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`StatementError::Spans`].
+    pub fn adoption(
+        &self,
+        spans: &[Span],
+        time_ms: u64,
+        random: &mut dyn Random,
+    ) -> Result<Statement, StatementError> {
+        self.state(Standing::Adopted, spans, time_ms, |text| {
+            self.identity.sign(CHECKPOINT, text, random).to_bytes().to_vec()
+        })
+    }
+
     fn state(
         &self,
         standing: Standing,
@@ -159,7 +175,7 @@ impl KnownAuthor {
                 let live = self.live.as_ref().ok_or(StatementError::NoLiveKey)?;
                 Ed25519::verify(live, &[], &provisional_text(text), signature).map_err(wrong)
             }
-            Standing::Final => {
+            Standing::Final | Standing::Adopted => {
                 let signature = Signature::from_bytes(signature);
                 let verifier = self.verifier.get_or_init(|| self.identity.verifier().ok());
                 let verifier = verifier.as_ref().ok_or(StatementError::Signature)?;

@@ -92,7 +92,7 @@ impl Chain {
             self.signed = reached;
         }
         // A checkpoint further on makes nothing final before it that is not under one.
-        let joins = standing == Standing::Final && before <= self.confirmed.seq;
+        let joins = standing.is_final() && before <= self.confirmed.seq;
         if joins && reached.seq > self.confirmed.seq {
             self.confirmed = reached;
         }

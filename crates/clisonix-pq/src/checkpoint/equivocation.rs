@@ -1,7 +1,7 @@
 //! The proof, for anybody, that an author has signed two histories of one chain.
 
 use super::author::KnownAuthor;
-use super::statement::{Statement, StatementError};
+use super::statement::{Standing, Statement, StatementError};
 use super::{ChainId, Id, MAX_SPAN_CHANGES, Mark, Running, Span};
 use crate::fingerprint::Fingerprint;
 
@@ -36,7 +36,8 @@ pub enum EquivocationError {
     /// A statement cannot be believed.
     #[error(transparent)]
     Statement(#[from] StatementError),
-    /// There is no such span, or the ids are not those that it was signed over.
+    /// There is no such span, the ids are not those that it was signed over, or the chain was taken
+    /// over by somebody who did not write it.
     #[error("the evidence does not fit its statement")]
     Evidence,
     /// The two speak of two chains.
@@ -130,6 +131,10 @@ struct Told {
 impl Told {
     fn read(evidence: &Evidence, author: &KnownAuthor) -> Result<Self, EquivocationError> {
         let statement = Statement::read_of(&evidence.statement, author)?;
+        // Anybody can name a chain that has no author, so that proves nothing about whose it is.
+        if statement.standing() == Standing::Adopted {
+            return Err(EquivocationError::Evidence);
+        }
         let span = statement.spans().nth(usize::from(evidence.span));
         let (chain, span) = span.ok_or(EquivocationError::Evidence)?;
         let marks = marks(span, &evidence.ids).ok_or(EquivocationError::Evidence)?;

@@ -24,6 +24,9 @@ pub enum Standing {
     Provisional,
     /// Signed with the author's identity: a checkpoint.
     Final,
+    /// Signed with an identity that took chains over which have no author: it vouches that it holds
+    /// these changes, not that it made them. Its spans name the chains themselves.
+    Adopted,
 }
 
 impl Standing {
@@ -31,20 +34,31 @@ impl Standing {
         match self {
             Self::Provisional => 1,
             Self::Final => 2,
+            Self::Adopted => 3,
         }
+    }
+
+    /// Whether it is signed with the identity itself.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Provisional)
+    }
+
+    /// The chain that a span with this nonce is about.
+    fn chain(self, author: Fingerprint, nonce: &[u8; 16]) -> ChainId {
+        if self == Self::Adopted { *nonce } else { chain_id(author, nonce) }
     }
 
     const fn max_spans(self) -> usize {
         match self {
             Self::Provisional => MAX_LIVE_SPANS,
-            Self::Final => MAX_SPANS,
+            Self::Final | Self::Adopted => MAX_SPANS,
         }
     }
 
     fn signature_bytes(self, profile: Profile) -> usize {
         match self {
             Self::Provisional => crate::ed25519::Ed25519::SIGNATURE_BYTES,
-            Self::Final => Signature::size_bytes(profile),
+            Self::Final | Self::Adopted => Signature::size_bytes(profile),
         }
     }
 }
@@ -116,7 +130,7 @@ impl Statement {
         bytes.extend(time_ms.to_be_bytes());
         bytes.extend(count.to_be_bytes());
         for span in spans {
-            let start = Running::start(&chain_id(author, &span.nonce));
+            let start = Running::start(&standing.chain(author, &span.nonce));
             if span.first == 1 && span.before != start {
                 return Err(StatementError::Spans);
             }
@@ -150,7 +164,7 @@ impl Statement {
         let mut spans = Vec::new();
         for _ in 0..head.count {
             let (span, after) =
-                read_span(rest, author.fingerprint()).ok_or(StatementError::Form)?;
+                read_span(rest, head.standing, author.fingerprint()).ok_or(StatementError::Form)?;
             spans.push(span);
             rest = after;
         }
@@ -187,7 +201,7 @@ impl Statement {
 
     /// What it is about, with the id of each span's chain.
     pub fn spans(&self) -> impl ExactSizeIterator<Item = (ChainId, &Span)> {
-        self.spans.iter().map(|span| (chain_id(self.author, &span.nonce), span))
+        self.spans.iter().map(|span| (self.standing.chain(self.author, &span.nonce), span))
     }
 
     /// The statement for formats.
@@ -220,7 +234,7 @@ impl Head {
         if version != VERSION {
             return Err(StatementError::Newer(version));
         }
-        let known = [Standing::Provisional, Standing::Final];
+        let known = [Standing::Provisional, Standing::Final, Standing::Adopted];
         let standing = known.into_iter().find(|standing| standing.number() == kind);
         let standing = standing.ok_or(StatementError::Kind)?;
         let profile = Profile::of_suite(u16::from_be_bytes(*suite));
@@ -245,7 +259,7 @@ fn put_span(span: &Span, out: &mut Vec<u8>) {
     out.extend(span.after.to_bytes());
 }
 
-fn read_span(bytes: &[u8], author: Fingerprint) -> Option<(Span, &[u8])> {
+fn read_span(bytes: &[u8], standing: Standing, author: Fingerprint) -> Option<(Span, &[u8])> {
     let (&nonce, rest) = bytes.split_first_chunk()?;
     let (first, rest) = read_number(rest)?;
     let (last, rest) = read_number(rest)?;
@@ -253,7 +267,7 @@ fn read_span(bytes: &[u8], author: Fingerprint) -> Option<(Span, &[u8])> {
         let (hash, rest) = rest.split_first_chunk()?;
         (Running(*hash), rest)
     } else {
-        (Running::start(&chain_id(author, &nonce)), rest)
+        (Running::start(&standing.chain(author, &nonce)), rest)
     };
     let (after, rest) = rest.split_first_chunk()?;
     Some((Span { nonce, first, last, before, after: Running(*after) }, rest))

@@ -80,6 +80,30 @@ fn statements_go_out_and_come_in_with_both_standings_and_profiles() {
 }
 
 #[test]
+fn a_chain_without_an_author_can_be_taken_over_and_proves_nothing_about_anybody() {
+    let (one, two) = (author(Profile::Hybrid, 1), author(Profile::Cnsa2, 2));
+    let authors = known(&[&one, &two]);
+    let work = Work { chain: NONCE, ids: vec![[1; 32], [2; 32], [3; 32]] };
+    let other = Work { chain: NONCE, ids: vec![[1; 32], [9; 32], [3; 32]] };
+    for author in [&one, &two] {
+        let made = author.adoption(&[work.span(1, 3)], 7, &mut seeded(3)).unwrap();
+        let read = Statement::read(made.to_bytes(), &authors).unwrap();
+        assert_eq!((&read, read.standing()), (&made, Standing::Adopted));
+        let (chain, span) = read.spans().next().unwrap();
+        assert_eq!(chain, NONCE);
+        let mut taken = Chain::new(&NONCE);
+        work.take(&mut taken, read.standing(), span).unwrap();
+        assert_eq!((taken.confirmed.seq, taken.signed.seq), (3, 3));
+        let two_stories = author.adoption(&[other.span(1, 3)], 7, &mut seeded(4)).unwrap();
+        let evidence = |statement: &Statement| evidence(statement, &[]);
+        let proof = Equivocation::new(evidence(&made), evidence(&two_stories), author.known());
+        assert_eq!(proof.unwrap_err(), EquivocationError::Evidence);
+        // A checkpoint over the same nonce is about another chain.
+        assert!(author.checkpoint(&[work.span(1, 3)], 7, &mut seeded(5)).is_err());
+    }
+}
+
+#[test]
 fn a_checkpoint_of_64_changes_costs_at_most_60_bytes_each() {
     let author = author(Profile::Hybrid, 1);
     let span = Work::new(&author, 64).span(1, CHECKPOINT_CHANGES);

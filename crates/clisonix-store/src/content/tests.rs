@@ -30,7 +30,8 @@ fn rows_read_back_as_written() {
         bytes: b"junk".to_vec(),
     };
     assert_eq!(Quarantined::decode([9; 16], &message.encode()), Some(message));
-    for arrival in [Arrival::Raw([1; 16]), Arrival::Change("p-1".into())] {
+    for arrival in [Arrival::Raw([1; 16]), Arrival::Change("p-1".into()), Arrival::Note(vec![7, 8])]
+    {
         assert_eq!(Arrival::decode(&arrival.encode()), Some(arrival));
     }
 }

@@ -79,11 +79,11 @@ fn another_format_is_refused_or_migrated() {
     drop(Store::create(&path, [3; 16], &options()).unwrap());
     tamper(&path, "meta", b"\0format", Some(&9_u32.to_be_bytes()));
     let error = Store::open(&path, &options()).err().unwrap();
-    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 3 }));
-    assert!(error.to_string().contains("format 9") && error.to_string().contains("format 3"));
+    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 4 }));
+    assert!(error.to_string().contains("format 9") && error.to_string().contains("format 4"));
     tamper(&path, "meta", b"\0format", Some(&0_u32.to_be_bytes()));
     let error = Store::open(&path, &options()).err().unwrap();
-    assert!(matches!(error, OpenError::OlderFormat { found: 0, supported: 3 }));
+    assert!(matches!(error, OpenError::OlderFormat { found: 0, supported: 4 }));
     let migration = StoreOptions {
         migration: Some(|found, _| {
             let mut batch = Batch::new();
@@ -112,21 +112,21 @@ fn a_store_and_a_backup_of_format_1_are_taken_as_they_are() {
         value
     };
     tamper(&at("data"), "meta", b"\0format", Some(&1_u32.to_be_bytes()));
-    assert_eq!(format(), Some(vec![0, 0, 0, 3]));
+    assert_eq!(format(), Some(vec![0, 0, 0, 4]));
 
     // The same backup as the program of format 1 wrote it: two numbers and the digest differ.
     let mut bytes = fs::read(at("backup")).unwrap();
     let length = bytes.len() - 32;
     bytes[11] = 1;
     let row = bytes.windows(7).position(|window| window == b"\0format").unwrap();
-    assert_eq!(bytes[row + 10], 3);
+    assert_eq!(bytes[row + 10], 4);
     bytes[row + 10] = 1;
     let digest = sha2::Sha256::digest(&bytes[..length]);
     bytes[length..].copy_from_slice(&digest);
     fs::write(at("old"), &bytes).unwrap();
     fs::remove_dir_all(at("data")).unwrap();
     assert_eq!(Store::restore(&at("old"), &at("data"), [4; 16], None).unwrap().format, 1);
-    assert_eq!(format(), Some(vec![0, 0, 0, 3]));
+    assert_eq!(format(), Some(vec![0, 0, 0, 4]));
 }
 
 /// Keeps an input in parts, and its row if it is to be whole.
@@ -227,15 +227,19 @@ fn arrivals_tell_what_came_in_which_order() {
     };
     let mut batch = Batch::new();
     batch.raw(input.clone()).unwrap().change("p-1", b"one".to_vec()).unwrap();
-    batch.change("p-12", b"two".to_vec()).unwrap();
-    assert_eq!(store.write(batch).unwrap().arrivals, 1..4);
+    batch.change("p-12", b"two".to_vec()).unwrap().note(b"three".to_vec()).unwrap();
+    assert_eq!(store.write(batch).unwrap().arrivals, 1..5);
     let snapshot = store.snapshot().unwrap();
     let arrivals: Vec<_> = snapshot.arrivals(0).unwrap().map(Result::unwrap).collect();
     let change = |record: &str| Arrival::Change(record.into());
-    assert_eq!(arrivals, [(1, Arrival::Raw([8; 16])), (2, change("p-1")), (3, change("p-12"))]);
+    let note = Arrival::Note(b"three".to_vec());
+    let expected = [Arrival::Raw([8; 16]), change("p-1"), change("p-12"), note];
+    assert_eq!(arrivals, (1..).zip(expected).collect::<Vec<_>>());
     assert_eq!(snapshot.raw([8; 16]).unwrap(), Some((1, input)));
     assert_eq!(snapshot.changes("p-1", 0).unwrap().count(), 1);
     assert_eq!(snapshot.changes("p-1", 3).unwrap().count(), 0);
+    drop(snapshot);
+    assert!(store.check().unwrap().is_sound());
 }
 
 #[test]

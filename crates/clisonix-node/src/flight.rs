@@ -1,0 +1,86 @@
+//! Batches on their way: handed to the store under the node's lock, waited for without it.
+//!
+//! So what many write at once becomes durable in one group. Of one record only one batch is on its
+//! way; whoever wants to write to it waits ([`Node::inside_for`]).
+
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+
+use clisonix_store::{Batch, Placement, Ticket};
+
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::records::{Records, seal};
+
+/// A batch of one record on its way to the store. It has to be landed.
+#[must_use]
+pub(crate) struct Flight {
+    pub(crate) record: String,
+    ticket: Ticket,
+}
+
+/// Who is told that something became durable.
+#[derive(Default)]
+pub(crate) struct Watchers(RwLock<Vec<Box<dyn Fn() + Send + Sync>>>);
+
+impl Watchers {
+    /// Tells them.
+    pub(crate) fn tell(&self) {
+        for watcher in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            watcher();
+        }
+    }
+}
+
+impl fmt::Debug for Watchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watchers")
+    }
+}
+
+impl Node {
+    /// Calls `told` after something new became durable: changes, or statements about them. It is
+    /// called on the writer's thread and has to return at once, without using the node; to wake
+    /// another thread is what it is for.
+    pub fn on_arrival(&self, told: Box<dyn Fn() + Send + Sync>) {
+        self.watchers.0.write().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+
+    /// Adds a record's rows to a batch that tells of its changes and hands it to the store. What
+    /// cannot be handed over is forgotten.
+    pub(crate) fn launch(
+        &self,
+        record: &str,
+        batch: Result<Batch, NodeError>,
+        records: &mut Records,
+    ) -> Result<Flight, NodeError> {
+        let submitted = batch.and_then(|mut batch| {
+            if records.put(&self.store, record, &mut batch)? {
+                seal(&self.store, record, &mut batch)?;
+            }
+            Ok(self.store.submit(batch)?)
+        });
+        match submitted {
+            Ok(ticket) => {
+                records.begin_flight(record);
+                Ok(Flight { record: record.to_owned(), ticket })
+            }
+            Err(error) => {
+                records.forget(record);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until a batch is durable. The node's lock must be free.
+    pub(crate) fn land(&self, flight: Flight) -> Result<Placement, NodeError> {
+        let result = flight.ticket.wait();
+        let mut inside = self.inside();
+        inside.records.end_flight(&flight.record, result.is_ok());
+        inside.records.shrink();
+        drop(inside);
+        self.landed.notify_all();
+        self.watchers.tell();
+        Ok(result?)
+    }
+}

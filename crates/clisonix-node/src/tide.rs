@@ -1,0 +1,186 @@
+//! What a node tells other nodes and takes from them: its side of the Tide Engine.
+//!
+//! [`NodeReplica`] is the replica that one session works on. What goes out are *runs*: a record's
+//! changes and what their authors have signed about them, never anything unsigned. What comes in is
+//! verified whole, becomes durable in groups, or is refused whole.
+
+mod aside;
+mod audit;
+mod outgoing;
+mod peers;
+mod receipts;
+mod replica;
+mod run;
+mod scope;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use clisonix_pq::checkpoint::{Authors, Statement};
+use clisonix_store::Arrival;
+use sha2::{Digest, Sha256};
+
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::signing::news::News;
+use crate::signing::{SignedError, rows};
+
+pub use self::aside::MAX_ASIDE_BYTES;
+pub use self::peers::PeerState;
+pub use self::receipts::{KeptReceipt, MAX_RECEIPT_SIGNATURE_BYTES, ReceiptFault};
+pub use self::replica::NodeReplica;
+pub use self::run::{MAX_RUN_BATCHES, MAX_RUN_STATEMENTS};
+pub use self::scope::{MAX_RULES, NodeScope, ScopeChange};
+
+/// Checkpoints that are kept in memory, verified.
+const KEPT_STATEMENTS: usize = 64;
+/// Records of which more than usual is asked for that are remembered.
+const MAX_WANTS: usize = 1 << 16;
+/// Most arrivals that are looked through at once.
+const MAX_ARRIVALS: usize = 1 << 16;
+
+/// What replication keeps in memory at a node, whatever the peer.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    authors: Mutex<Arc<Authors>>,
+    statements: Mutex<Verified>,
+    wants: Mutex<Wants>,
+    peers: Mutex<peers::Peers>,
+    decisions: Mutex<scope::Decisions>,
+    audit: Mutex<audit::Audit>,
+    /// Whoever holds it may add to the receipts.
+    receipts: Mutex<()>,
+}
+
+/// Checkpoints that were verified, the latest last.
+#[derive(Default)]
+struct Verified(VecDeque<([u8; 32], Arc<Statement>)>);
+
+/// Records that could not be taken in as they came.
+#[derive(Default)]
+struct Wants {
+    /// Their statements are to come whole.
+    statements: BTreeSet<String>,
+    /// Their changes are to come whole.
+    changes: BTreeSet<String>,
+}
+
+/// Records that something arrived of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// All arrivals up to this one were looked at.
+    pub upto: u64,
+    /// The records, each once, with their versions now; `None` of one that is gone.
+    pub records: BTreeMap<String, Option<[u8; 32]>>,
+}
+
+impl Node {
+    /// Sets whose changes are taken in from other nodes, and whose are not any more.
+    pub fn set_authors(&self, authors: Authors) {
+        *lock(&self.exchange.authors) = Arc::new(authors);
+    }
+
+    /// Whose changes are taken in.
+    pub fn authors(&self) -> Arc<Authors> {
+        Arc::clone(&lock(&self.exchange.authors))
+    }
+
+    /// The number of the latest durable arrival, 0 before the first.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn arrival(&self) -> Result<u64, NodeError> {
+        Ok(self.store.snapshot()?.next_arrival()?.saturating_sub(1))
+    }
+
+    /// Of which records something arrived after an arrival: how a catalogue of versions is kept
+    /// current. At most some ten thousand arrivals at a time; `upto` says how far it came.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn arrived_since(&self, after: u64) -> Result<Arrived, NodeError> {
+        let snapshot = self.store.snapshot()?;
+        let mut arrived = Arrived { upto: after, records: BTreeMap::new() };
+        for row in snapshot.arrivals(after + 1)?.take(MAX_ARRIVALS) {
+            let (number, what) = row?;
+            match what {
+                Arrival::Change(record) => drop(arrived.records.insert(record, None)),
+                Arrival::Note(bytes) => {
+                    let records = News::decode(&bytes).map(|news| news.records).unwrap_or_default();
+                    arrived.records.extend(records.into_iter().map(|record| (record, None)));
+                }
+                _ => {}
+            }
+            arrived.upto = number;
+        }
+        for (record, version) in &mut arrived.records {
+            *version = crate::version::version(&snapshot, record)?;
+        }
+        Ok(arrived)
+    }
+
+    /// The store's incarnation as the number that cursors name: never 0, and another one after every
+    /// restore.
+    pub fn incarnation(&self) -> u64 {
+        let bytes = self.store.incarnation();
+        let number = bytes.first_chunk().map_or(1, |start| u64::from_be_bytes(*start));
+        number.max(1)
+    }
+
+    /// Reads a statement and verifies it, unless it was a short time ago.
+    fn verified(&self, bytes: &[u8], authors: &Authors) -> Result<Arc<Statement>, SignedError> {
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        let held = lock(&self.exchange.statements).find(&digest);
+        if let Some(held) = held {
+            // Its author may have been revoked meanwhile.
+            authors.author(held.author())?;
+            return Ok(held);
+        }
+        let read = Arc::new(Statement::read(bytes, authors)?);
+        if read.standing().is_final() {
+            lock(&self.exchange.statements).keep(digest, &read);
+        }
+        Ok(read)
+    }
+
+    /// The checkpoint with a digest, if it is here.
+    fn known_statement(
+        &self,
+        digest: &[u8; 32],
+        authors: &Authors,
+    ) -> Result<Option<Arc<Statement>>, NodeError> {
+        if let Some(held) = lock(&self.exchange.statements).find(digest) {
+            authors.author(held.author()).map_err(SignedError::from)?;
+            return Ok(Some(held));
+        }
+        let bytes = rows::checkpoint(&self.store.snapshot()?, digest)?;
+        Ok(bytes.map(|bytes| self.verified(&bytes, authors)).transpose()?)
+    }
+}
+
+impl Verified {
+    fn find(&self, digest: &[u8; 32]) -> Option<Arc<Statement>> {
+        self.0.iter().rev().find(|(other, _)| other == digest).map(|(_, held)| Arc::clone(held))
+    }
+
+    fn keep(&mut self, digest: [u8; 32], statement: &Arc<Statement>) {
+        if self.0.len() >= KEPT_STATEMENTS {
+            self.0.pop_front();
+        }
+        self.0.push_back((digest, Arc::clone(statement)));
+    }
+}
+
+impl Wants {
+    fn note(set: &mut BTreeSet<String>, record: &str) {
+        if set.len() >= MAX_WANTS {
+            set.pop_first();
+        }
+        set.insert(record.to_owned());
+    }
+}
+
+// The guarded values are whole between any two statements, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

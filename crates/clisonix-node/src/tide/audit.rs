@@ -1,0 +1,95 @@
+//! What was given to peers and what was withheld, for the access log: which record, to whom, on what
+//! ground. Never a clinical value, and of one record and peer at most one line an hour for each
+//! ground.
+
+use std::collections::BTreeMap;
+
+use clisonix_pq::Fingerprint;
+use clisonix_store::{Access, Action, Batch};
+
+use super::lock;
+use crate::consent::Decision;
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::version;
+
+const HOUR_MS: u64 = 3_600_000;
+/// Lines that are remembered, so that none is written twice in an hour.
+const MAX_TOLD: usize = 1 << 16;
+/// Lines that wait to be written together.
+const MAX_WAITING: usize = 256;
+
+#[derive(Default)]
+pub(super) struct Audit {
+    /// In which hour which ground was told last.
+    told: BTreeMap<(Fingerprint, Box<str>), (Decision, u64)>,
+    waiting: Vec<Access>,
+}
+
+impl Node {
+    /// Notes in the access log that something of a record went to a peer.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`], [`NodeError::Write`].
+    pub fn note_given(&self, peer: Fingerprint, record: &str) -> Result<(), NodeError> {
+        let ground = self.decision(peer, record)?;
+        self.note_exchange(peer, record, ground, "given")
+    }
+
+    /// Notes in the access log that a record was withheld from a peer that asked for it.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`], [`NodeError::Write`].
+    pub fn note_withheld(&self, peer: Fingerprint, record: &str) -> Result<(), NodeError> {
+        let ground = self.decision(peer, record)?;
+        self.note_exchange(peer, record, ground, "withheld")
+    }
+
+    /// Writes the lines that wait: they are written together, after at most this was called.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`].
+    pub fn keep_audit(&self) -> Result<(), NodeError> {
+        let mut audit = lock(&self.exchange.audit);
+        let mut batch = Batch::new();
+        for line in &audit.waiting {
+            batch.access(line.clone())?;
+        }
+        if !batch.is_empty() {
+            self.store.write(batch)?;
+            audit.waiting.clear();
+        }
+        Ok(())
+    }
+
+    fn note_exchange(
+        &self,
+        peer: Fingerprint,
+        record: &str,
+        ground: Decision,
+        deed: &str,
+    ) -> Result<(), NodeError> {
+        let now = self.inside().outside.now_ms();
+        let version = version::version(&self.store.snapshot()?, record)?;
+        let line = Access {
+            time_ms: now.cast_signed(),
+            author: format!("node {}", peer.hexadecimal()),
+            action: Action::Export,
+            record: Some(record.to_owned()),
+            version,
+            purpose: format!("replication, {deed}: {ground}"),
+        };
+        let mut audit = lock(&self.exchange.audit);
+        let told = (ground, now / HOUR_MS);
+        if audit.told.insert((peer, record.into()), told) == Some(told) {
+            return Ok(());
+        }
+        if audit.told.len() > MAX_TOLD {
+            audit.told.clear();
+        }
+        audit.waiting.push(line);
+        let is_full = audit.waiting.len() >= MAX_WAITING;
+        drop(audit);
+        if is_full { self.keep_audit() } else { Ok(()) }
+    }
+}

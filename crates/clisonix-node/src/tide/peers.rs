@@ -1,0 +1,139 @@
+//! What is remembered of the exchange with each peer, beside the records: where this node stands in
+//! its arrivals, and the epoch of the key that the two compare under.
+
+use std::collections::BTreeMap;
+
+use clisonix_pq::Fingerprint;
+use clisonix_store::{Batch, Table};
+use clisonix_tide::Cursor;
+
+use super::lock;
+use crate::error::NodeError;
+use crate::node::Node;
+
+/// How long a cursor that moved on may be in memory only, in milliseconds. One that is lost costs
+/// bytes: what it stood for is pushed again.
+const CURSOR_MS: u64 = 1_000;
+
+/// What is remembered of the exchange with one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerState {
+    /// Where this node stands in the peer's arrivals.
+    pub seen: Cursor,
+    /// The last epoch; 0 before there was one.
+    pub epoch: u64,
+}
+
+/// The peers' states as they are in memory.
+#[derive(Default)]
+pub(super) struct Peers(BTreeMap<Fingerprint, Held>);
+
+#[derive(Clone, Copy, Default)]
+struct Held {
+    state: PeerState,
+    /// When the row was written.
+    kept_ms: u64,
+    is_kept: bool,
+}
+
+impl PeerState {
+    fn encode(self) -> Vec<u8> {
+        [self.seen.incarnation, self.seen.arrival, self.epoch].map(u64::to_be_bytes).concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let ([incarnation, arrival, epoch], []) = bytes.as_chunks::<8>() else { return None };
+        let [incarnation, arrival, epoch] =
+            [incarnation, arrival, epoch].map(|number| u64::from_be_bytes(*number));
+        Some(Self { seen: Cursor { incarnation, arrival }, epoch })
+    }
+}
+
+fn key(peer: Fingerprint) -> Vec<u8> {
+    [b"q\0".as_slice(), &peer.to_bytes()].concat()
+}
+
+impl Node {
+    /// What is remembered of the exchange with a peer.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn peer_state(&self, peer: Fingerprint) -> Result<PeerState, NodeError> {
+        if let Some(held) = lock(&self.exchange.peers).0.get(&peer) {
+            return Ok(held.state);
+        }
+        let value = self.store.snapshot()?.value(Table::Index, &key(peer))?;
+        let damaged = clisonix_store::ReadError::Damaged { table: Table::Index };
+        let state = value.map(|value| PeerState::decode(&value).ok_or(damaged)).transpose()?;
+        Ok(state.unwrap_or_default())
+    }
+
+    /// Remembers where this node stands in a peer's arrivals: durably after about a second.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`].
+    pub fn keep_seen(&self, peer: Fingerprint, seen: Cursor) -> Result<(), NodeError> {
+        let state = PeerState { seen, ..self.peer_state(peer)? };
+        let now = self.inside().outside.now_ms();
+        let mut peers = lock(&self.exchange.peers);
+        let held = peers.0.entry(peer).or_default();
+        let moved_home = held.state.seen.incarnation != seen.incarnation;
+        (held.state, held.is_kept) = (state, false);
+        if moved_home || now.saturating_sub(held.kept_ms) >= CURSOR_MS {
+            held.kept_ms = now;
+            drop(peers);
+            return self.keep_peers();
+        }
+        Ok(())
+    }
+
+    /// Remembers the epoch of the key that this node and a peer compare under, durably.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`].
+    pub fn keep_epoch(&self, peer: Fingerprint, epoch: u64) -> Result<(), NodeError> {
+        let state = PeerState { epoch, ..self.peer_state(peer)? };
+        let mut peers = lock(&self.exchange.peers);
+        let held = peers.0.entry(peer).or_default();
+        (held.state, held.is_kept) = (state, false);
+        drop(peers);
+        self.keep_peers()
+    }
+
+    /// Makes durable what of the peers' states is in memory only; at the latest when a node is
+    /// closed.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`].
+    pub fn keep_peers(&self) -> Result<(), NodeError> {
+        let mut batch = Batch::new();
+        let mut peers = lock(&self.exchange.peers);
+        for (peer, held) in peers.0.iter_mut().filter(|(_, held)| !held.is_kept) {
+            batch.put(Table::Index, &key(*peer), held.state.encode())?;
+            held.is_kept = true;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        // The lock is held, so that an older state is never written after a newer one.
+        let written = self.store.write(batch);
+        if written.is_err() {
+            peers.0.values_mut().for_each(|held| held.is_kept = false);
+        }
+        written?;
+        Ok(())
+    }
+
+    /// Forgets what is remembered of a peer that is none any more. Receipts stay.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`].
+    pub fn forget_peer(&self, peer: Fingerprint) -> Result<(), NodeError> {
+        let mut peers = lock(&self.exchange.peers);
+        peers.0.remove(&peer);
+        let mut batch = Batch::new();
+        batch.remove(Table::Index, &key(peer))?;
+        self.store.write(batch)?;
+        Ok(())
+    }
+}

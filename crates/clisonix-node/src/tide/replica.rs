@@ -1,0 +1,293 @@
+//! The replica that one session with one peer works on.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use clisonix_crdt::RefusalReason;
+use clisonix_ingest::RecordKey;
+use clisonix_pq::Fingerprint;
+use clisonix_pq::checkpoint::{Authors, ChainError, Statement, StatementError};
+use clisonix_store::Placement;
+use clisonix_tide::{NodeId, Outcome, Pushed, Reception, Refusal, Replica, Run, Version};
+
+use super::outgoing::Sent;
+use super::run::{Run as Incoming, Told};
+use super::{Wants, lock};
+use crate::error::NodeError;
+use crate::flight::Flight;
+use crate::node::{By, Node};
+use crate::signing::{SignedError, SignedRun};
+use crate::stored;
+use crate::version::{self, Have};
+
+/// Most checkpoints that are remembered as sent to a peer.
+const MAX_SENT: usize = 1 << 14;
+/// Runs that are on their way to the store at most before they are waited for.
+const MAX_IN_FLIGHT: usize = 256;
+/// Bytes of runs that are on their way at most.
+const MAX_IN_FLIGHT_BYTES: usize = 16 << 20;
+
+/// A node as one peer's session sees it.
+///
+/// It remembers which checkpoints the peer was sent whole; later runs name them by their digest. A
+/// peer that does not have one says so and gets it.
+pub struct NodeReplica {
+    node: Arc<Node>,
+    /// How this peer's deeds are signed in the access log.
+    author: String,
+    sent: Mutex<SentWhole>,
+}
+
+#[derive(Default)]
+struct SentWhole(BTreeSet<[u8; 32]>);
+
+impl Sent for SentWhole {
+    fn note(&mut self, digest: &[u8; 32]) -> bool {
+        if self.0.len() >= MAX_SENT {
+            self.0.clear();
+        }
+        !self.0.insert(*digest)
+    }
+}
+
+impl NodeReplica {
+    /// A node's replica for one peer; to be made anew with each connection.
+    pub fn new(node: Arc<Node>, peer: Fingerprint) -> Self {
+        let author = format!("node {}", peer.hexadecimal());
+        Self { node, author, sent: Mutex::default() }
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+}
+
+impl Replica for NodeReplica {
+    fn arrival(&self) -> u64 {
+        self.node.arrival().unwrap_or_default()
+    }
+
+    fn versions(&self, each: &mut dyn FnMut(&str, Version)) {
+        let snapshot = self.node.store.snapshot();
+        // A store that cannot be read has nothing to tell; reading it again tells the same.
+        let _ = snapshot.map(|snapshot| {
+            version::versions(&snapshot, &mut |record, version| each(record, Version(version)))
+        });
+    }
+
+    fn version(&self, record: &str) -> Option<Version> {
+        let snapshot = self.node.store.snapshot().ok()?;
+        version::version(&snapshot, record).ok()?.map(Version)
+    }
+
+    fn have(&self, record: &str) -> Vec<u8> {
+        let snapshot = self.node.store.snapshot().map_err(NodeError::from);
+        let have = snapshot.and_then(|snapshot| version::have(&snapshot, record));
+        let mut have = have.unwrap_or_else(|_| Have::nothing());
+        let wants = lock(&self.node.exchange.wants);
+        have.whole_statements = wants.statements.contains(record);
+        have.whole_changes = wants.changes.contains(record);
+        have.encode()
+    }
+
+    fn beyond(&self, record: &str, have: &[u8], most: usize) -> Option<Run> {
+        let have = Have::decode(have).ok()?;
+        let outgoing = self.node.outgoing(record, &have, most, &mut *lock(&self.sent)).ok()??;
+        Some(Run { bytes: outgoing.run.encode(), is_all: outgoing.is_all })
+    }
+
+    fn arrived(
+        &self,
+        after: u64,
+        most: usize,
+        wanted: &mut dyn FnMut(&str) -> bool,
+    ) -> Option<Pushed> {
+        let pushed = self.node.pushed(after, most, wanted, &mut *lock(&self.sent));
+        let (upto, runs) = pushed.ok()??;
+        let runs = runs.into_iter().map(|(record, run)| (record.into(), run.encode()));
+        Some(Pushed { upto, runs: runs.collect() })
+    }
+
+    fn receive(&mut self, runs: &[(&str, &[u8])], from: &NodeId) -> Vec<Reception> {
+        let by = By { author: &self.author, purpose: "replication" };
+        let mut receptions = Receiving::new(&self.node, by).all(runs);
+        for (reception, (record, run)) in receptions.iter_mut().zip(runs) {
+            if reception.outcome == Outcome::Refused(Refusal::Author) {
+                let from = Fingerprint::from_bytes(from.0);
+                if self.node.put_aside(record, run, from).is_err() {
+                    reception.outcome = Outcome::Later;
+                }
+            }
+        }
+        receptions
+    }
+}
+
+/// Tries a run again that was put aside.
+pub(super) fn take_again(node: &Node, record: &str, run: &[u8], by: By<'_>) -> Outcome {
+    let tried = Receiving::new(node, by).all(&[(record, run)]).pop();
+    tried.map_or(Outcome::Later, |tried| tried.outcome)
+}
+
+/// Runs on their way to the store.
+struct Receiving<'a> {
+    node: &'a Node,
+    by: By<'a>,
+    authors: Arc<Authors>,
+    flights: Vec<(usize, Flight)>,
+    bytes: usize,
+    receptions: Vec<Reception>,
+}
+
+impl<'a> Receiving<'a> {
+    fn new(node: &'a Node, by: By<'a>) -> Self {
+        let authors = node.authors();
+        Self { node, by, authors, flights: Vec::new(), bytes: 0, receptions: Vec::new() }
+    }
+
+    /// Takes runs in; what was taken is durable when it returns.
+    fn all(mut self, runs: &[(&str, &[u8])]) -> Vec<Reception> {
+        for (place, (record, bytes)) in runs.iter().enumerate() {
+            // Of one record only one run is on its way.
+            let is_full = self.flights.len() >= MAX_IN_FLIGHT || self.bytes >= MAX_IN_FLIGHT_BYTES;
+            if is_full || self.flights.iter().any(|(_, flight)| flight.record == *record) {
+                self.land(runs);
+            }
+            let outcome = match self.take(record, bytes) {
+                Ok(Some(flight)) => {
+                    self.bytes += bytes.len();
+                    self.flights.push((place, flight));
+                    Outcome::Taken
+                }
+                Ok(None) => Outcome::Taken,
+                Err(error) => self.outcome(record, &error),
+            };
+            let reception = Reception { outcome, version: None, arrivals: (0, 0) };
+            self.receptions.push(reception);
+        }
+        self.land(runs);
+        let snapshot = self.node.store.snapshot();
+        for (reception, (record, _)) in self.receptions.iter_mut().zip(runs) {
+            let version = snapshot.as_ref().ok().map(|view| version::version(view, record));
+            reception.version = version.and_then(Result::ok).flatten().map(Version);
+        }
+        self.receptions
+    }
+
+    fn land(&mut self, runs: &[(&str, &[u8])]) {
+        self.bytes = 0;
+        for (place, flight) in std::mem::take(&mut self.flights) {
+            let landed = self.node.land(flight);
+            let Some(reception) = self.receptions.get_mut(place) else { continue };
+            match landed {
+                Ok(Placement { arrivals, .. }) => {
+                    let before = arrivals.start.saturating_sub(1);
+                    reception.arrivals = (before, arrivals.end.saturating_sub(1).max(before));
+                    if let Some((record, _)) = runs.get(place) {
+                        let mut wants = lock(&self.node.exchange.wants);
+                        wants.statements.remove(*record);
+                        wants.changes.remove(*record);
+                    }
+                }
+                Err(_) => reception.outcome = Outcome::Later,
+            }
+        }
+    }
+
+    fn take(&self, record: &str, bytes: &[u8]) -> Result<Option<Flight>, Refused> {
+        let run = Incoming::decode(bytes).map_err(|_| Refused::Outcome(Refusal::Unreadable))?;
+        let name_bytes = 1..=clisonix_store::limit::MAX_RECORD_ID_BYTES;
+        if run.is_empty() || !name_bytes.contains(&record.len()) {
+            return Err(Refused::Outcome(Refusal::Unreadable));
+        }
+        self.check_key(record, &run.key)?;
+        let statements = run.statements.iter().map(|told| self.statement(told));
+        let statements = statements.collect::<Result<Vec<_>, Refused>>()?;
+        let changes: Vec<&[u8]> = run.changes.iter().map(Vec::as_slice).collect();
+        let signed = SignedRun { key: &run.key, changes: &changes, statements };
+        let begun = self.node.begin_signed(record, &signed, &self.authors, self.by);
+        Ok(begun.map_err(Refused::Node)?.1)
+    }
+
+    /// A record's name follows from its key, so nobody can give a record another one; a record that
+    /// is new here needs it.
+    fn check_key(&self, record: &str, key: &[u8]) -> Result<(), Refused> {
+        if key.is_empty() {
+            let snapshot = self.node.store.snapshot().map_err(|e| Refused::Node(e.into()))?;
+            let known = snapshot.record(record).map_err(|e| Refused::Node(e.into()))?;
+            return if known.is_some() { Ok(()) } else { Err(Refused::Lacks) };
+        }
+        let read = stored::read_key(key);
+        let is_own = read
+            .is_some_and(|(kind, system, value)| RecordKey { kind, system, value }.id() == record);
+        if is_own { Ok(()) } else { Err(Refused::Outcome(Refusal::Unreadable)) }
+    }
+
+    fn statement(&self, told: &Told) -> Result<Arc<Statement>, Refused> {
+        match told {
+            Told::Whole(bytes) => {
+                let read = self.node.verified(bytes, &self.authors);
+                read.map_err(|error| Refused::Node(error.into()))
+            }
+            Told::Digest(digest) => {
+                let known = self.node.known_statement(digest, &self.authors);
+                known.map_err(Refused::Node)?.ok_or(Refused::Statement)
+            }
+        }
+    }
+
+    /// What the peer is told of a run that was not taken.
+    fn outcome(&self, record: &str, refused: &Refused) -> Outcome {
+        let wants = || lock(&self.node.exchange.wants);
+        let error = match refused {
+            Refused::Outcome(refusal) => return Outcome::Refused(*refusal),
+            Refused::Lacks => return Outcome::Lacks,
+            Refused::Statement => {
+                Wants::note(&mut wants().statements, record);
+                return Outcome::Lacks;
+            }
+            Refused::Node(error) => error,
+        };
+        match error {
+            NodeError::Signed(SignedError::Refused { reason: RefusalReason::Base, .. }) => {
+                let mut wants = wants();
+                if wants.changes.contains(record) {
+                    return Outcome::Refused(Refusal::Erased);
+                }
+                Wants::note(&mut wants.changes, record);
+                Outcome::Lacks
+            }
+            NodeError::Signed(SignedError::Incomplete) => Outcome::Lacks,
+            NodeError::Signed(SignedError::Chain {
+                error: ChainError::Gap(_) | ChainError::Missing(_),
+                ..
+            }) => Outcome::Lacks,
+            NodeError::Signed(error) => Outcome::Refused(refusal(error)),
+            NodeError::Receive(_) => Outcome::Refused(Refusal::Unreadable),
+            NodeError::Loading | NodeError::Write(_) | NodeError::Read(_) => Outcome::Later,
+            _ => Outcome::Refused(Refusal::Other),
+        }
+    }
+}
+
+/// Why a run was not taken.
+enum Refused {
+    Outcome(Refusal),
+    /// It goes on from what is not here.
+    Lacks,
+    /// A checkpoint that it names is not here.
+    Statement,
+    Node(NodeError),
+}
+
+fn refusal(error: &SignedError) -> Refusal {
+    match error {
+        SignedError::Statement(StatementError::UnknownAuthor | StatementError::Revoked) => {
+            Refusal::Author
+        }
+        SignedError::Equivocation { .. } | SignedError::Equivocator(_) => Refusal::Equivocation,
+        SignedError::Refused { .. } | SignedError::TooManyStatements => Refusal::Unreadable,
+        _ => Refusal::Signature,
+    }
+}
