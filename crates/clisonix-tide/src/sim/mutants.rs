@@ -22,7 +22,6 @@ const MUTANTS: &[Fault] = &[
     Fault::NothingGiven,
     Fault::NobodyCompares,
     Fault::AskedOnce,
-    Fault::PushesOwnOnly,
     Fault::RevokedServed,
     Fault::LateReceipt,
     Fault::ReceiptUnverified,
