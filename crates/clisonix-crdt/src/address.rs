@@ -18,6 +18,7 @@ use std::fmt;
 
 use clisonix_fhir::schema::ElementId;
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use crate::layout::{Shape, shape};
 use crate::wire::DecodeError;
@@ -125,11 +126,11 @@ impl fmt::Debug for Address {
 
 /// An address under construction: a prefix that grows and shrinks with the walk over a resource.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Path(Vec<u8>);
+pub(crate) struct Path(SmallVec<[u8; 36]>);
 
 impl Path {
     pub(crate) fn from_prefix(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
+        Self(SmallVec::from_slice(bytes))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

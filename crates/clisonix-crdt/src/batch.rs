@@ -35,7 +35,7 @@ pub(crate) fn encode<'a>(record: &str, changes: impl Iterator<Item = Outgoing<'a
     let at = out.len();
     out.push(0);
     put_bytes(&mut out, record.as_bytes());
-    let flags = put_run(&body, changes.len() > 1, &mut out);
+    let flags = put_run(body, changes.len() > 1, &mut out);
     if let Some(slot) = out.get_mut(at) {
         *slot = flags;
     }
@@ -43,17 +43,21 @@ pub(crate) fn encode<'a>(record: &str, changes: impl Iterator<Item = Outgoing<'a
 }
 
 /// Appends a run, compressed if that is shorter, and returns its flags.
-pub(crate) fn put_run(run: &[u8], in_columns: bool, out: &mut Vec<u8>) -> u8 {
+pub(crate) fn put_run(run: Vec<u8>, in_columns: bool, out: &mut Vec<u8>) -> u8 {
     let columns = if in_columns { COLUMNS } else { 0 };
     if run.len() >= MIN_DEFLATED {
-        let packed = deflate(run, FHIR_TEXTS);
+        let packed = deflate(&run, FHIR_TEXTS);
         if packed.len() + 3 < run.len() {
             put_u64(out, run.len() as u64);
             out.extend_from_slice(&packed);
             return columns | DEFLATED;
         }
     }
-    out.extend_from_slice(run);
+    if out.is_empty() {
+        *out = run;
+    } else {
+        out.extend_from_slice(&run);
+    }
     columns
 }
 

@@ -5,6 +5,8 @@
 //! destroyed with it, so that content can be erased and neither the chain of hashes breaks nor a
 //! short value can be guessed from what is left. Normative: `docs/formats/change.md`.
 
+mod marks;
+
 use std::fmt;
 
 use clisonix_fhir::json::Value;
@@ -22,6 +24,8 @@ use crate::policy::Policy;
 use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
+
+pub(crate) use marks::Marks;
 
 /// Most operations in one change.
 pub const MAX_OPS: usize = 1 << 20;
@@ -344,13 +348,7 @@ pub(crate) fn find_op<'a>(
 
 /// The operation with this index.
 pub(crate) fn op_at(bytes: &[u8], index: u32) -> Option<RawOp<'_>> {
-    let mut skim = Skim::new(bytes);
-    loop {
-        let (at_index, at, _) = skim.next()?;
-        if at_index == index {
-            return skim.read(at);
-        }
-    }
+    Skim::new(bytes).find(index)
 }
 
 /// A walk over canonical bytes that looks at places only.
@@ -386,6 +384,16 @@ impl<'a> Skim<'a> {
         }
         self.index += 1;
         Some((self.index - 1, at, address))
+    }
+
+    /// Walks on to the operation with this index.
+    fn find(&mut self, index: u32) -> Option<RawOp<'a>> {
+        loop {
+            let (at_index, at, _) = self.next()?;
+            if at_index == index {
+                return self.read(at);
+            }
+        }
     }
 
     /// Reads the operation at an offset, in the entry that the walk is in.
@@ -464,14 +472,24 @@ pub(crate) fn fits(address: &[u8], write: &Write) -> bool {
 /// The JSON name of a cell that is one element without choice of type.
 pub(crate) fn plain_name(address: &[u8]) -> Option<&'static str> {
     match Steps::of(address, false).last()? {
-        Step::Element(element) if !element.element().choice => Some(element.element().name),
+        Step::Element(element) => plain_name_of(element),
         _ => None,
     }
 }
 
+/// The JSON name of an element without choice of type.
+pub(crate) fn plain_name_of(element: ElementId) -> Option<&'static str> {
+    let element = element.element();
+    (!element.choice).then_some(element.name)
+}
+
 /// The value of a text `"name":value` whose name follows from the address.
 pub(crate) fn named_value<'a>(address: &[u8], text: &'a str) -> Option<&'a str> {
-    let name = plain_name(address)?;
+    value_named(plain_name(address)?, text)
+}
+
+/// The value of a text `"name":value`.
+pub(crate) fn value_named<'a>(name: &str, text: &'a str) -> Option<&'a str> {
     let value = text.strip_prefix('"')?.strip_prefix(name)?.strip_prefix("\":")?;
     // `"name":value,"_name":..` must not lose its second member, so only lone members qualify.
     canonical::is_value(value, 0).then_some(value)

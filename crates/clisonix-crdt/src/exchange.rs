@@ -10,8 +10,7 @@ use crate::actor::{ActorId, Past};
 use crate::address::Address;
 use crate::batch;
 use crate::change::{
-    ChangeId, Op, RawOp, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, op_at,
-    raw_ops,
+    ChangeId, Op, RawOp, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, raw_ops,
 };
 use crate::erasure::admission::Hopes;
 use crate::erasure::order::{Gone, left_indexes};
@@ -433,7 +432,7 @@ impl Record {
             }
             OpPlace::Base { actor, seq, op: index } => {
                 let (base, row) = self.seen((*actor, *seq), past).ok_or(wrong)?;
-                let there = row.place_of(*index).and_then(|place| op_at(&row.ops, place));
+                let there = row.place_of(*index).and_then(|place| row.op(place));
                 let there = there.ok_or(RefusalReason::Base)?;
                 let Some(Written::Set(text)) = there.write else {
                     return Err(RefusalReason::Base);
@@ -477,7 +476,7 @@ impl Record {
             let fits = fits && TextEdits::decode(&typed.edits).is_ok_and(|edits| !edits.is_empty());
             fits.then(|| Op { entry: entry.clone(), address: address.clone(), write })
         } else {
-            let there = row.place_of(root.op).and_then(|place| op_at(&row.ops, place));
+            let there = row.place_of(root.op).and_then(|place| row.op(place));
             let op = there.and_then(|there| note::typed_op(there, *root, &typed.edits));
             op.filter(|op| op.entry == *entry && op.address == *address)
         };

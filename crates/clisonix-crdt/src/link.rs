@@ -69,8 +69,8 @@ impl Link {
         let known = records.iter().position(|name| **name == *record.id);
         let mut run = Vec::with_capacity(48);
         record.write_run(first, &mut self.sent.numbering, in_columns, &mut run);
-        let mut body = Vec::with_capacity(run.len() + 2);
-        let flags = put_run(&run, in_columns, &mut body);
+        let mut body = Vec::new();
+        let flags = put_run(run, in_columns, &mut body);
         let mut out = Vec::with_capacity(body.len() + 4);
         let index = known.unwrap_or(records.len()) as u64;
         put_u64(&mut out, index << 2 | u64::from(flags));

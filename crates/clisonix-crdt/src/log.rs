@@ -16,7 +16,9 @@ use clisonix_fhir::schema::TypeId;
 use smallvec::SmallVec;
 
 use crate::actor::{Clock, Past};
-use crate::change::{ChangeId, Op, Write, decode_ops, encode_ops, op_count, raw_ops};
+use crate::change::{
+    ChangeId, Marks, Op, RawOp, Write, decode_ops, encode_ops, op_at, op_count, raw_ops,
+};
 use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::note::{OpName, Typing};
 use crate::overwritten::{Bases, Overwritten};
@@ -47,6 +49,8 @@ pub(crate) struct Logged {
     pub(crate) bases: Bases,
     /// Computed when first asked for.
     id: OnceLock<ChangeId>,
+    /// Of a large change, made when one of its operations is first asked for.
+    marks: OnceLock<Box<Marks>>,
 }
 
 impl Logged {
@@ -65,7 +69,16 @@ impl Logged {
             order: None,
             bases: Box::default(),
             id: OnceLock::new(),
+            marks: OnceLock::new(),
         }
+    }
+
+    /// The operation with content at a place among those.
+    pub(crate) fn op(&self, place: u32) -> Option<RawOp<'_>> {
+        if place < FIRST_MARKED {
+            return op_at(&self.ops, place);
+        }
+        self.marks.get_or_init(|| Box::new(Marks::of(&self.ops))).op_at(&self.ops, place)
     }
 
     /// Bytes in memory, about.
@@ -110,11 +123,15 @@ impl Logged {
         let bases = self.bases.iter().zip(&left).filter(|(_, left)| **left);
         self.bases = bases.map(|(base, _)| *base).collect();
         self.ops = encode_ops(&ops).into();
+        self.marks.take();
         let mut all: Vec<Gone> = self.erased.iter().chain(erased).copied().collect();
         all.sort_unstable_by_key(|gone| gone.index);
         self.erased = all.into();
     }
 }
+
+/// Up to this one operations are found by walking over those before them.
+const FIRST_MARKED: u32 = 8;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {

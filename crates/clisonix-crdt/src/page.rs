@@ -151,9 +151,15 @@ impl Pages {
         self.raw_under(prefix).map(|cell| (cell.address, cell.lone()))
     }
 
-    /// What the only write of a cell says, if there is one.
-    pub(crate) fn lone(&self, address: &[u8]) -> Result<Option<Written<'_>>, NotPlain> {
-        let there = self.bytes_at(self.find(address));
+    /// What the only write of a cell says, if there is one; looks on from a spot, and leaves there
+    /// where the cell is.
+    pub(crate) fn lone(
+        &self,
+        near: &mut Spot,
+        address: &[u8],
+    ) -> Result<Option<Written<'_>>, NotPlain> {
+        *near = self.find_after(*near, address);
+        let there = self.bytes_at(*near);
         if there.is_empty() {
             return Ok(None);
         }
@@ -238,18 +244,27 @@ impl Pages {
 
     /// Replaces the cell at a spot that was found since the last change.
     pub(crate) fn put_at(&mut self, spot: Spot, encoded: &[u8]) {
+        self.put_parts(spot, &[], encoded);
+    }
+
+    /// As [`Self::put_at`], of bytes in two parts.
+    fn put_parts(&mut self, spot: Spot, head: &[u8], body: &[u8]) {
         if self.0.is_empty() {
             self.0.push(Vec::new());
         }
         let Some(bytes) = self.0.get_mut(spot.page) else { return };
-        let (len, end) = (bytes.len(), spot.start + encoded.len());
+        let middle = spot.start + head.len();
+        let (len, end) = (bytes.len(), middle + body.len());
         if end > spot.end {
             bytes.resize(len + (end - spot.end), 0);
         }
         bytes.copy_within(spot.end..len, end);
         bytes.truncate(len + end - spot.end);
-        if let Some(there) = bytes.get_mut(spot.start..end) {
-            there.copy_from_slice(encoded);
+        if let Some(there) = bytes.get_mut(spot.start..middle) {
+            there.copy_from_slice(head);
+        }
+        if let Some(there) = bytes.get_mut(middle..end) {
+            there.copy_from_slice(body);
         }
         if bytes.len() > MAX_PAGE_BYTES {
             self.split(spot.page);
@@ -284,10 +299,9 @@ impl Pages {
             }
         }
         put_sibling(sibling, body);
-        writer.cell.clear();
-        writer.cell.reserve(body.len() + 4);
-        put_bytes(&mut writer.cell, body);
-        self.put_at(writer.spot, &writer.cell);
+        // A cell holds a text of 64 MiB at most.
+        let (len, bytes) = spelled(body.len() as u32);
+        self.put_parts(writer.spot, len.get(..bytes).unwrap_or_default(), body);
         Ok(base)
     }
 

@@ -8,14 +8,15 @@ use std::rc::Rc;
 
 use clisonix_fhir::json::Value;
 use clisonix_fhir::patch::{index, target_mut, tokens};
-use clisonix_fhir::schema::Scope;
+use clisonix_fhir::schema::{ElementId, Scope};
 
 use crate::actor::ActorSource;
 use crate::address::{self, ElementKey, Path, Step, Steps};
 use crate::canonical;
-use crate::change::{ChangeId, MAX_VALUE_BYTES, Op, Write, named_value};
+use crate::change::{ChangeId, MAX_VALUE_BYTES, Op, Write, plain_name_of, value_named};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
+use crate::page::Spot;
 use crate::record::Record;
 use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::tree::skipped;
@@ -93,17 +94,18 @@ impl Record {
             return None;
         }
         let ops = Vec::with_capacity(places.len());
-        let mut known = Known { entry, lists: Vec::new(), ops, fit: true };
+        let is_last = places.len() < 2;
+        let (lists, near) = (Vec::new(), Spot::default());
+        let mut known = Known { entry, lists, near, ops, fit: true, is_last };
         for (tokens, value) in places {
             let walk = Walk { record: self, known: &mut known, path: Path::default() };
             let (address, write) = walk.member(Scope::Type(id.ty), tokens, value, 0)?;
             let Some(write) = write else { continue };
-            match known.ops.iter_mut().find(|op| op.address == address) {
-                Some(op) => op.write = write,
-                None => known.ops.push(Op { entry: id.clone(), address, write }),
+            match known.place(address.as_bytes()) {
+                Ok(place) => known.ops.get_mut(place)?.write = write,
+                Err(place) => known.ops.insert(place, Op { entry: id.clone(), address, write }),
             }
         }
-        known.ops.sort_unstable_by(|a, b| a.address.cmp(&b.address));
         Some((known.ops, known.fit))
     }
 }
@@ -126,9 +128,14 @@ fn put(document: &mut Value, tokens: &[Cow<'_, str>], value: &Value) -> Option<(
 struct Known<'r> {
     entry: &'r Entry,
     lists: Vec<List<'r>>,
+    /// Where the last cell was.
+    near: Spot,
+    /// In order of addresses.
     ops: Vec<Op>,
     /// Whether all operations fit their cells, as is known without looking at the texts again.
     fit: bool,
+    /// Whether nothing comes after that a list would be remembered for.
+    is_last: bool,
 }
 
 /// A list that was looked at.
@@ -139,9 +146,14 @@ struct List<'r> {
 }
 
 impl<'r> Known<'r> {
+    /// Where the operation on a cell stands, or would stand.
+    fn place(&self, address: &[u8]) -> Result<usize, usize> {
+        self.ops.binary_search_by(|op| op.address.as_bytes().cmp(address))
+    }
+
     /// What an edit before has written to a cell.
     fn written(&self, address: &[u8]) -> Option<&str> {
-        let op = self.ops.iter().find(|op| op.address.as_bytes() == address)?;
+        let op = self.ops.get(self.place(address).ok()?)?;
         match &op.write {
             Write::Set(text) => Some(text),
             _ => None,
@@ -163,7 +175,9 @@ impl<'r> Known<'r> {
             return Some(Rc::clone(&list.items));
         }
         let items: Rc<[Item<'r>]> = items(self.entry, path)?.into();
-        self.lists.push(List { path: path.into(), items: Rc::clone(&items) });
+        if !self.is_last {
+            self.lists.push(List { path: path.into(), items: Rc::clone(&items) });
+        }
         Some(items)
     }
 }
@@ -222,7 +236,7 @@ impl Walk<'_, '_> {
             if nests {
                 return self.member(thing_scope(element), rest, value, depth + 1);
             }
-            return self.cell(name, rest, value);
+            return self.cell((element, name), rest, value);
         }
         let (token, rest) = rest.split_first()?;
         if !nests {
@@ -260,24 +274,34 @@ impl Walk<'_, '_> {
     }
 
     /// The cell of a member, with the value put into its text.
-    fn cell(mut self, name: &str, rest: &[Cow<'_, str>], value: &Value) -> Option<Found> {
+    fn cell(
+        mut self,
+        (element, name): (ElementId, &str),
+        rest: &[Cow<'_, str>],
+        value: &Value,
+    ) -> Option<Found> {
         let address = self.path.whole();
         let old = match self.known.written(address.as_bytes()) {
             Some(written) => Some(written),
-            None => match self.known.entry.pages.lone(address.as_bytes()).ok()? {
-                Some(Written::Set("")) => return None,
-                Some(Written::Set(text)) => Some(text),
-                Some(_) => return None,
-                None => None,
-            },
+            None => {
+                match self.known.entry.pages.lone(&mut self.known.near, address.as_bytes()).ok()? {
+                    Some(Written::Set("")) => return None,
+                    Some(Written::Set(text)) => Some(text),
+                    Some(_) => return None,
+                    None => None,
+                }
+            }
         };
         let spelled = canonical::text(value);
         let (text, fits) = match old {
             None if rest.is_empty() => (named(name, &spelled), false),
             None => return None,
             Some(old) => {
-                let inside = named_value(address.as_bytes(), old)?;
-                let new = canonical::replaced(inside, rest, &spelled)?;
+                let inside = value_named(plain_name_of(element)?, old)?;
+                let new = match rest {
+                    [] => spelled,
+                    _ => canonical::replaced(inside, rest, &spelled)?,
+                };
                 if new == inside {
                     return Some((address, None));
                 }

@@ -9,14 +9,18 @@
 
 use std::borrow::Cow;
 
-use clisonix_fhir::json::{Object, Value};
+use clisonix_fhir::json::{MAX_DEPTH, Object, Value};
 use clisonix_fhir::schema::{ElementId, Kind, Member, Scope, TypeId};
 
 use crate::address::{ElementKey, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES};
 use crate::canonical;
+use crate::change::MAX_VALUE_BYTES;
 use crate::edit::EditError;
 use crate::layout::{Shape, key_hash, shape};
 use crate::policy::Policy;
+
+#[cfg(test)]
+mod tests;
 
 /// Where a node stands in its thing; orders as the address bytes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,13 +199,51 @@ fn split_pair(text: &str) -> (String, String) {
 ///
 /// # Errors
 /// [`EditError::Shape`] where a list is no array, an object no object, or a list element `null`.
-pub(crate) fn decompose(ty: TypeId, resource: &Object) -> Result<Thing<'_>, EditError> {
-    let walk = Walk { policy: Policy::r4() };
-    walk.thing(Scope::Type(ty), resource, 0, ty.definition().name)
+pub(crate) fn decompose(ty: TypeId, resource: &Object) -> Result<Decomposed<'_>, EditError> {
+    let mut walk = Walk { policy: Policy::r4(), fits: true };
+    let way = Way { above: None, name: ty.definition().name, index: None };
+    let tree = walk.thing(Scope::Type(ty), resource, 0, &way)?;
+    Ok(Decomposed { tree, fits: walk.fits })
 }
+
+/// A resource as a tree.
+pub(crate) struct Decomposed<'a> {
+    pub(crate) tree: Thing<'a>,
+    /// Whether every text is known to fit its cell, as [`crate::change::fits`] asks.
+    pub(crate) fits: bool,
+}
+
+/// A value that is nested no deeper fits wherever its cell stands.
+const MAX_FIT_DEPTH: usize = MAX_DEPTH - 2 * (MAX_THING_DEPTH + 1) - 1;
 
 struct Walk {
     policy: &'static Policy,
+    /// Whether all texts so far are known to fit. One element of R4, as it is written here, does
+    /// where its cell is, unless it is too deep or too long.
+    fits: bool,
+}
+
+/// Where a thing stands, spelled out in errors only.
+struct Way<'w> {
+    above: Option<&'w Way<'w>>,
+    name: &'w str,
+    index: Option<usize>,
+}
+
+impl<'w> Way<'w> {
+    fn below(&'w self, name: &'w str, index: Option<usize>) -> Self {
+        Self { above: Some(self), name, index }
+    }
+
+    fn text(&self) -> String {
+        let above = self.above.map_or_else(String::new, |above| above.text() + ".");
+        let index = self.index.map_or_else(String::new, |index| format!("[{index}]"));
+        [&above, self.name, &index].concat()
+    }
+
+    fn error(&self, name: &str) -> EditError {
+        EditError::Shape { path: self.below(name, None).text() }
+    }
 }
 
 /// Members that will be one cell, before they are joined.
@@ -214,11 +256,11 @@ struct Piece<'a> {
 
 impl Walk {
     fn thing<'a>(
-        &self,
+        &mut self,
         scope: Scope,
         object: &'a Object,
         depth: usize,
-        path: &str,
+        way: &Way<'_>,
     ) -> Result<Thing<'a>, EditError> {
         let mut nodes = Vec::with_capacity(object.len());
         let mut pieces: Vec<Piece<'a>> = Vec::new();
@@ -228,10 +270,11 @@ impl Walk {
             }
             let Some(member) = scope.member(name) else {
                 if name.len() > MAX_UNKNOWN_NAME_BYTES {
-                    return Err(EditError::Shape { path: path.to_owned() });
+                    return Err(EditError::Shape { path: way.text() });
                 }
-                nodes
-                    .push((Place::Unknown(name), Node::Cell(Cow::Owned(member_text(name, value)))));
+                let text = Cow::Owned(member_text(name, value));
+                nodes.push((Place::Unknown(name), Node::Cell(text)));
+                self.fits = false;
                 continue;
             };
             let element = member.element;
@@ -245,17 +288,18 @@ impl Walk {
                 if member.sibling && object.contains_key(name.trim_start_matches('_')) {
                     continue; // taken in with the values
                 }
-                nodes.push((place, Node::List(self.list(member, name, object, depth, path)?)));
+                nodes.push((place, Node::List(self.list(member, name, object, depth, way)?)));
             } else if shape(element) == Shape::Thing && depth + 1 < MAX_THING_DEPTH {
-                let inner = value.as_object().ok_or_else(|| shape_error(path, name))?;
-                let inner_scope = member.scope().ok_or_else(|| shape_error(path, name))?;
-                let path = format!("{path}.{name}");
-                nodes.push((place, Node::Thing(self.thing(inner_scope, inner, depth + 1, &path)?)));
+                let inner = value.as_object().ok_or_else(|| way.error(name))?;
+                let inner_scope = member.scope().ok_or_else(|| way.error(name))?;
+                let below = way.below(name, None);
+                let thing = self.thing(inner_scope, inner, depth + 1, &below)?;
+                nodes.push((place, Node::Thing(thing)));
             } else {
                 pieces.push(self.piece(member, name, value));
             }
         }
-        join(pieces, &mut nodes);
+        self.fits &= join(pieces, &mut nodes);
         nodes.sort_by_key(|(a, _)| *a);
         Ok(Thing { nodes })
     }
@@ -274,24 +318,30 @@ impl Walk {
         (Place::Element(leader), node)
     }
 
-    fn piece<'a>(&self, member: Member, name: &str, value: &Value) -> Piece<'a> {
+    fn piece<'a>(&mut self, member: Member, name: &str, value: &Value) -> Piece<'a> {
+        let text = member_text(name, value);
+        self.judge(value, &text);
         Piece {
             place: Place::Element(self.policy.leader(member.element)),
             element: member.element,
             sibling: member.sibling,
-            text: member_text(name, value),
+            text,
         }
     }
 
+    fn judge(&mut self, value: &Value, text: &str) {
+        self.fits &= text.len() <= MAX_VALUE_BYTES && is_within(value, MAX_FIT_DEPTH);
+    }
+
     fn list<'a>(
-        &self,
+        &mut self,
         member: Member,
         name: &'a str,
         object: &'a Object,
         depth: usize,
-        path: &str,
+        way: &Way<'_>,
     ) -> Result<Vec<Item<'a>>, EditError> {
-        let error = || shape_error(path, name);
+        let error = || way.error(name);
         let plain = name.strip_prefix('_').filter(|_| member.sibling).unwrap_or(name);
         let values = match object.get(plain) {
             Some(value) => value.as_array().ok_or_else(error)?,
@@ -313,11 +363,12 @@ impl Walk {
             let (hash, content) = if nested {
                 let inner = value.as_object().ok_or_else(error)?;
                 let scope = member.scope().ok_or_else(error)?;
-                let thing =
-                    self.thing(scope, inner, depth + 1, &format!("{path}.{plain}[{index}]"))?;
+                let thing = self.thing(scope, inner, depth + 1, &way.below(plain, Some(index)))?;
                 (key_hash(member, value, || canonical::text(value)), Content::Thing(thing))
             } else {
                 let text = primitive_text(value, extension);
+                self.judge(value, &text);
+                self.fits &= extension.is_none();
                 (key_hash(member, value, || text.clone()), Content::Atomic(Cow::Owned(text)))
             };
             items.push(Item::wanted(hash, content));
@@ -326,8 +377,15 @@ impl Walk {
     }
 }
 
-fn shape_error(path: &str, name: &str) -> EditError {
-    EditError::Shape { path: format!("{path}.{name}") }
+/// Whether a value has no more arrays and objects in one another than these.
+fn is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
+        Value::Object(object) => {
+            levels > 0 && object.iter().all(|(_, member)| is_within(member, levels - 1))
+        }
+        _ => true,
+    }
 }
 
 pub(crate) fn skipped(scope: Scope, depth: usize, name: &str) -> bool {
@@ -408,8 +466,10 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Joins the pieces of one cell in definition order, the value before its extensions.
-fn join<'a>(mut pieces: Vec<Piece<'a>>, nodes: &mut Vec<(Place<'a>, Node<'a>)>) {
+/// Joins the pieces of one cell in definition order, the value before its extensions; `false` if any
+/// cell has several.
+fn join<'a>(mut pieces: Vec<Piece<'a>>, nodes: &mut Vec<(Place<'a>, Node<'a>)>) -> bool {
+    let mut is_alone = true;
     // Two types of one choice are one author's fault, kept as it was stated, in one order for all.
     let order = |piece: &Piece<'a>| (piece.place, piece.element, piece.sibling);
     pieces.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.text.cmp(&b.text)));
@@ -418,8 +478,10 @@ fn join<'a>(mut pieces: Vec<Piece<'a>>, nodes: &mut Vec<(Place<'a>, Node<'a>)>) 
             Some((place, Node::Cell(Cow::Owned(text)))) if *place == piece.place => {
                 text.push(',');
                 text.push_str(&piece.text);
+                is_alone = false;
             }
             _ => nodes.push((piece.place, Node::Cell(Cow::Owned(piece.text)))),
         }
     }
+    is_alone
 }

@@ -17,7 +17,7 @@ use crate::feed::{Feed, Own};
 use crate::log::{Logged, Replayed};
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
-use crate::tree::{Thing, decompose};
+use crate::tree::{Decomposed, Thing, decompose};
 use crate::version::{Version, View};
 use crate::view;
 
@@ -25,6 +25,8 @@ use crate::view;
 struct Wanted<'a> {
     id: EntryId,
     tree: Thing<'a>,
+    /// Whether all of it is known to fit its cells.
+    fits: bool,
 }
 
 impl Record {
@@ -76,8 +78,11 @@ impl Record {
     /// The operations that make entries what `resources` say.
     fn planned(&self, resources: &[&Object], base: &Base) -> Result<(Plan, Vec<Op>), EditError> {
         let wanted = all_wanted(resources)?;
-        let plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
+        let mut plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
         let ops = self.operations(plan.state(self), &wanted)?;
+        // Where nothing was before, what is written is the resource and nothing else.
+        let is_new = |wanted: &Wanted<'_>| !self.entries.contains_key(&wanted.id);
+        plan.fits = wanted.iter().all(|wanted| wanted.fits && is_new(wanted));
         Ok((plan, ops))
     }
 
@@ -417,6 +422,6 @@ fn wanted(resource: &Object, occurrence: u32) -> Result<Wanted<'_>, EditError> {
         Some(id) => id.as_str().filter(|id| is_fhir_id(id)).ok_or(EditError::Id)?.into(),
         None => crate::identity::derived_id(ty, resource, occurrence).into(),
     };
-    let tree = decompose(ty, resource)?;
-    Ok(Wanted { id: EntryId { ty, id }, tree })
+    let Decomposed { tree, fits } = decompose(ty, resource)?;
+    Ok(Wanted { id: EntryId { ty, id }, tree, fits })
 }

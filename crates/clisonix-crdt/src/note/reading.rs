@@ -255,8 +255,9 @@ impl View<'_> {
     /// the text differs, or the text is another one.
     fn typed_instead(&self, id: &EntryId, address: &Address, wanted: &str) -> Option<Typed> {
         let at = address.as_bytes();
+        let entry = self.entries.get(id)?;
         let way = place(at)?;
-        let cell = self.entries.get(id)?.cell(at)?;
+        let cell = entry.cell(at)?;
         let text = self.shown_text(&cell, at)?;
         let (old, new) = (Passage::of(text, way)?, Passage::of(wanted, way)?);
         if !old.frames(&new) {

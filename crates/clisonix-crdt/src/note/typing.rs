@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::actor::{ActorSource, Past};
 use crate::address::Address;
-use crate::change::{ChangeId, Op, RawOp, Typed, Write, find_op, op_at};
+use crate::change::{ChangeId, Op, RawOp, Typed, Write, find_op};
 use crate::edit::{Base, EditError, Origin};
 use crate::log::Log;
 use crate::record::Record;
@@ -62,7 +62,7 @@ fn begin(
 ) -> Result<Body, TextError> {
     let passage = || {
         let row = log.get(log.of_actor(root.actor, root.seq, tables)?)?;
-        let op = op_at(&row.ops, row.place_of(root.op)?)?;
+        let op = row.op(row.place_of(root.op)?)?;
         let Some(Written::Set(text)) = op.write else { return None };
         let is_here = op.entry == (id.ty, &*id.id) && op.address == address;
         Passage::of(text, place(address)?).filter(|_| is_here)

@@ -174,7 +174,14 @@ pub fn tokens(pointer: &str) -> Option<Vec<Cow<'_, str>>> {
     if pointer.len() > MAX_POINTER_BYTES {
         return None;
     }
-    pointer.strip_prefix('/')?.split('/').map(unescape).collect()
+    let rest = pointer.strip_prefix('/')?;
+    let is_plain = !rest.as_bytes().contains(&b'~');
+    let slashes = rest.bytes().filter(|&byte| byte == b'/').count();
+    let mut tokens = Vec::with_capacity(slashes + 1);
+    for token in rest.split('/') {
+        tokens.push(if is_plain { Cow::Borrowed(token) } else { unescape(token)? });
+    }
+    Some(tokens)
 }
 
 fn unescape(token: &str) -> Option<Cow<'_, str>> {
