@@ -57,8 +57,6 @@ mod switch {
         NobodyCompares,
         /// Questions are asked once.
         AskedOnce,
-        /// What came from one peer is pushed to none.
-        PushesOwnOnly,
         /// A revoked peer is served.
         RevokedServed,
         /// A late receipt replaces a newer one.

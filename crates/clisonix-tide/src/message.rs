@@ -149,3 +149,6 @@ impl Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -488,7 +488,7 @@ impl Session {
                     self.stop_comparing();
                     self.pace_soon();
                 }
-                Some(Asked::Want(_) | Asked::Give(_)) => self.stalled(number, turn),
+                Some(Asked::Want(_) | Asked::Give(_)) => self.stalled(number),
                 Some(_) => {
                     if let Some(message) = self.questions.again(number, turn.now_ms) {
                         turn.send_bytes(message);
@@ -505,7 +505,7 @@ impl Session {
     }
 
     fn greet_again(&mut self, number: u64, turn: &mut Turn<'_, '_>) {
-        self.questions.take(number, turn.now_ms);
+        self.questions.give_up(number);
         self.greet(true, turn);
     }
 
@@ -590,3 +590,6 @@ impl fmt::Debug for Settings {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

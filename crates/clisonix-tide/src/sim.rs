@@ -8,7 +8,7 @@
 
 mod chance;
 mod check;
-mod model;
+pub(crate) mod model;
 mod mutants;
 mod node;
 mod world;

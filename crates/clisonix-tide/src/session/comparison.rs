@@ -2,6 +2,8 @@
 //!
 //! One of the two compares and drives the exchange: the one that was greeted.
 
+use std::cmp::Ordering;
+
 use super::questions::Asked;
 use super::{CloseReason, Session, Turn};
 use crate::catalogue::Slot;
@@ -71,7 +73,7 @@ impl Session {
     ) -> Result<(), CloseReason> {
         self.way.is_greeted = true;
         self.note_peer(state, turn);
-        if self.meet_epoch(state.epoch, turn)? != std::cmp::Ordering::Equal {
+        if self.meet_epoch(state.epoch, turn)? == Ordering::Greater {
             // The peer meets this node's epoch, then greets again.
             self.answer_state(question, false, turn);
             return Ok(());
@@ -135,14 +137,14 @@ impl Session {
         let Some(asked) = self.questions.take(question, turn.now_ms) else { return Ok(()) };
         self.note_peer(state, turn);
         match self.meet_epoch(state.epoch, turn)? {
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Less => {
+            Ordering::Equal => {}
+            Ordering::Less => {
                 self.stop_comparing();
                 self.greet(true, turn);
                 return Ok(());
             }
             // The peer will not meet this node's epoch yet.
-            std::cmp::Ordering::Greater => {
+            Ordering::Greater => {
                 self.stop_comparing();
                 self.pace_soon();
                 return Ok(());
@@ -184,13 +186,9 @@ impl Session {
 
     /// Both sides use the higher epoch of the two. Tells how this node's one stood to the peer's
     /// before; `Less` if it was met.
-    fn meet_epoch(
-        &mut self,
-        epoch: u64,
-        turn: &mut Turn<'_, '_>,
-    ) -> Result<std::cmp::Ordering, CloseReason> {
+    fn meet_epoch(&mut self, epoch: u64, turn: &mut Turn<'_, '_>) -> Result<Ordering, CloseReason> {
         let order = self.roster.epoch().cmp(&epoch);
-        if order != std::cmp::Ordering::Less || fault!(EpochNotMet) {
+        if order != Ordering::Less || fault!(EpochNotMet) {
             return Ok(order);
         }
         let last = self.rekeyed_ms;

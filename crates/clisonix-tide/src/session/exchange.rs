@@ -179,7 +179,7 @@ impl Session {
         if gift.is_outside {
             return Some(Offer::Outside { record });
         }
-        if self.refusals.rests(&Resting::Record(record.clone()), turn.now_ms) {
+        if self.refusals.rests(&Resting::Gift(record.clone()), turn.now_ms) {
             return None;
         }
         if !turn.may_have(&record) {
@@ -352,8 +352,8 @@ impl Session {
         self.exchange.has_moved |= is_new;
         if outcome != Outcome::Taken {
             if fault!(RefusedAtOnce) {
-                self.refusals.remove(&Resting::Record(record.clone()));
-                self.exchange.more.push_back(record.clone());
+                self.refusals = super::Refusals::default();
+                self.exchange.has_moved = true;
             }
             return;
         }
@@ -401,7 +401,7 @@ impl Session {
             Taken::Whole { .. } if gift.is_outside => self.exchange.has_moved = true,
             Taken::Whole { have } => {
                 self.exchange.has_moved = true;
-                self.refusals.remove(&Resting::Record(record.clone()));
+                self.refusals.remove(&Resting::Gift(record.clone()));
                 if gift.is_all {
                     return;
                 }
@@ -429,7 +429,7 @@ impl Session {
                 self.mark_outside(&record, turn);
             }
             Taken::Later => {
-                self.refusals.add(Resting::Record(record), BUSY_MS, turn.now_ms);
+                self.refusals.add(Resting::Gift(record), BUSY_MS, turn.now_ms);
                 self.pace_soon();
             }
         }
@@ -448,7 +448,8 @@ impl Session {
         if let Some(id) = id {
             self.refusals.add(Resting::Entry(id), first_ms, turn.now_ms);
         }
-        let pause_ms = self.refusals.add(Resting::Record(record.into()), first_ms, turn.now_ms);
+        let resting = if by_peer { Resting::Gift } else { Resting::Record };
+        let pause_ms = self.refusals.add(resting(record.into()), first_ms, turn.now_ms);
         turn.out.push(Output::Refused { record: record.into(), by_peer, reason, pause_ms });
     }
 
@@ -520,8 +521,8 @@ impl Session {
     }
 
     /// Questions for runs stayed without an answer: they are asked anew.
-    pub(super) fn stalled(&mut self, number: u64, turn: &mut Turn<'_, '_>) {
-        match self.questions.take(number, turn.now_ms) {
+    pub(super) fn stalled(&mut self, number: u64) {
+        match self.questions.give_up(number) {
             Some(Asked::Want(wanted)) => self.ask_again(&wanted),
             Some(Asked::Give(gifts)) => self.exchange.gifts.extend(gifts),
             _ => return,

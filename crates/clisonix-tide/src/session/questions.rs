@@ -64,10 +64,17 @@ impl Questions {
     pub(super) fn take(&mut self, number: u64, now_ms: u64) -> Option<Asked> {
         let question = self.open.remove(&number)?;
         if question.tries == 1 {
-            let took = now_ms.abs_diff(question.asked_ms).min(MAX_RETRY_MS);
+            // One that comes very late tells little of the others.
+            let most = self.answer_ms * 2 + RETRY_MS / 4;
+            let took = now_ms.abs_diff(question.asked_ms).min(most).min(MAX_RETRY_MS);
             self.answer_ms = (self.answer_ms * 3 + took) / 4;
         }
         Some(question.asked)
+    }
+
+    /// A question is given up.
+    pub(super) fn give_up(&mut self, number: u64) -> Option<Asked> {
+        self.open.remove(&number).map(|question| question.asked)
     }
 
     /// What an open question is about.
@@ -98,7 +105,7 @@ impl Questions {
         Some(question.message.clone())
     }
 
-    /// Forgets all questions of a kind; gives how often the last of them was asked.
+    /// Forgets all questions of a kind.
     pub(super) fn drop_all(&mut self, of: impl Fn(&Asked) -> bool) {
         self.open.retain(|_, question| !of(&question.asked));
     }

@@ -11,11 +11,15 @@ pub const MAX_REFUSED_MS: u64 = 3_600_000;
 /// How long a record rests that could not be taken for the moment, in milliseconds.
 pub const BUSY_MS: u64 = 1_000;
 
-/// What rests: a record, or an entry of the peer whose record is not taken.
+/// What rests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Resting {
+    /// A record whose runs are not taken here.
     Record(Box<str>),
+    /// An entry of the peer that stands for such a record.
     Entry(u64),
+    /// A record whose runs the peer does not take.
+    Gift(Box<str>),
 }
 
 /// What rests, since when and for how long.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::model::{Change, notice_id};
+use super::model::{Change, Lie, notice_id};
 use super::node::Node;
 use super::world::World;
-use crate::{CloseReason, Cursor, MAX_DRIFT_MS};
+use crate::{CloseReason, Cursor, MAX_DRIFT_MS, MAX_REFUSED_MS};
 
 /// For how many ticks changes may be on their way while nothing is wrong: less than until the next
 /// comparison.
-const LIVE_TICKS: usize = 12;
+const LIVE_TICKS: usize = 18;
 /// How long nothing happens.
 const QUIET_TICKS: usize = 240;
 /// Most messages from one node to another in that time.
@@ -135,6 +135,16 @@ impl World {
         let is_wanted = self.truth.allows(record, node) && !self.changed_consent.contains(record);
         let is_there = held.is_some_and(|last| last >= number);
         assert!(is_there || !is_wanted, "seed {}: {node} says that it has {record}", self.seed);
+    }
+
+    /// What is never validly signed rests longer each time.
+    pub(super) fn check_rest(&mut self, node: usize, peer: usize, record: Box<str>, rest: u64) {
+        if self.nodes[peer].disk.model.lie == Lie::Unsigned {
+            let seed = self.seed;
+            let last = self.rests.insert((node, peer, record), rest);
+            let is_longer = last.is_none_or(|last| rest > last || last == MAX_REFUSED_MS);
+            assert!(is_longer, "seed {seed}: {node} tries at once what {peer} never signs");
+        }
     }
 
     /// While nothing is wrong, changes come by the feed, without a comparison.

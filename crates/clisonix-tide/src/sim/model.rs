@@ -9,17 +9,17 @@ use crate::replica::{
 };
 
 /// Author, number.
-pub(super) type Change = (u64, u32);
+pub(crate) type Change = (u64, u32);
 
 /// How far each author's changes are there; they have no gaps.
-pub(super) type Changes = BTreeMap<u64, u32>;
+pub(crate) type Changes = BTreeMap<u64, u32>;
 
 /// Bytes of a change: author, number, the record's mark, a signature.
 const CHANGE_BYTES: usize = 28;
 
 /// What a malicious node's replica does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lie {
+pub(crate) enum Lie {
     None,
     /// Its runs are not signed.
     Unsigned,
@@ -33,30 +33,30 @@ pub(super) enum Lie {
 
 /// The records of a node, and the order in which their changes arrived.
 #[derive(Clone, Debug)]
-pub(super) struct Model {
-    pub(super) records: BTreeMap<Box<str>, Changes>,
-    pub(super) arrivals: Vec<(Box<str>, Change)>,
-    pub(super) notices: BTreeMap<NoticeId, Vec<u8>>,
+pub(crate) struct Model {
+    pub(crate) records: BTreeMap<Box<str>, Changes>,
+    pub(crate) arrivals: Vec<(Box<str>, Change)>,
+    pub(crate) notices: BTreeMap<NoticeId, Vec<u8>>,
     /// Arrivals up to this one are not known any more.
-    pub(super) pruned: u64,
-    pub(super) is_full: bool,
-    pub(super) lie: Lie,
+    pub(crate) pruned: u64,
+    pub(crate) is_full: bool,
+    pub(crate) lie: Lie,
     /// Bytes of a run at most, so that many are cut.
-    pub(super) run_bytes: usize,
+    pub(crate) run_bytes: usize,
 }
 
 /// Bytes that stand in every change of a record and nowhere else.
-pub(super) fn mark(record: &str) -> [u8; 8] {
+pub(crate) fn mark(record: &str) -> [u8; 8] {
     mix(digest(record.as_bytes())).to_be_bytes()
 }
 
-pub(super) fn change_bytes(record: &str, (author, number): Change) -> Vec<u8> {
+pub(crate) fn change_bytes(record: &str, (author, number): Change) -> Vec<u8> {
     let mut bytes = [&author.to_be_bytes()[..], &number.to_be_bytes(), &mark(record)].concat();
     bytes.extend_from_slice(&digest(&bytes).to_be_bytes());
     bytes
 }
 
-pub(super) fn notice_id(bytes: &[u8]) -> NoticeId {
+pub(crate) fn notice_id(bytes: &[u8]) -> NoticeId {
     NoticeId([digest(bytes).to_be_bytes(); 4].concat().try_into().unwrap())
 }
 
@@ -68,7 +68,7 @@ fn read_change(record: &str, bytes: &[u8]) -> Option<Change> {
 }
 
 impl Model {
-    pub(super) fn new(run_bytes: usize) -> Self {
+    pub(crate) fn new(run_bytes: usize) -> Self {
         Self {
             records: BTreeMap::new(),
             arrivals: Vec::new(),
@@ -80,7 +80,7 @@ impl Model {
         }
     }
 
-    pub(super) fn edit(&mut self, record: &str, author: u64) -> Change {
+    pub(crate) fn edit(&mut self, record: &str, author: u64) -> Change {
         let number = self.records.entry(record.into()).or_default().entry(author).or_default();
         *number += 1;
         let change = (author, *number);
@@ -240,7 +240,7 @@ impl Replica for Model {
 }
 
 /// Signatures that tell nodes apart; no more is needed here.
-pub(super) struct Seal(pub(super) NodeId);
+pub(crate) struct Seal(pub(crate) NodeId);
 
 impl Signer for Seal {
     fn sign(&self, text: &[u8]) -> Vec<u8> {

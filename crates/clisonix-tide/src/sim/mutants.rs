@@ -9,17 +9,21 @@ use crate::fault::{Fault, is_any_on, set};
 const SEEDS: u64 = 200;
 
 const MUTANTS: &[Fault] = &[
+    Fault::CursorBeforeTaken,
     Fault::ScopeAtEntryOnly,
     Fault::PushWithoutScope,
     Fault::AgreeByCount,
     Fault::EpochNotMet,
+    Fault::OutsideIgnored,
     Fault::FutureStamp,
     Fault::ReceiptOnce,
+    Fault::RefusedAtOnce,
     Fault::NothingFetched,
     Fault::NothingGiven,
     Fault::NobodyCompares,
     Fault::AskedOnce,
     Fault::RevokedServed,
+    Fault::LateReceipt,
     Fault::ReceiptUnverified,
     Fault::IncarnationIgnored,
     Fault::AckBeforeSync,

@@ -77,7 +77,6 @@ pub(super) struct Node {
     pub(super) consent: Consent,
     pub(super) revoked: u8,
     pub(super) closed: Vec<(usize, CloseReason)>,
-    pub(super) refused: usize,
 }
 
 /// What a node wants sent, and the peers whose sessions it closed.
@@ -87,6 +86,8 @@ pub(super) struct Sent {
     pub(super) closed: Vec<usize>,
     /// Where it says that it stands in whose arrivals.
     pub(super) seen: Vec<(usize, Cursor)>,
+    /// Whose runs it refused, of which record, and how long that rests.
+    pub(super) refused: Vec<(usize, Box<str>, u64)>,
 }
 
 pub(super) fn node_id(number: usize) -> NodeId {
@@ -113,7 +114,6 @@ impl Node {
             consent: consent.clone(),
             revoked: 0,
             closed: Vec::new(),
-            refused: 0,
         }
     }
 
@@ -229,9 +229,6 @@ impl Node {
 
     /// Changes arrived: they are offered to the peers.
     pub(super) fn push(&mut self, now_ms: u64, from: Option<usize>, sent: &mut Sent) {
-        if fault!(PushesOwnOnly) && from.is_some() {
-            return;
-        }
         let peers: Vec<usize> = self.sessions.keys().copied().collect();
         for peer in peers.into_iter().filter(|peer| Some(*peer) != from) {
             self.run_one(peer, Input::Arrived, now_ms, sent);
@@ -270,7 +267,9 @@ impl Node {
             match output {
                 Output::Send(bytes) => sent.messages.push((peer, bytes)),
                 Output::Changed { record } => changed.push(record),
-                Output::Refused { .. } => self.refused += 1,
+                Output::Refused { record, by_peer: false, pause_ms, .. } => {
+                    sent.refused.push((peer, record, pause_ms));
+                }
                 Output::Seen(cursor) => {
                     self.disk.kept.seen.insert(peer, cursor);
                     sent.seen.push((peer, cursor));
@@ -286,7 +285,7 @@ impl Node {
                     self.closed.push((peer, reason));
                     sent.closed.push(peer);
                 }
-                Output::Given { .. } | Output::Withheld { .. } => {}
+                Output::Refused { .. } | Output::Given { .. } | Output::Withheld { .. } => {}
             }
         }
         changed

@@ -54,6 +54,8 @@ pub(super) struct World {
     /// What the malicious node sent before.
     heard: Vec<Vec<u8>>,
     pub(super) revoked: Option<usize>,
+    /// How long a node lets a peer's record rest.
+    pub(super) rests: BTreeMap<(usize, usize, Box<str>), u64>,
 }
 
 pub(super) fn name(record: usize) -> Box<str> {
@@ -105,6 +107,7 @@ impl World {
             malicious,
             heard: Vec::new(),
             revoked: None,
+            rests: BTreeMap::new(),
             nodes,
             chance,
         };
@@ -235,6 +238,9 @@ impl World {
         }
         for (peer, cursor) in sent.seen {
             self.check_seen(from, peer, cursor);
+        }
+        for (peer, record, pause_ms) in sent.refused {
+            self.check_rest(from, peer, record, pause_ms);
         }
         for peer in sent.closed {
             let is_same = |(_, a, b): &(u64, usize, usize)| {
@@ -367,6 +373,7 @@ impl World {
     /// A crash loses everything but what is durable.
     fn restart(&mut self, node: usize) {
         let count = self.nodes.len();
+        self.rests.retain(|(by, ..), _| *by != node);
         let before = self.nodes[node].disk.model.records.clone();
         self.nodes[node].start(count, &mut self.chance);
         let after = &self.nodes[node].disk.model.records;
