@@ -17,6 +17,7 @@ mod crash;
 mod disk;
 mod large;
 mod signed;
+mod sim;
 mod tide;
 
 use std::path::Path;
