@@ -17,6 +17,8 @@ use crate::records::{Records, seal};
 pub(crate) struct Flight {
     pub(crate) record: String,
     ticket: Ticket,
+    /// The changes in it.
+    changes: Vec<u8>,
 }
 
 /// Who is told that something became durable.
@@ -55,15 +57,16 @@ impl Node {
         records: &mut Records,
     ) -> Result<Flight, NodeError> {
         let submitted = batch.and_then(|mut batch| {
+            let changes = records.unlogged(record);
             if records.put(&self.store, record, &mut batch)? {
                 seal(&self.store, record, &mut batch)?;
             }
-            Ok(self.store.submit(batch)?)
+            Ok((self.store.submit(batch)?, changes))
         });
         match submitted {
-            Ok(ticket) => {
+            Ok((ticket, changes)) => {
                 records.begin_flight(record);
-                Ok(Flight { record: record.to_owned(), ticket })
+                Ok(Flight { record: record.to_owned(), ticket, changes })
             }
             Err(error) => {
                 records.forget(record);
@@ -75,6 +78,12 @@ impl Node {
     /// Waits until a batch is durable. The node's lock must be free.
     pub(crate) fn land(&self, flight: Flight) -> Result<Placement, NodeError> {
         let result = flight.ticket.wait();
+        if let Ok(placement) = &result
+            && !flight.changes.is_empty()
+        {
+            // The changes of one record are all that arrives with them.
+            self.exchange.note_recent(placement.arrivals.start, flight.changes);
+        }
         let mut inside = self.inside();
         inside.records.end_flight(&flight.record, result.is_ok());
         inside.records.shrink();

@@ -19,6 +19,7 @@ mod reading;
 mod records;
 mod rotating;
 mod row_keys;
+mod scrub;
 mod sharing;
 mod signing;
 mod stored;
@@ -44,6 +45,7 @@ pub use node::{By, Keys, Node};
 pub use outside::Outside;
 pub use quarantine::Quarantined;
 pub use reading::{Patient, RecordText};
+pub use scrub::{MAX_NAMED, RecordFault, Scrubbed};
 pub use signing::{
     ActorStanding, Checkpointed, MAX_CHECKPOINT_SPANS, MAX_STATEMENTS, OVERDUE_MS, SignedChanges,
     SignedError,

@@ -46,6 +46,8 @@ struct Held {
     tail: Tail,
     /// Size of its packed state.
     state_bytes: usize,
+    /// What it takes in memory, when it was read or written last.
+    size_bytes: usize,
     /// Entries that lost content to an erasure that the store does not know.
     erased: BTreeSet<EntryId>,
     /// Whether all its rows are to be written anew, because they get another key.
@@ -149,6 +151,13 @@ impl Records {
         self.unstored.contains_key(id) || self.in_flight.contains(id)
     }
 
+    /// The changes of a record that are in no row of its log yet, as a segment; nothing without any.
+    pub(crate) fn unlogged(&self, id: &str) -> Vec<u8> {
+        let held = self.held.get(id);
+        let held = held.filter(|held| held.logged < held.record.change_count());
+        held.map_or_else(Vec::new, |held| held.record.segment(held.logged))
+    }
+
     /// Notes that a batch of the record is on its way, which is soon settled.
     pub(crate) fn begin_flight(&mut self, id: &str) {
         self.in_flight.insert(id.into());
@@ -176,13 +185,13 @@ impl Records {
     /// Lets go of the records used longest ago, as far as memory asks for it; not of those that
     /// the store does not have as they are.
     pub(crate) fn shrink(&mut self) {
-        let mut size: usize = self.held.values().map(|held| held.record.size_bytes()).sum();
+        let mut size: usize = self.held.values().map(|held| held.size_bytes).sum();
         while size > MAX_CACHED_BYTES && self.held.len() > 1 {
             let stored = self.held.iter().filter(|(id, _)| !self.is_held(id));
             let oldest = stored.min_by_key(|(_, held)| held.turn);
             let Some(id) = oldest.map(|(id, _)| id.clone()) else { return };
             if let Some(held) = self.held.remove(&id) {
-                size = size.saturating_sub(held.record.size_bytes());
+                size = size.saturating_sub(held.size_bytes);
             }
         }
     }
@@ -209,7 +218,18 @@ impl Held {
         let logged = record.change_count();
         let (erased, is_resealed) = (BTreeSet::new(), false);
         let standing = version::standing(&snapshot, id)?;
-        Ok(Self { record, logged, tail, state_bytes, erased, is_resealed, standing, turn: 0 })
+        let size_bytes = record.size_bytes();
+        Ok(Self {
+            record,
+            logged,
+            tail,
+            state_bytes,
+            size_bytes,
+            erased,
+            is_resealed,
+            standing,
+            turn: 0,
+        })
     }
 
     fn put(&mut self, store: &Store, batch: &mut Batch) -> Result<bool, NodeError> {
@@ -242,6 +262,7 @@ impl Held {
         self.standing.add(&record.places_since(self.logged));
         version::put(batch, record, &self.standing)?;
         self.logged = record.change_count();
+        self.size_bytes = record.size_bytes();
         self.erased.clear();
         self.is_resealed = false;
         // The rows in the store are older than those of this batch.

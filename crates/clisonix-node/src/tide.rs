@@ -48,6 +48,7 @@ pub(crate) struct Exchange {
     peers: Mutex<peers::Peers>,
     decisions: Mutex<scope::Decisions>,
     audit: Mutex<audit::Audit>,
+    recent: Mutex<outgoing::Recent>,
     /// Whoever holds it may add to the receipts.
     receipts: Mutex<()>,
 }
@@ -155,6 +156,13 @@ impl Node {
         }
         let bytes = rows::checkpoint(&self.store.snapshot()?, digest)?;
         Ok(bytes.map(|bytes| self.verified(&bytes, authors)).transpose()?)
+    }
+}
+
+impl Exchange {
+    /// Notes changes that became durable under an arrival number.
+    pub(crate) fn note_recent(&self, arrival: u64, changes: Vec<u8>) {
+        lock(&self.recent).keep(arrival, changes);
     }
 }
 

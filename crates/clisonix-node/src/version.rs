@@ -252,7 +252,7 @@ pub(crate) fn versions(
 pub(crate) fn open_from(
     snapshot: &Snapshot,
     from: &str,
-    each: &mut dyn FnMut(&str, Option<&BTreeMap<ActorId, Reached>>) -> bool,
+    mut each: impl FnMut(&str, Option<&BTreeMap<ActorId, Reached>>) -> bool,
 ) -> Result<(), NodeError> {
     let mut span = Span::prefix(PREFIX);
     span.start = Span::from(&key(from)).start;

@@ -173,7 +173,7 @@ fn provisions_permit_when_all_their_conditions_surely_hold() {
         ("OPTIN", r#"{"modifierExtension":[{"url":"u"}]}"#.to_owned(), Unclear),
         // A root without a type: only its period is understood.
         ("OPTIN", format!("{{{}}}", to_lab()), Unclear),
-        ("OPTOUT", format!("{{{}}}", other), Denied),
+        ("OPTOUT", format!("{{{other}}}"), Denied),
         ("OPTOUT", format!(r#"{{"provision":[{}]}}"#, permit(&to_lab())), Consent),
         ("OPTOUT", format!(r#"{{{past},"provision":[{}]}}"#, permit(&to_lab())), Nothing),
         ("OPTIN", r#"{"provision":[{}]}"#.to_owned(), Unclear),

@@ -1,6 +1,7 @@
 //! What this node signs: its own actors, provisional statements, checkpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, MutexGuard};
 
 use clisonix_crdt::{ActorId, ActorSecret, Record};
 use clisonix_pq::checkpoint::{
@@ -28,7 +29,7 @@ const MAX_FRESH: usize = 1 << 16;
 /// Who signs at this node, and what is still to be signed.
 #[derive(Default)]
 pub(crate) struct Signing {
-    author: Option<Author>,
+    author: Option<Arc<Author>>,
     /// The nonces of actors that have not written yet.
     fresh: BTreeMap<ActorId, [u8; 16]>,
     /// The records with own changes that are under no checkpoint.
@@ -218,7 +219,7 @@ impl Node {
         inside.records.forget_stored();
         let is_live = inside.signing.is_live;
         inside.signing = Signing {
-            author: Some(author),
+            author: Some(Arc::new(author)),
             fresh: BTreeMap::new(),
             pending: pending.collect(),
             is_live,
@@ -249,23 +250,31 @@ impl Node {
     /// # Errors
     /// [`SignedError::NoAuthor`]; [`NodeError::Write`].
     pub fn checkpoint(&self) -> Result<Option<Checkpointed>, NodeError> {
-        let mut inside = self.inside();
-        let inside = &mut *inside;
+        let mut guard = self.inside();
+        let inside = &mut *guard;
         let names: Vec<String> = inside.signing.pending.keys().cloned().collect();
-        let mut work = Work::default();
+        let (mut work, mut fault) = (Work::default(), None);
         for name in names {
             if work.is_full(Standing::Final) {
                 break;
             }
-            if !inside.records.is_held(&name) {
-                self.gather(inside, &name, Standing::Final, &mut work)?;
+            if !inside.records.is_held(&name)
+                && let Err(error) = self.gather(inside, &name, Standing::Final, &mut work)
+            {
+                // One record that cannot be signed for does not hold up the others.
+                fault = Some(error);
             }
         }
-        let done = match self.state(inside, Standing::Final, &mut work)? {
-            Some(statement) => Some(statement),
-            None => self.adopt_next(inside, &mut work)?,
+        let standing = if work.spans.is_empty() {
+            self.gather_next(inside, &mut work)?;
+            Standing::Adopted
+        } else {
+            Standing::Final
         };
-        inside.records.shrink();
+        if let Some(fault) = fault.filter(|_| work.spans.is_empty()) {
+            return Err(fault);
+        }
+        let done = self.sign_gathered(guard, standing, &mut work)?;
         Ok(done.map(|statement| Checkpointed {
             changes: work.changes,
             records: work.chains.len(),
@@ -289,13 +298,18 @@ impl Node {
     pub(crate) fn sign_each(&self, names: &[&str]) -> Result<(), NodeError> {
         let mut rest = names.iter().peekable();
         while rest.peek().is_some() {
-            let mut inside = self.inside();
-            let inside = &mut *inside;
+            // What is on its way is soon there.
+            let first = rest.peek().copied().copied().unwrap_or_default();
+            let mut guard = self.inside_for(first);
+            let inside = &mut *guard;
             let Some(author) = &inside.signing.author else { return Ok(()) };
             let is_live = author.live_key().is_some() && names.len() <= 4 * MAX_LIVE_SPANS;
             let standing = if is_live { Standing::Provisional } else { Standing::Final };
             let mut work = Work::default();
             while let Some(name) = rest.peek() {
+                if work.is_full(standing) || inside.records.is_in_flight(name) {
+                    break;
+                }
                 if !inside.records.is_held(name) {
                     self.gather(inside, name, standing, &mut work)?;
                 }
@@ -305,8 +319,7 @@ impl Node {
                 rest.next();
             }
             // A record that filled a statement comes again: its actors may need more than one.
-            self.state(inside, standing, &mut work)?;
-            inside.records.shrink();
+            self.sign_gathered(guard, standing, &mut work)?;
         }
         Ok(())
     }
@@ -349,12 +362,11 @@ impl Node {
         Ok(())
     }
 
-    /// Takes over what has no author, from the record on that was reached.
-    fn adopt_next(
-        &self,
-        inside: &mut Inside,
-        work: &mut Work,
-    ) -> Result<Option<Statement>, NodeError> {
+    /// Adds the spans of chains that have no author, from the record on that was reached.
+    fn gather_next(&self, inside: &mut Inside, work: &mut Work) -> Result<(), NodeError> {
+        if inside.signing.author.is_none() {
+            return Err(SignedError::NoAuthor.into());
+        }
         let snapshot = self.store.snapshot()?;
         while let Some(name) = inside.signing.unclaimed.take() {
             if work.is_full(Standing::Adopted) {
@@ -369,19 +381,19 @@ impl Node {
             // The name with a byte 0 behind it is the next one that there can be.
             inside.signing.unclaimed = rows::unclaimed_from(&snapshot, &format!("{name}\0"))?;
         }
-        self.state(inside, Standing::Adopted, work)
+        Ok(())
     }
 
     /// Takes over what a record has that has no author.
     pub(crate) fn adopt(&self, name: &str) -> Result<(), NodeError> {
-        let mut inside = self.inside_for(name);
-        let inside = &mut *inside;
+        let mut guard = self.inside_for(name);
+        let inside = &mut *guard;
         if inside.signing.author.is_none() || inside.records.is_held(name) {
             return Ok(());
         }
         let mut work = Work::default();
         self.gather_unclaimed(inside, name, &mut work)?;
-        self.state(inside, Standing::Adopted, &mut work)?;
+        self.sign_gathered(guard, Standing::Adopted, &mut work)?;
         Ok(())
     }
 
@@ -421,49 +433,78 @@ impl Node {
         Ok(is_whole)
     }
 
-    /// Signs what was gathered and makes it durable.
-    fn state(
+    /// Signs what was gathered and makes it durable, without holding the node's lock: meanwhile
+    /// nobody writes to the records that it is about.
+    fn sign_gathered(
         &self,
-        inside: &mut Inside,
+        mut guard: MutexGuard<'_, Inside>,
         standing: Standing,
         work: &mut Work,
     ) -> Result<Option<Statement>, NodeError> {
-        let Inside { outside, signing, records } = inside;
-        let now = outside.now_ms();
-        let author = signing.author.as_ref().ok_or(SignedError::NoAuthor)?;
+        let names: BTreeSet<String> =
+            work.chains.keys().chain(&work.settled).chain(&work.signed).cloned().collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let inside = &mut *guard;
+        let author = inside.signing.author.clone().ok_or(SignedError::NoAuthor)?;
+        let now = inside.outside.now_ms();
+        for name in &names {
+            inside.records.begin_flight(name);
+        }
+        drop(guard);
+        let result = self.state(&author, standing, work, now);
+        let mut guard = self.inside();
+        let Inside { signing, records, .. } = &mut *guard;
+        for name in &names {
+            records.end_flight(name, result.is_ok());
+        }
+        records.shrink();
+        if result.is_ok() {
+            for record in &work.settled {
+                signing.pending.remove(record);
+            }
+            for record in &work.signed {
+                if let Some(pending) = signing.pending.get_mut(record) {
+                    pending.is_unsigned = false;
+                }
+            }
+        }
+        drop(guard);
+        self.landed.notify_all();
+        if matches!(result, Ok(Some(_))) {
+            self.watchers.tell();
+        }
+        result
+    }
+
+    /// Makes the statement and writes it.
+    fn state(
+        &self,
+        author: &Author,
+        standing: Standing,
+        work: &mut Work,
+        now_ms: u64,
+    ) -> Result<Option<Statement>, NodeError> {
         let mut batch = Batch::new();
         let mut statement = None;
         if !work.spans.is_empty() {
             work.spans.sort_unstable_by_key(|span| span.nonce);
-            let mut random = |bytes: &mut [u8]| outside.random(bytes);
+            let mut random = |bytes: &mut [u8]| self.inside().outside.random(bytes);
             let made = match standing {
-                Standing::Provisional => author.provisional(&work.spans, now),
-                Standing::Final => author.checkpoint(&work.spans, now, &mut random),
-                Standing::Adopted => author.adoption(&work.spans, now, &mut random),
+                Standing::Provisional => author.provisional(&work.spans, now_ms),
+                Standing::Final => author.checkpoint(&work.spans, now_ms, &mut random),
+                Standing::Adopted => author.adoption(&work.spans, now_ms, &mut random),
             };
             let made = made.map_err(SignedError::from)?;
-            self.put(&mut batch, &made, &work.chains, records, now)?;
+            self.put(&mut batch, &made, &work.chains, &mut self.inside().records, now_ms)?;
             statement = Some(made);
         }
         for record in &work.settled {
             rows::remove_pending(&mut batch, record)?;
         }
-        if !batch.is_empty()
-            && let Err(error) = self.store.write(batch)
-        {
-            work.chains.keys().for_each(|record| records.forget(record));
-            return Err(error.into());
-        }
-        for record in &work.settled {
-            signing.pending.remove(record);
-        }
-        for record in &work.signed {
-            if let Some(pending) = signing.pending.get_mut(record) {
-                pending.is_unsigned = false;
-            }
-        }
-        if statement.is_some() {
-            self.watchers.tell();
+        if !batch.is_empty() {
+            self.store.write(batch)?;
         }
         Ok(statement)
     }

@@ -116,7 +116,7 @@ pub(crate) fn standing(record: &Record, chains: &BTreeMap<ActorId, ChainRow>) ->
 /// The first record, in order of names from this one on, with changes that have no author.
 pub(super) fn unclaimed_from(snapshot: &Snapshot, from: &str) -> Result<Option<String>, NodeError> {
     let mut found = Ok(None);
-    version::open_from(snapshot, from, &mut |record, open| {
+    version::open_from(snapshot, from, |record, open| {
         let is_unclaimed = match open {
             Some(open) => open.keys().try_fold(false, |any, actor| {
                 Ok::<_, NodeError>(any || chain(snapshot, record, *actor)?.is_none())

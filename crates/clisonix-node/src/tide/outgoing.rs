@@ -3,26 +3,35 @@
 use std::collections::BTreeMap;
 
 use clisonix_crdt::{ActorId, Record, segment_places};
-use clisonix_store::{Arrival, ReadError, Snapshot, StoredChange};
+use clisonix_store::{Arrival, ReadError, Snapshot};
 
 use super::run::{Run, Told};
+use super::{MAX_ARRIVALS, lock};
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::signing::news::News as StatementNews;
 use crate::signing::rows::{self, ChainRow, StatementRow};
 use crate::version::Have;
 
-/// A sealed row of changes that is larger than this is not pushed: comparing finds what is in it.
-const MAX_PUSHED_ROW_BYTES: usize = 1 << 20;
+/// Bytes of changes that arrived lately in memory.
+const MAX_RECENT_BYTES: usize = 8 << 20;
 /// Most records in one push.
 const MAX_PUSHED_RECORDS: usize = 1 << 12;
 /// What a statement that goes by its digest counts for.
 const DIGEST_BYTES: usize = 33;
 
-/// Which checkpoints a peer was sent whole.
+/// What a peer was sent.
 pub(super) trait Sent {
-    /// Whether it was sent; it counts as sent from now on.
+    /// Whether this checkpoint was sent whole; it counts as sent from now on.
     fn note(&mut self, digest: &[u8; 32]) -> bool;
+    /// A push after this arrival begins.
+    fn begin(&mut self, after: u64);
+    /// It reaches up to this arrival.
+    fn end(&mut self, upto: u64);
+    /// Whether the changes of a record that arrived under a number were pushed ahead of others.
+    fn was_sent(&self, record: &str, arrival: u64) -> bool;
+    /// The changes of a record up to this arrival are pushed.
+    fn note_arrivals(&mut self, record: &str, last: u64);
 }
 
 /// What goes out of one record.
@@ -30,6 +39,12 @@ pub(super) struct Outgoing {
     pub(super) run: Run,
     /// Whether nothing more is lacking.
     pub(super) is_all: bool,
+}
+
+/// What goes out after an arrival.
+pub(super) struct Push {
+    pub(super) upto: u64,
+    pub(super) runs: Vec<(String, Run)>,
 }
 
 /// The changes of a record that a peer lacks, by number, with what it has of each actor.
@@ -158,8 +173,9 @@ impl Node {
         most: usize,
         wanted: &mut dyn FnMut(&str) -> bool,
         sent: &mut dyn Sent,
-    ) -> Result<Option<(u64, Vec<(String, Run)>)>, NodeError> {
-        let Some(mut found) = gather(&self.store.snapshot()?, after, most, wanted)? else {
+    ) -> Result<Option<Push>, NodeError> {
+        let mut snapshot = self.store.snapshot()?;
+        let Some(mut found) = gather(&snapshot, after, most, wanted, sent)? else {
             return Ok(None);
         };
         let unsigned: Vec<&str> = {
@@ -167,18 +183,82 @@ impl Node {
             let names = found.records.iter().map(|news| &*news.record);
             names.filter(|name| signing.is_unsigned(name)).collect()
         };
-        self.sign_each(&unsigned)?;
-        // With the statements of now come the changes of now: a statement may speak of the latest.
-        let snapshot = self.store.snapshot()?;
-        let mut runs = Vec::new();
-        for news in &mut found.records {
-            if let Some(run) = push(&snapshot, news, sent)?
-                && !run.is_empty()
-            {
-                runs.push((std::mem::take(&mut news.record), run));
+        if !unsigned.is_empty() {
+            self.sign_each(&unsigned)?;
+            // With the statements of now come the changes of now.
+            snapshot = self.store.snapshot()?;
+            match gather(&snapshot, after, most, wanted, sent)? {
+                Some(again) => found = again,
+                None => return Ok(None),
             }
         }
-        Ok(Some((found.upto, runs)))
+        let mut runs = Vec::new();
+        for news in found.records {
+            if let Some(last) = news.arrivals.last() {
+                sent.note_arrivals(&news.record, *last);
+            }
+            if let Some(run) = self.push(&snapshot, &news, sent)?
+                && !run.is_empty()
+            {
+                runs.push((news.record, run));
+            }
+        }
+        Ok(Some(Push { upto: found.upto, runs }))
+    }
+
+    /// The run of what arrived of a record; `None` if it is left to comparing.
+    fn push(
+        &self,
+        snapshot: &Snapshot,
+        news: &News,
+        sent: &mut dyn Sent,
+    ) -> Result<Option<Run>, NodeError> {
+        let name = &*news.record;
+        let mut run = Run::default();
+        let mut places: BTreeMap<ActorId, (u32, u32)> = BTreeMap::new();
+        for arrival in &news.arrivals {
+            let Some(bytes) = self.arrived_changes(snapshot, name, *arrival)? else {
+                return Ok(None);
+            };
+            let damaged = |_| NodeError::Damaged(name.to_owned());
+            for (actor, (from, to)) in segment_places(&bytes).map_err(damaged)? {
+                let place = places.entry(actor).or_insert((from, to));
+                *place = (place.0.min(from), place.1.max(to));
+            }
+            run.changes.push(bytes);
+        }
+        for (actor, (_, last)) in &places {
+            let row = rows::chain(snapshot, name, *actor)?;
+            if row.is_none_or(|row| row.chain.signed.seq < u64::from(*last)) {
+                return Ok(None);
+            }
+        }
+        for row in rows::statements(snapshot, name)? {
+            let speaks = row.reaches.iter().any(|(actor, last)| {
+                places.get(actor).is_some_and(|(first, _)| *last >= u64::from(*first))
+            });
+            if speaks || row.is_final() && news.statements.contains(&row.digest) {
+                run.statements.push(told(snapshot, name, &row, false, sent)?);
+            }
+        }
+        if places.values().any(|(first, _)| *first == 1) {
+            run.key = snapshot.record(name)?.unwrap_or_default();
+        }
+        Ok(Some(run))
+    }
+
+    /// The changes of a record that arrived under a number; `None` if they stand among others now.
+    fn arrived_changes(
+        &self,
+        snapshot: &Snapshot,
+        record: &str,
+        arrival: u64,
+    ) -> Result<Option<Vec<u8>>, NodeError> {
+        if let Some(bytes) = lock(&self.exchange.recent).of(arrival) {
+            return Ok(Some(bytes));
+        }
+        let row = snapshot.change(record, arrival)?;
+        Ok(row.filter(|row| row.place.count == 1).map(|row| row.bytes))
     }
 }
 
@@ -271,8 +351,8 @@ fn told(
 /// What arrived of one record.
 struct News {
     record: String,
-    /// The first change of it that arrived.
-    first: Option<u64>,
+    /// Under which numbers changes of it arrived.
+    arrivals: Vec<u64>,
     /// Checkpoints that arrived.
     statements: Vec<[u8; 32]>,
 }
@@ -280,90 +360,103 @@ struct News {
 struct Found {
     upto: u64,
     records: Vec<News>,
+    places: BTreeMap<String, usize>,
+    bytes: usize,
 }
 
-/// Looks through the arrivals after one, as far as about `most` bytes reach.
+/// Looks through the arrivals after one, as far as about `most` bytes reach. Of the records in it
+/// everything is taken that arrived up to now: a statement may speak of the latest change.
 fn gather(
     snapshot: &Snapshot,
     after: u64,
     most: usize,
     wanted: &mut dyn FnMut(&str) -> bool,
+    sent: &mut dyn Sent,
 ) -> Result<Option<Found>, NodeError> {
     if after >= snapshot.next_arrival()? {
         return Ok(None);
     }
-    let mut found = Found { upto: after, records: Vec::new() };
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let mut bytes = 0;
-    for row in snapshot.arrivals(after + 1)? {
+    sent.begin(after);
+    let mut found = Found { upto: after, records: Vec::new(), places: BTreeMap::new(), bytes: 0 };
+    let mut is_full = false;
+    for row in snapshot.arrivals(after + 1)?.take(MAX_ARRIVALS) {
         let (number, what) = match row {
             Err(ReadError::Damaged { .. }) => return Ok(None),
             row => row?,
         };
-        let (records, statements, first) = match what {
-            Arrival::Change(record) => (vec![record], Vec::new(), Some(number)),
+        let (records, statements) = match what {
+            Arrival::Change(record) => (vec![record], None),
             Arrival::Note(note) => {
                 let Some(news) = StatementNews::decode(&note) else { return Ok(None) };
-                (news.records, news.statements, None)
+                (news.records, Some(news.statements))
             }
-            _ => (Vec::new(), Vec::new(), None),
+            _ => (Vec::new(), None),
         };
-        for record in records.into_iter().filter(|record| wanted(record)) {
-            bytes += DIGEST_BYTES * statements.len();
-            if let Some(number) = first {
-                bytes += snapshot.change(&record, number)?.map_or(0, |row| row.bytes.len());
+        for record in records {
+            if is_full && !found.places.contains_key(&record) || !wanted(&record) {
+                continue;
             }
-            let place = *places.entry(record.clone()).or_insert_with(|| {
-                found.records.push(News { record, first: None, statements: Vec::new() });
-                found.records.len() - 1
-            });
-            if let Some(news) = found.records.get_mut(place) {
-                news.first = news.first.or(first);
-                news.statements.extend(&statements);
+            match &statements {
+                Some(statements) => found.statements(record, statements),
+                None if sent.was_sent(&record, number) => {}
+                None => {
+                    let row = snapshot.change(&record, number)?;
+                    found.arrival(record, number, row.map_or(0, |row| row.bytes.len()));
+                }
             }
         }
-        found.upto = number;
-        if bytes >= most || found.records.len() >= MAX_PUSHED_RECORDS {
-            break;
+        if !is_full {
+            found.upto = number;
         }
+        is_full |= found.bytes >= most || found.records.len() >= MAX_PUSHED_RECORDS;
     }
+    sent.end(found.upto);
     Ok(Some(found))
 }
 
-/// The run of what arrived of a record; `None` if it is left to comparing.
-fn push(snapshot: &Snapshot, news: &News, sent: &mut dyn Sent) -> Result<Option<Run>, NodeError> {
-    let name = &*news.record;
-    let mut run = Run::default();
-    let mut places: BTreeMap<ActorId, (u32, u32)> = BTreeMap::new();
-    if let Some(first) = news.first {
-        for row in snapshot.changes(name, first)? {
-            let StoredChange { bytes, .. } = row?;
-            let damaged = |_| NodeError::Damaged(name.to_owned());
-            if bytes.len() > MAX_PUSHED_ROW_BYTES {
-                return Ok(None);
-            }
-            for (actor, (from, to)) in segment_places(&bytes).map_err(damaged)? {
-                let place = places.entry(actor).or_insert((from, to));
-                *place = (place.0.min(from), place.1.max(to));
-            }
-            run.changes.push(bytes);
-        }
-    }
-    let chains = rows::chains(snapshot, name)?;
-    let signed = |actor: &ActorId| chains.get(actor).map_or(0, |row| row.chain.signed.seq);
-    if places.iter().any(|(actor, (_, last))| signed(actor) < u64::from(*last)) {
-        return Ok(None);
-    }
-    for row in rows::statements(snapshot, name)? {
-        let speaks = row.reaches.iter().any(|(actor, last)| {
-            places.get(actor).is_some_and(|(first, _)| *last >= u64::from(*first))
+impl Found {
+    fn of(&mut self, record: String) -> Option<&mut News> {
+        let place = *self.places.entry(record).or_insert_with_key(|record| {
+            let record = record.clone();
+            self.records.push(News { record, arrivals: Vec::new(), statements: Vec::new() });
+            self.records.len() - 1
         });
-        if speaks || row.is_final() && news.statements.contains(&row.digest) {
-            run.statements.push(told(snapshot, name, &row, false, sent)?);
+        self.records.get_mut(place)
+    }
+
+    fn statements(&mut self, record: String, statements: &[[u8; 32]]) {
+        self.bytes += DIGEST_BYTES * statements.len();
+        if let Some(news) = self.of(record) {
+            news.statements.extend(statements);
         }
     }
-    if places.values().any(|(first, _)| *first == 1) {
-        run.key = snapshot.record(name)?.unwrap_or_default();
+
+    fn arrival(&mut self, record: String, number: u64, bytes: usize) {
+        self.bytes += bytes;
+        if let Some(news) = self.of(record) {
+            news.arrivals.push(number);
+        }
     }
-    Ok(Some(run))
+}
+
+/// Changes that arrived lately, as they were written: rows of the log are soon joined to others.
+#[derive(Default)]
+pub(super) struct Recent {
+    changes: BTreeMap<u64, Vec<u8>>,
+    bytes: usize,
+}
+
+impl Recent {
+    pub(super) fn keep(&mut self, arrival: u64, changes: Vec<u8>) {
+        self.bytes += changes.len();
+        self.changes.insert(arrival, changes);
+        while self.bytes > MAX_RECENT_BYTES {
+            let Some((_, gone)) = self.changes.pop_first() else { break };
+            self.bytes -= gone.len();
+        }
+    }
+
+    fn of(&self, arrival: u64) -> Option<Vec<u8>> {
+        self.changes.get(&arrival).cloned()
+    }
 }

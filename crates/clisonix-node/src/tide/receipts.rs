@@ -179,7 +179,7 @@ impl Node {
     /// [`NodeError::Read`].
     pub fn verify_receipts(
         &self,
-        is_signed: &mut dyn FnMut(&NodeId, &[u8], &[u8]) -> bool,
+        mut is_signed: impl FnMut(&NodeId, &[u8], &[u8]) -> bool,
     ) -> Result<(u64, Option<ReceiptFault>), NodeError> {
         let snapshot = self.store.snapshot()?;
         let end = End::load(&snapshot)?;

@@ -1,6 +1,6 @@
 //! The replica that one session with one peer works on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use clisonix_crdt::RefusalReason;
@@ -10,7 +10,7 @@ use clisonix_pq::checkpoint::{Authors, ChainError, Statement, StatementError};
 use clisonix_store::Placement;
 use clisonix_tide::{NodeId, Outcome, Pushed, Reception, Refusal, Replica, Run, Version};
 
-use super::outgoing::Sent;
+use super::outgoing::{Push, Sent};
 use super::run::{Run as Incoming, Told};
 use super::{Wants, lock};
 use crate::error::NodeError;
@@ -35,18 +35,48 @@ pub struct NodeReplica {
     node: Arc<Node>,
     /// How this peer's deeds are signed in the access log.
     author: String,
-    sent: Mutex<SentWhole>,
+    sent: Mutex<SentBefore>,
 }
 
+/// What the peer was sent on this connection.
 #[derive(Default)]
-struct SentWhole(BTreeSet<[u8; 32]>);
+struct SentBefore {
+    checkpoints: BTreeSet<[u8; 32]>,
+    /// Up to where the last push reached.
+    upto: u64,
+    /// Up to where the changes of records were pushed, if that is further.
+    ahead: BTreeMap<String, u64>,
+}
 
-impl Sent for SentWhole {
+impl Sent for SentBefore {
     fn note(&mut self, digest: &[u8; 32]) -> bool {
-        if self.0.len() >= MAX_SENT {
-            self.0.clear();
+        if self.checkpoints.len() >= MAX_SENT {
+            self.checkpoints.clear();
         }
-        !self.0.insert(*digest)
+        !self.checkpoints.insert(*digest)
+    }
+
+    fn begin(&mut self, after: u64) {
+        // Not where the last one ended: it was lost, and so is what it took ahead.
+        if after != self.upto || self.ahead.len() > MAX_SENT {
+            self.ahead.clear();
+        }
+        self.upto = after;
+    }
+
+    fn end(&mut self, upto: u64) {
+        self.ahead.retain(|_, last| *last > upto);
+        self.upto = upto;
+    }
+
+    fn was_sent(&self, record: &str, arrival: u64) -> bool {
+        self.ahead.get(record).is_some_and(|last| arrival <= *last)
+    }
+
+    fn note_arrivals(&mut self, record: &str, last: u64) {
+        if last > self.upto {
+            self.ahead.insert(record.to_owned(), last);
+        }
     }
 }
 
@@ -104,7 +134,7 @@ impl Replica for NodeReplica {
         wanted: &mut dyn FnMut(&str) -> bool,
     ) -> Option<Pushed> {
         let pushed = self.node.pushed(after, most, wanted, &mut *lock(&self.sent));
-        let (upto, runs) = pushed.ok()??;
+        let Push { upto, runs } = pushed.ok()??;
         let runs = runs.into_iter().map(|(record, run)| (record.into(), run.encode()));
         Some(Pushed { upto, runs: runs.collect() })
     }
@@ -258,11 +288,10 @@ impl<'a> Receiving<'a> {
                 Wants::note(&mut wants.changes, record);
                 Outcome::Lacks
             }
-            NodeError::Signed(SignedError::Incomplete) => Outcome::Lacks,
-            NodeError::Signed(SignedError::Chain {
-                error: ChainError::Gap(_) | ChainError::Missing(_),
-                ..
-            }) => Outcome::Lacks,
+            NodeError::Signed(
+                SignedError::Incomplete
+                | SignedError::Chain { error: ChainError::Gap(_) | ChainError::Missing(_), .. },
+            ) => Outcome::Lacks,
             NodeError::Signed(error) => Outcome::Refused(refusal(error)),
             NodeError::Receive(_) => Outcome::Refused(Refusal::Unreadable),
             NodeError::Loading | NodeError::Write(_) | NodeError::Read(_) => Outcome::Later,

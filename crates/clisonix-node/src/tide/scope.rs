@@ -50,10 +50,12 @@ impl Scope for NodeScope {
     }
 }
 
+type Rules = Arc<BTreeMap<Fingerprint, PeerRule>>;
+
 /// The rules as they are used, and what was decided by them.
 #[derive(Default)]
 pub(super) struct Decisions {
-    rules: Option<Arc<BTreeMap<Fingerprint, PeerRule>>>,
+    rules: Option<Rules>,
     decided: BTreeMap<Box<str>, Decided>,
     /// Records whose decisions depend on the time.
     timed: BTreeSet<Box<str>>,
@@ -125,7 +127,7 @@ impl Node {
         let now = self.inside().outside.now_ms().cast_signed();
         let snapshot = self.store.snapshot()?;
         let mut decisions = lock(&self.exchange.decisions);
-        let rules = self.rules(&snapshot, &mut decisions)?;
+        let rules = decisions.rules(&snapshot)?;
         let Some(at) = rules.keys().position(|other| *other == peer) else {
             return Ok(Decision::Nothing);
         };
@@ -163,7 +165,7 @@ impl Node {
         let snapshot = self.store.snapshot()?;
         let mut decisions = lock(&self.exchange.decisions);
         let before = decisions.rules.take();
-        let rules = self.rules(&snapshot, &mut decisions)?;
+        let rules = decisions.rules(&snapshot)?;
         let is_other = before.is_some_and(|before| before != rules);
         if std::mem::take(&mut decisions.is_changed) || is_other {
             decisions.decided.clear();
@@ -186,25 +188,21 @@ impl Node {
         }
         Ok((!changed.is_empty()).then_some(ScopeChange::Records(changed)))
     }
+}
 
+impl Decisions {
     /// The rules with the references by which this node knows each peer's organisation.
-    fn rules(
-        &self,
-        snapshot: &Snapshot,
-        decisions: &mut Decisions,
-    ) -> Result<Arc<BTreeMap<Fingerprint, PeerRule>>, NodeError> {
-        if let Some(rules) = &decisions.rules {
+    fn rules(&mut self, snapshot: &Snapshot) -> Result<Rules, NodeError> {
+        if let Some(rules) = &self.rules {
             return Ok(Arc::clone(rules));
         }
         let mut rules = stored_rules(snapshot)?;
         add_references(snapshot, &mut rules)?;
         let rules = Arc::new(rules);
-        decisions.rules = Some(Arc::clone(&rules));
+        self.rules = Some(Arc::clone(&rules));
         Ok(rules)
     }
-}
 
-impl Decisions {
     fn keep(&mut self, record: &str, decided: Decided) {
         if self.decided.len() >= MAX_DECIDED {
             self.decided.clear();

@@ -16,6 +16,7 @@ mod crash;
 #[path = "../../../clisonix-store/tests/it/disk.rs"]
 mod disk;
 mod large;
+mod pace;
 mod signed;
 mod sim;
 mod tide;

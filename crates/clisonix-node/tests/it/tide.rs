@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clisonix_fhir::json::Value;
 use clisonix_node::consent::{Basis, PeerRule};
-use clisonix_node::{MAX_CHECKPOINT_SPANS, Node, NodeReplica, ReadVersion};
+use clisonix_node::{Aim, MAX_CHECKPOINT_SPANS, Node, NodeReplica, ReadVersion};
 use clisonix_pq::Fingerprint;
 use clisonix_pq::checkpoint::{Author, Authors};
 use clisonix_pq::{Identity, Profile};
@@ -33,14 +33,14 @@ pub(crate) fn authors(seeds: &[u64]) -> Authors {
 }
 
 /// A node with its replica for a peer.
-struct Site {
-    node: Arc<Node>,
-    replica: NodeReplica,
+pub(crate) struct Site {
+    pub(crate) node: Arc<Node>,
+    pub(crate) replica: NodeReplica,
     name: Fingerprint,
 }
 
 impl Site {
-    fn new(home: &Path, seed: u64) -> Self {
+    pub(crate) fn new(home: &Path, seed: u64) -> Self {
         let node = node(&home.join(seed.to_string()), seed);
         node.sign_as(author(seed)).expect("signs");
         Self::of(node, seed)
@@ -78,7 +78,7 @@ impl Site {
 }
 
 /// Fetches everything that `to` lacks, in runs of about `most` bytes; gives how many there were.
-fn fetch(from: &Site, to: &mut Site, most: usize) -> usize {
+pub(crate) fn fetch(from: &Site, to: &mut Site, most: usize) -> usize {
     let mut runs = 0;
     for (record, version) in from.versions() {
         for _ in 0..1_000 {
@@ -116,7 +116,7 @@ fn push(from: &Site, to: &mut Site, mut after: u64) -> u64 {
     after
 }
 
-fn same(one: &Site, two: &Site) {
+pub(crate) fn same(one: &Site, two: &Site) {
     assert_eq!(one.versions(), two.versions());
     assert_eq!(one.node.digest().unwrap(), two.node.digest().unwrap());
 }
@@ -467,4 +467,25 @@ fn what_was_given_and_withheld_is_in_the_access_log_once_an_hour() {
     one.node.keep_audit().unwrap();
     // The change of the rules is a line too.
     assert_eq!(one.node.verify().unwrap(), before + 3);
+}
+
+#[test]
+fn an_erasure_reaches_every_node_and_what_it_took_does_not_come_back() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut one, mut two, record) = pair(home.path());
+    one.write(&record, "birthDate", "1971-02-03");
+    fetch(&one, &mut two, usize::MAX);
+    two.write(&record, "active", true);
+    one.node.erase(&record, Aim::Record, "asked for", true, BY).unwrap();
+    fetch(&one, &mut two, usize::MAX);
+    fetch(&two, &mut one, usize::MAX);
+    same(&one, &two);
+    let mut three = Site::new(home.path(), 3);
+    fetch(&two, &mut three, usize::MAX);
+    same(&two, &three);
+    for site in [&one, &two, &three] {
+        let text = site.node.record_text(&record, BY).unwrap().bundle;
+        assert!(!text.contains("1971-02-03"));
+        site.node.verify().unwrap();
+    }
 }

@@ -23,7 +23,7 @@ fn receipt(number: u8) -> Receipt {
 }
 
 fn fault(node: &Node) -> (u64, Option<ReceiptFault>) {
-    node.verify_receipts(&mut |from, _, signature| signature == from.0).unwrap()
+    node.verify_receipts(|from: &NodeId, _: &[u8], signature: &[u8]| signature == from.0).unwrap()
 }
 
 #[test]
