@@ -206,7 +206,7 @@ impl World {
             let name = self.names[peer];
             let node = &self.places[at].node;
             match output {
-                Output::Send(bytes) => self.send(at, peer, bytes),
+                Output::Send(bytes) => self.send(at, peer, &bytes),
                 Output::Changed { record } => changed.push(record),
                 Output::Seen(cursor) => drop(node.keep_seen(name, cursor)),
                 Output::Epoch(epoch) => drop(node.keep_epoch(name, epoch)),
@@ -227,18 +227,18 @@ impl World {
         changed
     }
 
-    fn send(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
+    fn send(&mut self, from: usize, to: usize, bytes: &[u8]) {
         if to == 2 {
             for part in [self.hidden.as_bytes(), MARK.as_bytes()] {
                 let is_told = bytes.windows(part.len()).any(|bytes| bytes == part);
                 assert!(!is_told, "seed {}: {from} tells what {to} may not hold", self.seed);
             }
         }
-        for _ in 0..1 + u64::from(self.dice.roll(10) == 0 && self.loss > 0) {
+        for _ in 0..=u64::from(self.dice.roll(10) == 0 && self.loss > 0) {
             self.sent += 1;
             if self.dice.roll(100) >= self.loss {
                 let at = self.now_ms + 1 + self.dice.roll(300);
-                self.network.insert((at, self.sent), (from, to, bytes.clone()));
+                self.network.insert((at, self.sent), (from, to, bytes.to_vec()));
             }
         }
     }
