@@ -106,6 +106,23 @@ fn plain_len(bytes: &[u8]) -> usize {
     whole + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
 }
 
+/// Whether canonical text stays canonical with `middle` between its first `prefix` and last `suffix`
+/// bytes, because that changes the inside of one string only, which is no member's name. `false` does
+/// not say that it does not.
+pub(crate) fn keeps_its_shape(text: &str, (prefix, suffix): (usize, usize), middle: &str) -> bool {
+    let end = text.len().checked_sub(suffix);
+    let parts =
+        end.and_then(|end| Some((text.get(..prefix)?, text.get(prefix..end)?, text.get(end..)?)));
+    let Some((head, gone, tail)) = parts else { return false };
+    let is_plain = |part: &str| plain_len(part.as_bytes()) == part.len();
+    // Without escapes every quote begins or ends a string.
+    let quotes = head.bytes().filter(|&byte| byte == b'"').count();
+    let is_inside = quotes % 2 == 1 && !head.as_bytes().contains(&b'\\');
+    let rest = tail.as_bytes().get(plain_len(tail.as_bytes())..).unwrap_or_default();
+    let is_value = matches!(rest, [b'"', after @ ..] if after.first() != Some(&b':'));
+    is_inside && is_plain(gone) && is_plain(middle) && is_value
+}
+
 /// Whether `text` is the canonical text of one JSON value, as [`write`] makes it, which may stand
 /// `depth` levels deep in a document.
 pub(crate) fn is_value(text: &str, depth: usize) -> bool {
@@ -372,6 +389,37 @@ mod tests {
                 prop_assert_eq!(is_value(&text, 0), parsed.is_ok_and(|v| super::text(&v) == text), "{}", text);
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_keeps_its_shape_is_canonical(
+            value in json(),
+            cut in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+            middle in "[a-c\"\\\\:,{}\u{1}\u{e4}]{0,3}",
+        ) {
+            let text = text(&value);
+            let (a, b) = (cut.0.index(text.len() + 1), cut.1.index(text.len() + 1));
+            let (from, to) = (a.min(b), a.max(b));
+            if keeps_its_shape(&text, (from, text.len() - to), &middle) {
+                let new = [&text[..from], &middle, &text[to..]].concat();
+                prop_assert!(is_value(&new, 0), "{} {}", text, new);
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_inside_of_a_value_keeps_its_shape() {
+        let text = r#"{"city":"Bonn","line":["a\\b","c"]}"#;
+        let check = |what: &str, middle: &str| {
+            let from = text.find(what).unwrap_or_default();
+            keeps_its_shape(text, (from, text.len() - from - what.len()), middle)
+        };
+        assert!(check("Bonn", "Berlin") && check("on", "") && check("B", "ä"));
+        assert!(!check("a", "x"), "before an escape nothing is said");
+        assert!(!check("Bonn", "a\"") && !check("Bonn", "a\\") && !check("Bonn", "\n"));
+        assert!(!check("city", "town") && !check("\"Bonn\"", "1") && !check("n\",\"l", "x"));
+        assert!(!check("c\"]", "x"), "behind an escape nothing is said");
     }
 
     #[test]

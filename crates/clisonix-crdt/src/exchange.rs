@@ -9,8 +9,10 @@ use thiserror::Error;
 use crate::actor::{ActorId, Past};
 use crate::address::Address;
 use crate::batch;
+use crate::canonical;
 use crate::change::{
-    ChangeId, Op, RawOp, Typed, Write, belongs, decode_ops, encode_ops, find_op, fits, raw_ops,
+    ChangeId, MAX_VALUE_BYTES, Op, RawOp, Typed, Write, belongs, decode_ops, encode_ops, find_op,
+    fits, raw_ops,
 };
 use crate::erasure::admission::Hopes;
 use crate::erasure::order::{Gone, left_indexes};
@@ -110,6 +112,31 @@ pub(crate) enum Form {
     Whole,
     /// As [`Self::Short`], without keys: in a record's own log.
     Kept,
+}
+
+/// The operations of a change from outside.
+struct Completed {
+    ops: Vec<Op>,
+    bases: Bases,
+    /// Whether all are known to fit their cells.
+    fit: bool,
+}
+
+/// What a write from outside makes of the text of an operation, and whether it is known to fit where
+/// that one did.
+fn overwritten(
+    write: &IncomingWrite,
+    (change, op): (ChangeNo, u32),
+    old: &str,
+    new: &str,
+) -> (Overwritten, bool) {
+    let IncomingWrite::Splice { prefix, suffix, middle } = write else {
+        return (Overwritten::new(change, Some(op), old, new), false);
+    };
+    let fits =
+        new.len() <= MAX_VALUE_BYTES && canonical::keeps_its_shape(old, (*prefix, *suffix), middle);
+    let (prefix, suffix) = (*prefix as u32, *suffix as u32);
+    (Overwritten { change, op: Some(op), prefix, suffix }, fits)
 }
 
 /// A change's dependencies, by number here.
@@ -286,10 +313,10 @@ impl Record {
             return false;
         }
         let whole = change.erased.is_empty() && row.erased.is_empty();
-        if let Ok((ops, _)) = self.complete(&change.ops, &row.past)
+        if let Ok(completed) = self.complete(&change.ops, &row.past)
             && whole
         {
-            return encode_ops(&ops) == *row.ops;
+            return encode_ops(&completed.ops) == *row.ops;
         }
         let own = decode_ops(&row.ops);
         let own: Vec<(u32, &Op)> = row.indexes().zip(&own).collect();
@@ -307,7 +334,7 @@ impl Record {
                 let own = indexes.next().and_then(own_op);
                 // What was erased here, or overwrites what was, cannot be compared any more.
                 let both = own.zip(self.complete_op(op, &row.past).ok());
-                both.is_none_or(|(own, (op, _))| *own == op)
+                both.is_none_or(|(own, (op, ..))| *own == op)
             })
     }
 
@@ -333,12 +360,15 @@ impl Record {
         let actor = self.actor_of(change.actor)?;
         let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
-        let (ops, bases) = self.complete(&change.ops, &past)?;
+        let Completed { ops, bases, fit } = self.complete(&change.ops, &past)?;
         // A feed states, it does not type.
         let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
-        let of_ops = bases.iter().map(Option::is_some).chain(std::iter::repeat(false));
-        let fit = ops.iter().zip(of_ops).all(|(op, is_based)| self.fits(op, is_based));
-        if !fit || types && change.source.is_some() {
+        let all_fit = || {
+            let of_ops = bases.iter().map(Option::is_some).chain(std::iter::repeat(false));
+            ops.iter().zip(of_ops).all(|(op, is_based)| self.fits(op, is_based))
+        };
+        debug_assert!(!fit || all_fit(), "an operation does not fit its cell");
+        if !fit && !all_fit() || types && change.source.is_some() {
             return Err(RefusalReason::Operation);
         }
         if change.order.as_deref().is_some_and(|order| !self.can_erase(order, &past)) {
@@ -366,7 +396,7 @@ impl Record {
         let actor = self.tables.actor_number(change.actor)?;
         let deps = self.dependencies(change)?;
         let past = self.past(actor, change.seq, &deps)?;
-        let (ops, bases) = self.complete(&change.ops, &past).ok()?;
+        let Completed { ops, bases, .. } = self.complete(&change.ops, &past).ok()?;
         let stamp = self.stamp_of(actor, change);
         let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
         (row.erased, row.order) = (change.erased.clone(), change.order.clone());
@@ -402,33 +432,36 @@ impl Record {
     }
 
     /// Completes operations from outside, given the past of their change.
-    fn complete(&self, ops: &[IncomingOp], past: &Past) -> Result<(Vec<Op>, Bases), RefusalReason> {
+    fn complete(&self, ops: &[IncomingOp], past: &Past) -> Result<Completed, RefusalReason> {
         let mut all = Vec::with_capacity(ops.len());
-        let mut bases = Vec::new();
+        let (mut bases, mut fit) = (Vec::new(), true);
         for op in ops {
-            let (op, base) = self.complete_op(op, past)?;
+            let (op, base, fits) = self.complete_op(op, past)?;
             if base.is_some() {
                 bases.resize(all.len(), None);
                 bases.push(base);
             }
+            fit &= fits;
             all.push(op);
         }
-        Ok((all, bases.into()))
+        Ok(Completed { ops: all, bases: bases.into(), fit })
     }
 
+    /// The operation, what it overwrites, and whether it is known to fit its cell.
     fn complete_op(
         &self,
         op: &IncomingOp,
         past: &Past,
-    ) -> Result<(Op, Option<Overwritten>), RefusalReason> {
+    ) -> Result<(Op, Option<Overwritten>, bool), RefusalReason> {
         let wrong = RefusalReason::Operation;
         match &op.place {
             OpPlace::New { entry, address } => {
                 if let IncomingWrite::Typed(typed) = &op.write {
-                    return Ok((self.typed_whole(entry, address, typed, past)?, None));
+                    return Ok((self.typed_whole(entry, address, typed, past)?, None, false));
                 }
                 let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
-                Ok((Op { entry: entry.clone(), address: address.clone(), write }, None))
+                let op = Op { entry: entry.clone(), address: address.clone(), write };
+                Ok((op, None, false))
             }
             OpPlace::Base { actor, seq, op: index } => {
                 let (base, row) = self.seen((*actor, *seq), past).ok_or(wrong)?;
@@ -440,21 +473,14 @@ impl Record {
                 if let IncomingWrite::Edits(edits) = &op.write {
                     let root = OpName { actor: *actor, seq: *seq, op: *index };
                     let op = note::typed_op(there, root, edits).ok_or(wrong)?;
-                    return Ok((op, None));
+                    return Ok((op, None, false));
                 }
                 let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
                 let Write::Set(new) = &write else { return Err(wrong) };
-                let base = match op.write {
-                    IncomingWrite::Splice { prefix, suffix, .. } => Overwritten {
-                        change: base,
-                        op: Some(*index),
-                        prefix: prefix as u32,
-                        suffix: suffix as u32,
-                    },
-                    _ => Overwritten::new(base, Some(*index), text, new),
-                };
+                let (base, fits) = overwritten(&op.write, (base, *index), text, new);
                 let entry = EntryId { ty: there.entry.0, id: there.entry.1.into() };
-                Ok((Op { entry, address: Address::trusted(there.address), write }, Some(base)))
+                let address = Address::trusted(there.address);
+                Ok((Op { entry, address, write }, Some(base), fits))
             }
         }
     }
