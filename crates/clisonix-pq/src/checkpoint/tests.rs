@@ -172,7 +172,7 @@ fn each_refusal_has_its_own_error() {
     assert_eq!(read(&|_| {}, &all), None);
     assert_eq!(read(&|bytes| bytes[0] = b'X', &all), Some(StatementError::Kind));
     assert_eq!(read(&|bytes| bytes[3] = 2, &all), Some(StatementError::Newer(2)));
-    assert_eq!(read(&|bytes| bytes[4] = 3, &all), Some(StatementError::Kind));
+    assert_eq!(read(&|bytes| bytes[4] = 4, &all), Some(StatementError::Kind));
     assert_eq!(read(&|bytes| bytes[6] = 9, &all), Some(StatementError::Profile));
     assert_eq!(read(&|bytes| bytes[6] = 2, &all), Some(StatementError::Profile));
     assert_eq!(read(&|bytes| bytes[7] ^= 1, &all), Some(StatementError::UnknownAuthor));
