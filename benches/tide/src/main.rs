@@ -6,6 +6,7 @@ mod negentropy;
 mod own;
 #[path = "../../crdt/src/report.rs"]
 mod report;
+mod session;
 mod sites;
 
 use anyhow::{Result, bail};
@@ -24,6 +25,10 @@ struct Cost {
 }
 
 const RECORDS: [usize; 3] = [10_000, 100_000, 1_000_000];
+/// Records of whole sessions.
+const SESSION_RECORDS: usize = 1_000_000;
+/// How a session comes to know what is lacking, and whether the sites know their arrivals.
+const WAYS: [(&str, bool); 2] = [("sketched", false), ("fed", true)];
 const CHANGED: [usize; 4] = [0, 1, 100, 10_000];
 
 fn main() -> Result<()> {
@@ -55,10 +60,36 @@ fn main() -> Result<()> {
         }
         report.value("clisonix", &format!("upkeep_ns_{records}"), own::upkeep_ns(records));
     }
+    sessions(&mut report)?;
     for (changed, row) in [(1, "p99_bytes_1"), (100, "p99_bytes_100")] {
         report.value("clisonix", row, own::p99_bytes(changed, seeds)?);
     }
     report.close();
+    Ok(())
+}
+
+/// Whole sessions: what is found by sketches, and what is pushed from where the peer stood.
+fn sessions(report: &mut Report) -> Result<()> {
+    for (way, knows_arrivals) in WAYS {
+        let mut pair = session::Pair::new(SESSION_RECORDS, knows_arrivals);
+        // They agree, and exchange receipts.
+        pair.meet()?;
+        for changed in CHANGED {
+            pair.change(changed);
+            let cost = pair.meet()?;
+            let mut value = |what: &str, value| {
+                report.value("clisonix", &format!("{way}_{what}_{changed}"), value);
+            };
+            value("bytes", cost.bytes as f64);
+            value("beside", cost.beside as f64);
+            value("messages", cost.messages as f64);
+            value("round_trips", cost.round_trips);
+            value("ms", cost.ms);
+        }
+        if knows_arrivals {
+            report.value("clisonix", "session_upkeep_ns", pair.upkeep_ns(SESSION_RECORDS / 5));
+        }
+    }
     Ok(())
 }
 
@@ -84,6 +115,22 @@ fn report(json: bool, seeds: usize) -> Report {
         let title = format!("n {records}: upkeep, ns/change and peer");
         row(format!("upkeep_ns_{records}"), title, "ns");
     }
+    for (way, _) in WAYS {
+        for (what, title, unit) in [
+            ("bytes", "bytes of both but receipts", "B"),
+            ("beside", "of them besides changes", "B"),
+            ("messages", "messages of both", "count"),
+            ("round_trips", "round trips until equal", "count"),
+            ("ms", "CPU of both sites, ms", "ms"),
+        ] {
+            for changed in CHANGED {
+                let title = format!("session, {way}, d {changed}: {title}");
+                row(format!("{way}_{what}_{changed}"), title, unit);
+            }
+        }
+    }
+    let title = "session: upkeep with catalogue, ns/change and peer".to_owned();
+    row("session_upkeep_ns".to_owned(), title, "ns");
     for changed in [1, 100] {
         let title = format!("d {changed}: bytes, p99 of {seeds} seeds");
         row(format!("p99_bytes_{changed}"), title, "B");

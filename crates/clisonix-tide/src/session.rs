@@ -400,7 +400,8 @@ impl Session {
         for slot in self.roster.forget_outside() {
             self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
         }
-        let next = self.roster.epoch() + u64::from(std::mem::take(&mut self.wants_epoch));
+        let next =
+            self.roster.epoch().saturating_add(u64::from(std::mem::take(&mut self.wants_epoch)));
         let epoch = next.max(epoch_at(turn.now_ms));
         if epoch > self.roster.epoch() && epoch <= MAX_EPOCH {
             self.rekey(epoch, turn);

@@ -18,6 +18,7 @@ mod disk;
 mod large;
 mod pace;
 mod signed;
+mod sim;
 mod tide;
 
 use std::path::Path;

@@ -17,14 +17,14 @@ use clisonix_node::Outside as _;
 
 use crate::{BUNDLE, BY, Counting, bundle, entry, node, take};
 
-fn author(seed: u64) -> Author {
+pub(crate) fn author(seed: u64) -> Author {
     let mut outside = Counting { now: 0, seed };
     let mut random = |bytes: &mut [u8]| outside.random(bytes);
     let identity = Identity::generate(Profile::Hybrid, &mut random).expect("an identity");
     Author::new(identity, 0, &mut random).expect("an author")
 }
 
-fn authors(seeds: &[u64]) -> Authors {
+pub(crate) fn authors(seeds: &[u64]) -> Authors {
     let mut known = Authors::new();
     for seed in seeds {
         known.add(author(*seed).known().clone()).expect("room");

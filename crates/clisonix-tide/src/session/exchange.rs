@@ -1,7 +1,7 @@
 //! Fetching and giving what differs, by the one of the two that compared: a few questions are open
 //! at a time, and each asks for as much as one answer holds.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::answer::LEAST_BYTES;
 use super::questions::Asked;
@@ -32,6 +32,8 @@ pub(super) struct Exchange {
     /// Records to ask for by name, because more of them is to come.
     more: VecDeque<Box<str>>,
     gifts: VecDeque<Gift>,
+    /// How often runs of a record went on from what is not here.
+    lacking: BTreeMap<Box<str>, u8>,
     /// Whether the peer has none of our records in another version.
     peer_lacks: bool,
     /// Whether this node goes through a difference.
@@ -68,6 +70,7 @@ impl Default for Exchange {
             theirs: VecDeque::new(),
             more: VecDeque::new(),
             gifts: VecDeque::new(),
+            lacking: BTreeMap::new(),
             peer_lacks: false,
             is_driving: false,
             has_moved: false,
@@ -125,6 +128,7 @@ impl Session {
         self.exchange.theirs = theirs.into();
         self.exchange.is_driving = true;
         self.exchange.has_moved = false;
+        self.exchange.lacking.clear();
         self.pump(turn);
     }
 
@@ -355,6 +359,9 @@ impl Session {
                 self.refusals = super::Refusals::default();
                 self.exchange.has_moved = true;
             }
+            if outcome == Outcome::Lacks {
+                self.ask_what_lacks(record, *id, turn);
+            }
             return;
         }
         if !turn.may_have(record) {
@@ -369,6 +376,17 @@ impl Session {
             self.rest(record, *id, Refusal::Endless, REFUSED_MS, false, turn);
         } else if id.is_none() {
             self.exchange.gifts.push_back(Gift { have: have.clone(), ..Gift::of(record) });
+        }
+    }
+
+    /// A run went on from what is not here: the peer is told what is, a few times.
+    fn ask_what_lacks(&mut self, record: &str, id: Option<u64>, turn: &mut Turn<'_, '_>) {
+        let tries = self.exchange.lacking.entry(record.into()).or_default();
+        *tries = tries.saturating_add(1);
+        if *tries > MAX_GIFTS {
+            self.rest(record, id, Refusal::Endless, REFUSED_MS, false, turn);
+        } else {
+            self.exchange.more.push_back(record.into());
         }
     }
 

@@ -68,6 +68,7 @@ impl World {
         own.agrees(&theirs)
             && own.count == count
             && b.receipts(a.number).1 == Some(own)
+            && status.is_open
             && status.is_in_sync
             && status.behind.is_none_or(|behind| behind == 0)
     }

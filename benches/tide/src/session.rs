@@ -1,0 +1,237 @@
+//! Whole sessions of this engine between two sites: messages and bytes until both hold the same and
+//! know it. The changes are bytes of a fixed length, so that what comes beside them shows.
+
+use anyhow::{Result, ensure};
+use clisonix_tide::{
+    Catalogue, Clock, Cursor, Input, NodeId, Outcome, Output, Pushed, Reception, Replica, Run,
+    Session, Settings, Signer, Site, Version,
+};
+
+use crate::sites::{head, name};
+use crate::timed;
+
+/// Bytes of one change.
+const CHANGE_BYTES: usize = 300;
+/// Kinds of the messages that carry receipts.
+const RECEIPTS: [u8; 2] = [12, 13];
+
+/// What a session cost.
+#[derive(Clone, Copy, Default)]
+pub struct Cost {
+    /// Bytes of all messages of both sides, but receipts.
+    pub bytes: usize,
+    /// Of them, what is neither a change nor a head.
+    pub beside: usize,
+    pub messages: usize,
+    /// Round trips until both hold the same.
+    pub round_trips: f64,
+    pub ms: f64,
+}
+
+/// Records by number, each a count of edits.
+struct Counts {
+    edits: Vec<u32>,
+    names: Vec<String>,
+    arrivals: Vec<usize>,
+    knows_arrivals: bool,
+}
+
+impl Counts {
+    fn number(&self, record: &str) -> Option<usize> {
+        self.names.binary_search_by(|name| name.as_str().cmp(record)).ok()
+    }
+
+    fn edit(&mut self, number: usize) {
+        self.edits[number] += 1;
+        self.arrivals.push(number);
+    }
+}
+
+impl Replica for Counts {
+    fn arrival(&self) -> u64 {
+        self.arrivals.len() as u64
+    }
+
+    fn versions(&self, each: &mut dyn FnMut(&str, Version)) {
+        for (number, record) in self.names.iter().enumerate() {
+            each(record, head(number, u64::from(self.edits[number])));
+        }
+    }
+
+    fn version(&self, record: &str) -> Option<Version> {
+        let number = self.number(record)?;
+        Some(head(number, u64::from(self.edits[number])))
+    }
+
+    /// As long as a head.
+    fn have(&self, record: &str) -> Vec<u8> {
+        let edits = self.number(record).map_or(0, |number| self.edits[number]);
+        [&edits.to_be_bytes()[..], &[0; 28]].concat()
+    }
+
+    fn beyond(&self, record: &str, have: &[u8], _: usize) -> Option<Run> {
+        let had = have.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        let here = self.edits[self.number(record)?];
+        let lacking = here.saturating_sub(had) as usize;
+        Some(Run { bytes: vec![7; lacking * CHANGE_BYTES], is_all: true })
+    }
+
+    fn arrived(
+        &self,
+        after: u64,
+        most: usize,
+        _: &mut dyn FnMut(&str) -> bool,
+    ) -> Option<Pushed> {
+        let arrivals = self.arrivals.get(after as usize..).filter(|_| self.knows_arrivals)?;
+        let fit = arrivals.iter().take((most / CHANGE_BYTES).max(1));
+        let runs: Vec<(Box<str>, Vec<u8>)> =
+            fit.map(|number| (self.names[*number].as_str().into(), vec![7; CHANGE_BYTES])).collect();
+        Some(Pushed { upto: after + runs.len() as u64, runs })
+    }
+
+    fn receive(&mut self, runs: &[(&str, &[u8])], _: &NodeId) -> Vec<Reception> {
+        let mut receptions = Vec::with_capacity(runs.len());
+        for (record, run) in runs {
+            let first = self.arrival();
+            if let Some(number) = self.number(record) {
+                (0..run.len() / CHANGE_BYTES).for_each(|_| self.edit(number));
+            }
+            receptions.push(Reception {
+                outcome: Outcome::Taken,
+                version: self.version(record),
+                arrivals: (first, self.arrival()),
+            });
+        }
+        receptions
+    }
+}
+
+/// As long as a composite signature of Ed25519 and ML-DSA-65.
+struct Long;
+
+impl Signer for Long {
+    fn sign(&self, _: &[u8]) -> Vec<u8> {
+        vec![1; 3373]
+    }
+
+    fn verify(&self, _: &NodeId, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+}
+
+/// Two sites that agreed once; then some records change at one of them while the way is shut.
+pub struct Pair {
+    sites: [Counts; 2],
+    catalogues: [Catalogue; 2],
+    sessions: [Session; 2],
+    clocks: [Clock; 2],
+    now_ms: u64,
+}
+
+fn all(_: &str) -> bool {
+    true
+}
+
+impl Pair {
+    /// Sites with so many equal records; `knows_arrivals` says whether they push by cursors or find
+    /// everything by sketches.
+    pub fn new(records: usize, knows_arrivals: bool) -> Self {
+        let site = || {
+            let mut names: Vec<String> = (0..records).map(name).collect();
+            names.sort_unstable();
+            Counts { edits: vec![1; records], names, arrivals: vec![0; 9], knows_arrivals }
+        };
+        let sites = [site(), site()];
+        let catalogues = [Catalogue::of(&sites[0]), Catalogue::of(&sites[1])];
+        let session = |node: u8| {
+            let settings = Settings {
+                node: NodeId([node + 1; 32]),
+                peer: NodeId([2 - node; 32]),
+                secret: [7; 16],
+                epoch: 1,
+                incarnation: u64::from(node) + 1,
+                seen: Cursor::default(),
+                first_question: 1 << 40,
+            };
+            Session::new(settings, &catalogues[usize::from(node)], &all)
+        };
+        let sessions = [session(0), session(1)];
+        Self { sites, catalogues, sessions, clocks: [Clock::default(); 2], now_ms: 1_700_000_000_000 }
+    }
+
+    /// Changes so many records at the caller's side, spread evenly.
+    pub fn change(&mut self, changed: usize) {
+        let step = self.sites[0].names.len() / changed.max(1);
+        for number in (0..changed).map(|n| n * step) {
+            self.sites[0].edit(number);
+            let record = self.sites[0].names[number].clone();
+            self.catalogues[0].set(&record, self.sites[0].version(&record));
+            self.sessions[0].record_changed(&record, &self.catalogues[0], &all);
+        }
+    }
+
+    /// Nanoseconds for one change of one record in one peer's session, catalogue included.
+    pub fn upkeep_ns(&mut self, changes: usize) -> f64 {
+        let ((), ms) = timed(|| self.change(changes));
+        ms * 1e6 / changes as f64
+    }
+
+    fn give(&mut self, node: usize, input: Input<'_>) -> Vec<Vec<u8>> {
+        let mut site = Site {
+            replica: &mut self.sites[node],
+            catalogue: &mut self.catalogues[node],
+            scope: &all,
+            signer: &Long,
+            clock: &mut self.clocks[node],
+        };
+        let outputs = self.sessions[node].handle(input, self.now_ms, &mut site);
+        let messages = outputs.into_iter().filter_map(|output| match output {
+            Output::Send(bytes) => Some(bytes),
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    /// Opens the way and carries messages until both hold the same and know it.
+    pub fn meet(&mut self) -> Result<Cost> {
+        let (cost, ms) = timed(|| self.carry());
+        Ok(Cost { ms, ..cost? })
+    }
+
+    fn carry(&mut self) -> Result<Cost> {
+        let before: u32 = self.sites.iter().flat_map(|site| &site.edits).sum();
+        self.now_ms += 60_000;
+        let callee = self.give(1, Input::Open { is_caller: false });
+        let mut waiting = [callee, self.give(0, Input::Open { is_caller: true })];
+        let (mut cost, mut crossings, mut equal_after) = (Cost::default(), 0, None);
+        for _ in 0..20 {
+            while waiting.iter().any(|messages| !messages.is_empty()) {
+                crossings += 1;
+                let [to_first, to_second] = std::mem::take(&mut waiting);
+                for (node, messages) in [(0, to_first), (1, to_second)] {
+                    for message in messages {
+                        if !RECEIPTS.contains(&message[1]) {
+                            cost.messages += 1;
+                            cost.bytes += message.len();
+                        }
+                        waiting[1 - node].extend(self.give(node, Input::Message(&message)));
+                    }
+                }
+                if self.sites[0].edits == self.sites[1].edits {
+                    equal_after.get_or_insert(crossings);
+                }
+            }
+            self.now_ms += 1000;
+            waiting = [self.give(1, Input::Tick), self.give(0, Input::Tick)];
+            let in_sync = |node: usize| self.sessions[node].status(&self.sites[node]).is_in_sync;
+            if in_sync(0) && in_sync(1) {
+                break;
+            }
+        }
+        ensure!(self.sites[0].edits == self.sites[1].edits, "the sites differ");
+        let after: u32 = self.sites.iter().flat_map(|site| &site.edits).sum();
+        cost.beside = cost.bytes.saturating_sub((after - before) as usize * CHANGE_BYTES);
+        cost.round_trips = f64::from(equal_after.unwrap_or_default()) / 2.0;
+        Ok(cost)
+    }
+}
