@@ -31,6 +31,7 @@ fn value(found: &Scrubbed) -> Value {
     object.insert("changes", found.changes);
     object.insert("busy", found.busy);
     object.insert("damaged", found.damaged);
+    object.insert("repaired", found.repaired);
     object.insert("faults", Value::Array(damaged.collect()));
     Value::Object(object)
 }
