@@ -151,7 +151,7 @@ impl Server {
     /// # Errors
     /// [`ServerError::Thread`].
     pub fn admit(&self, members: Vec<Member>) -> Result<(), ServerError> {
-        let admitted = members.iter().filter(|member| member.is_admitted);
+        let admitted = members.iter().filter(|member| member.is_admitted());
         let known: Vec<Known> = admitted.map(Member::known).collect();
         // The engine knows them before their links open, and forgets them after they are cut.
         let _ = self.orders.send(Order::Admit(members));
@@ -219,7 +219,7 @@ impl<H: Home> Engine<H> {
 
     fn admit(&mut self, members: &[Member]) {
         self.signatures.know(members.iter().map(|member| member.peer.identity()));
-        let admitted = || members.iter().filter(|member| member.is_admitted);
+        let admitted = || members.iter().filter(|member| member.is_admitted());
         let names: BTreeSet<Fingerprint> = admitted().map(Member::fingerprint).collect();
         self.peers.retain(|name, _| names.contains(name));
         for member in admitted() {

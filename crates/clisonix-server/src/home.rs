@@ -20,14 +20,19 @@ pub struct Member {
     pub about: About,
     /// What it may hold.
     pub rule: PeerRule,
-    /// Whether it may have a link; who was revoked is known as an author only.
-    pub is_admitted: bool,
+    /// When it was revoked here, in milliseconds since 1970-01-01T00:00:00Z: it may have no link
+    /// since then, and what it signed later is not believed.
+    pub revoked_ms: Option<u64>,
 }
 
 impl Member {
     /// What stands for it.
     pub fn fingerprint(&self) -> Fingerprint {
         self.peer.fingerprint()
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.revoked_ms.is_none()
     }
 
     pub(crate) fn known(&self) -> Known {

@@ -1,7 +1,9 @@
 //! The engine's home over a [`Node`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use clisonix_node::{By, Node, NodeError, NodeReplica, NodeScope, ScopeChange};
 use clisonix_pq::Fingerprint;
@@ -17,12 +19,14 @@ const OWN: By<'static> = By { author: "clisonix serve", purpose: "replication" }
 pub struct NodeHome {
     node: Arc<Node>,
     own: KnownAuthor,
+    checkpoints: Checkpoints,
 }
 
 impl NodeHome {
     /// Over an open node, which signs as `own`.
     pub fn new(node: Arc<Node>, own: KnownAuthor) -> Self {
-        Self { node, own }
+        let checkpoints = Checkpoints::new(Arc::clone(&node));
+        Self { node, own, checkpoints }
     }
 }
 
@@ -50,8 +54,13 @@ impl Home for NodeHome {
             // More than a node may know stay unknown to it.
             let _ = authors.add(author.clone());
         }
+        for member in members {
+            if let Some(revoked_ms) = member.revoked_ms {
+                authors.revoke_after(member.author.fingerprint(), revoked_ms);
+            }
+        }
         self.node.set_authors(authors);
-        let admitted = members.iter().filter(|member| member.is_admitted);
+        let admitted = members.iter().filter(|member| member.is_admitted());
         let rules: BTreeMap<_, _> =
             admitted.map(|member| (member.fingerprint(), member.rule.clone())).collect();
         if self.node.peer_rules()? != rules {
@@ -90,12 +99,61 @@ impl Home for NodeHome {
     }
 
     fn tend(&mut self) -> Result<(), HomeError> {
-        if self.node.is_checkpoint_due() {
-            self.node.checkpoint()?;
-        }
+        self.checkpoints.tend()?;
         self.node.keep_peers()?;
         self.node.keep_audit()?;
         Ok(())
+    }
+}
+
+/// Signs checkpoints on a thread of its own: signing and the disk would hold up what is pushed.
+struct Checkpoints {
+    node: Arc<Node>,
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    fault: Arc<Mutex<Option<HomeError>>>,
+}
+
+impl Checkpoints {
+    fn new(node: Arc<Node>) -> Self {
+        let (wake, woken) = sync_channel(1);
+        let fault = Arc::new(Mutex::new(None));
+        let (signing, told) = (Arc::clone(&node), Arc::clone(&fault));
+        let work = move || Self::sign(&signing, &woken, &told);
+        // Without a thread they are signed where it is noticed that they are due.
+        let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(work).ok();
+        Self { node, wake: thread.is_some().then_some(wake), thread, fault }
+    }
+
+    fn sign(node: &Node, woken: &Receiver<()>, told: &Mutex<Option<HomeError>>) {
+        for () in woken {
+            if let Err(error) = node.checkpoint() {
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
+            }
+        }
+    }
+
+    /// Has a checkpoint signed if one is due; tells what became of earlier ones.
+    fn tend(&self) -> Result<(), HomeError> {
+        if self.node.is_checkpoint_due() {
+            match &self.wake {
+                // One that is asked for already is enough.
+                Some(wake) => drop(wake.try_send(())),
+                None => drop(self.node.checkpoint()?),
+            }
+        }
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            // What it was signing is durable before the node is let go.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -125,7 +125,8 @@ impl Listed {
                 author: invitation.author().clone(),
                 about: invitation.about().clone(),
                 rule: terms::rule(admission),
-                is_admitted: admission.membership() == Membership::Admitted,
+                revoked_ms: (admission.membership() == Membership::Revoked)
+                    .then(|| admission.made_ms()),
             }
         };
         self.admissions.iter().map(member).collect()
