@@ -145,7 +145,9 @@ pub fn decide(record: &[Shown<'_>], rule: &PeerRule, now_ms: i64) -> Decision {
             withheld => found = withheld,
         }
     }
-    if record.is_empty() { Decision::Nothing } else { found }
+    // What was erased as a whole has nothing left to be decided about but the rule: by that the
+    // erasure reaches the peer.
+    if record.is_empty() { ground.unwrap_or(Decision::Nothing) } else { found }
 }
 
 /// Decides about one resource of a record.

@@ -1,15 +1,17 @@
 //! Scrubbing: everything that is kept of each record is made and hashed again from its log, and held
-//! against what is stored and what was signed. It goes on past damage and names all of it.
+//! against what is stored and what was signed. It goes on past damage and names all of it. What is
+//! derived from a whole log is made anew.
 
 use clisonix_crdt::Record;
 use clisonix_pq::checkpoint::{Mark, Running};
-use clisonix_store::{Action, Snapshot};
+use clisonix_store::{Action, Batch, Snapshot};
 
 use crate::error::NodeError;
 use crate::node::{By, Node};
 use crate::reading::text_of;
 use crate::records::replay;
-use crate::signing::{rows, stored_version};
+use crate::signing::{rows, stored_standing, stored_version};
+use crate::stored;
 use crate::version;
 
 /// Most damaged records that are named; more are counted.
@@ -24,35 +26,46 @@ pub struct Scrubbed {
     pub changes: u64,
     /// Records that were being loaded, and not looked at.
     pub busy: u64,
-    /// How many records are damaged.
+    /// How many records were damaged.
     pub damaged: u64,
-    /// The damaged records, and what is wrong with each.
+    /// How many of them are whole again, because their logs are.
+    pub repaired: u64,
+    /// The damaged records, and what was wrong with each.
     pub named: Vec<(String, RecordFault)>,
 }
 
-/// What is wrong with a record. A peer that holds it, or a backup, has it whole.
+/// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordFault {
-    /// A row of its log cannot be read, or a row is missing.
+    /// A row of its log cannot be read, or a row is missing. A peer that holds the record, or a
+    /// backup, has it whole.
     #[error("its log cannot be read")]
     Log,
     /// Its changes are not those that their authors signed.
     #[error("its changes are not those that were signed")]
     Signed,
-    /// Its state is not what its log makes; it can be made again.
+    /// Its state is not what its log makes; it was made anew.
     #[error("its state is not what its log makes")]
     State,
-    /// What is shown of it, or its version, is not what its log makes; it can be made again.
+    /// What is shown of it, or its version, is not what its log makes; it was made anew.
     #[error("what is shown of it is not what its log makes")]
     Shown,
+}
+
+impl RecordFault {
+    /// Whether the record's log is whole, so that the rest was made anew.
+    pub const fn is_repaired(self) -> bool {
+        matches!(self, Self::State | Self::Shown)
+    }
 }
 
 impl Node {
     /// Looks at every record, one after the other, while the node is used.
     ///
     /// # Errors
-    /// [`NodeError::Read`] if the store as a whole cannot be read.
+    /// [`NodeError::Read`] if the store as a whole cannot be read; [`NodeError::Write`] if what is
+    /// derived cannot be made anew.
     pub fn scrub(&self, by: By<'_>) -> Result<Scrubbed, NodeError> {
         self.log_access(by, Action::Administer, None)?;
         let mut found = Scrubbed::default();
@@ -63,6 +76,7 @@ impl Node {
                     found.records += 1;
                     found.changes += changes as u64;
                     found.damaged += u64::from(fault.is_some());
+                    found.repaired += u64::from(fault.is_some_and(RecordFault::is_repaired));
                     let room = found.named.len() < MAX_NAMED;
                     found.named.extend(fault.filter(|_| room).map(|fault| (id, fault)));
                 }
@@ -94,13 +108,21 @@ impl Node {
         inside.records.forget(id);
         let state = inside.records.record(&self.store, id).map(|held| held.state_bytes());
         inside.records.forget(id);
-        if state.ok().is_none_or(|state| state != whole.state_bytes()) {
-            return Ok((changes, Some(RecordFault::State)));
-        }
         let is_shown = text_of(&snapshot, id)
             .is_ok_and(|shown| shown.bundle == whole.view().bundle_text())
             && stored_version(&snapshot, &whole)? == version::version(&snapshot, id)?;
-        Ok((changes, (!is_shown).then_some(RecordFault::Shown)))
+        let fault = match state {
+            Ok(state) if state == whole.state_bytes() => (!is_shown).then_some(RecordFault::Shown),
+            _ => Some(RecordFault::State),
+        };
+        if fault.is_some() {
+            let mut batch = Batch::new();
+            stored::put_derived(&mut batch, &snapshot, &whole)?;
+            version::put(&mut batch, &whole, &stored_standing(&snapshot, &whole)?)?;
+            // The record is in nobody's hands while the lock is held.
+            self.store.write(batch)?;
+        }
+        Ok((changes, fault))
     }
 }
 

@@ -111,6 +111,21 @@ pub(crate) fn put_shown(batch: &mut Batch, record: &Record, first: usize) -> Res
     put_shown_of(batch, record, &touched)
 }
 
+/// Makes everything anew that is derived from a record's log: its state, what is shown of it, its
+/// head.
+pub(crate) fn put_derived(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    record: &Record,
+) -> Result<(), NodeError> {
+    for row in snapshot.rows(Table::Index, &Span::prefix(&shown_prefix(record.id())))? {
+        batch.remove(Table::Index, &row?.key)?;
+    }
+    put_shown(batch, record, 0)?;
+    batch.state(record.id(), record.save_state())?;
+    put_head(batch, record, Tail::default())
+}
+
 /// Writes what is shown of these entries.
 pub(crate) fn put_shown_of(
     batch: &mut Batch,

@@ -134,7 +134,7 @@ impl Node {
         let held = lock(&self.exchange.statements).find(&digest);
         if let Some(held) = held {
             // Its author may have been revoked meanwhile.
-            authors.author(held.author())?;
+            authors.author_at(held.author(), held.time_ms())?;
             return Ok(held);
         }
         let read = Arc::new(Statement::read(bytes, authors)?);
@@ -151,7 +151,8 @@ impl Node {
         authors: &Authors,
     ) -> Result<Option<Arc<Statement>>, NodeError> {
         if let Some(held) = lock(&self.exchange.statements).find(digest) {
-            authors.author(held.author()).map_err(SignedError::from)?;
+            let at = held.time_ms();
+            authors.author_at(held.author(), at).map_err(SignedError::from)?;
             return Ok(Some(held));
         }
         let bytes = rows::checkpoint(&self.store.snapshot()?, digest)?;

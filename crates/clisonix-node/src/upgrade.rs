@@ -6,7 +6,7 @@ use clisonix_store::{Batch, Snapshot, Store, Table};
 use crate::error::NodeError;
 use crate::records::{load, replay};
 use crate::signing::stored_standing;
-use crate::stored::{self, Tail};
+use crate::stored;
 use crate::version;
 
 /// In `meta`: the layout of the node's rows, one byte.
@@ -33,9 +33,7 @@ pub(crate) fn upgrade(store: &Store) -> Result<(), NodeError> {
             put_version(&mut batch, &snapshot, &load(store, &id)?)?;
         } else {
             let record = replay(&snapshot, &id)?;
-            stored::put_shown(&mut batch, &record, 0)?;
-            batch.state(&id, record.save_state())?;
-            stored::put_head(&mut batch, &record, Tail::default())?;
+            stored::put_derived(&mut batch, &snapshot, &record)?;
             put_version(&mut batch, &snapshot, &record)?;
         }
         if batch.size_bytes() >= PIECE_BYTES {

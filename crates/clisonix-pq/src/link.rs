@@ -12,6 +12,7 @@
 //! from aws-lc. Normative: `docs/formats/link.md`.
 
 mod error;
+mod invitation;
 mod keys;
 mod opening;
 mod peers;
@@ -28,6 +29,10 @@ use crate::identity::PublicIdentity;
 use self::proof::Session;
 
 pub use self::error::LinkError;
+pub use self::invitation::{
+    About, Admission, Invitation, MAX_INVITATION_BYTES, MAX_ORGANIZATION_BYTES, MAX_PLACE_BYTES,
+    MAX_PLACES, MAX_TERMS, Membership,
+};
 pub use self::keys::{LinkKey, LinkKeys};
 pub use self::opening::{MAX_OPENING_BYTES, MAX_OPENING_MS, Opening};
 pub use self::peers::{MAX_PEERS, Peer, Peers};

@@ -31,6 +31,8 @@ use std::io;
 
 pub use self::about::{About, MAX_NAME_BYTES};
 pub use self::lines::LineFault;
+#[cfg(feature = "link")]
+pub(crate) use self::lines::words;
 pub use self::manifest::{
     MAX_MANIFEST_BYTES, MAX_RECIPIENTS, MAX_WORDS_BYTES, Manifest, NotAShareId, SaltedRecipient,
     ShareId, Terms,

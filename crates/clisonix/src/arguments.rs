@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    backup, completions, conflicts, demo, erase, erasure, history, import, keys, open, quarantine,
-    resolve, restore, seal, share, shares, show, store, verify,
+    backup, completions, conflicts, demo, erase, erasure, history, import, keys, open, peers,
+    quarantine, resolve, restore, seal, serve, share, shares, show, store, tide, verify,
 };
 use crate::exit::TABLE;
 use crate::store_keys::StoreKeys;
@@ -84,6 +84,12 @@ pub(crate) enum Command {
     Erase(erase::Erase),
     /// Carry out another site's order to erase, or check a receipt
     Erasure(erasure::Erasure),
+    /// Exchange records with the peers, and run other commands on this data directory, until stopped
+    Serve(serve::Serve),
+    /// Invite, admit, list and cut off the nodes that records are exchanged with
+    Peers(peers::Peers),
+    /// How the exchange with the peers stands
+    Tide(tide::Tide),
     /// Make, show, follow up and revoke the keys that sign and open
     Keys(keys::Keys),
     /// Seal a file or records for named recipients and a purpose, signed
@@ -96,4 +102,24 @@ pub(crate) enum Command {
     Shares(shares::Shares),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+}
+
+impl Command {
+    /// Whether the command needs nothing but the store and files: then a process that serves the
+    /// data directory runs it.
+    pub(crate) fn is_for_service(&self) -> bool {
+        match self {
+            Self::Import(_)
+            | Self::Show(_)
+            | Self::Conflicts(_)
+            | Self::History(_)
+            | Self::Resolve(_)
+            | Self::Quarantine(_)
+            | Self::Backup(_)
+            | Self::Tide(_) => true,
+            Self::Erase(erase) => !erase.needs_keys(),
+            Self::Verify(verify) => verify.is_of_store(),
+            _ => false,
+        }
+    }
 }

@@ -3,26 +3,65 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use clisonix_node::{By, Node, NodeError, Outside, StoreForm, VaultFault};
 use clisonix_pq::at_rest::VaultError;
 
 use crate::arguments::Everywhere;
+use crate::control::Request;
 use crate::exit::Fault;
 use crate::outside::System;
 use crate::progress::tell;
 use crate::results::Results;
+use crate::service::Service;
 use crate::store_keys::StoreKeys;
 
 /// The options for every command, with their defaults filled in when asked for.
 pub(crate) struct Context {
     everywhere: Everywhere,
+    /// Set while the command runs in the process that serves the data directory.
+    held: Option<Held>,
+}
+
+/// What a serving process has open, and where who asked stands.
+pub(crate) struct Held {
+    pub(crate) service: Arc<Service>,
+    pub(crate) folder: PathBuf,
 }
 
 impl Context {
     pub(crate) fn new(everywhere: Everywhere) -> Self {
-        Self { everywhere }
+        Self { everywhere, held: None }
+    }
+
+    /// For a command that somebody else asked the serving process to run.
+    pub(crate) fn of_service(everywhere: Everywhere, held: Held) -> Self {
+        Self { everywhere, held: Some(held) }
+    }
+
+    /// The serving process's inside, if the command runs there.
+    pub(crate) fn service(&self) -> Option<&Arc<Service>> {
+        self.held.as_ref().map(|held| &held.service)
+    }
+
+    /// A path as who asked meant it.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        match &self.held {
+            Some(held) => held.folder.join(path),
+            None => path.to_owned(),
+        }
+    }
+
+    /// A request to a serving process, with these arguments.
+    pub(crate) fn request(&self, arguments: Vec<String>) -> Result<Request> {
+        Ok(Request {
+            arguments,
+            folder: env::current_dir()?,
+            author: self.author().ok(),
+            purpose: self.everywhere.purpose.clone(),
+        })
     }
 
     /// Whether results are JSON.
@@ -38,7 +77,9 @@ impl Context {
     /// Who asks: the option, the environment, else the user of the operating system.
     pub(crate) fn author(&self) -> Result<String> {
         let given = self.everywhere.author.clone();
-        let users = ["USER", "LOGNAME"].into_iter().filter_map(|name| env::var(name).ok());
+        // Who asked a serving process is not who started it.
+        let names = if self.held.is_some() { &[][..] } else { &["USER", "LOGNAME"] };
+        let users = names.iter().filter_map(|name| env::var(name).ok());
         let mut names = given.into_iter().chain(users).map(|name| name.trim().to_owned());
         let author = names.find(|name| !name.is_empty());
         author.ok_or_else(|| {
@@ -78,16 +119,19 @@ impl Context {
     }
 
     /// Opens the node for taking in; a new data directory is made, and encrypted.
-    pub(crate) fn open(&self) -> Result<Node> {
+    pub(crate) fn open(&self) -> Result<Arc<Node>> {
         self.open_in(&self.directory()?)
     }
 
-    fn open_in(&self, directory: &Path) -> Result<Node> {
-        open_node(directory, self.store_keys(), || Box::new(System))
+    fn open_in(&self, directory: &Path) -> Result<Arc<Node>> {
+        if let Some(held) = &self.held {
+            return Ok(Arc::clone(held.service.node()));
+        }
+        Ok(Arc::new(open_node(directory, self.store_keys(), || Box::new(System))?))
     }
 
     /// Opens a node that is there: reading must not make a data directory.
-    pub(crate) fn open_present(&self) -> Result<Node> {
+    pub(crate) fn open_present(&self) -> Result<Arc<Node>> {
         let directory = self.directory()?;
         if is_empty(&directory) {
             let message = format!("there is no data in {}", directory.display());

@@ -1,6 +1,6 @@
 //! How the program ends: exit codes, and errors in one sentence.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clisonix_node::{
@@ -12,6 +12,7 @@ use clisonix_pq::at_rest::VaultError;
 use clisonix_pq::share::ShareError;
 use clisonix_pq::share::ledger::LedgerError;
 
+use crate::outlet;
 use crate::plain::Plain;
 
 /// The exit codes, as `--help` shows them.
@@ -41,6 +42,23 @@ pub(crate) enum Exit {
     Refused = 7,
 }
 
+impl Exit {
+    /// The exit of a code of [`TABLE`].
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        let all = [
+            Self::Done,
+            Self::Failed,
+            Self::Usage,
+            Self::Rejected,
+            Self::NotFound,
+            Self::Unusable,
+            Self::Damaged,
+            Self::Refused,
+        ];
+        all.into_iter().find(|exit| *exit as u8 == code)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -64,6 +82,10 @@ impl Fault {
         Self { exit: Exit::Unusable, message: message.into() }
     }
 
+    pub(crate) fn damaged(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Damaged, message: message.into() }
+    }
+
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self { exit: Exit::NotFound, message: message.into() }
     }
@@ -75,7 +97,7 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
         return Exit::Done;
     }
     // Nothing can be done where stderr is gone as well.
-    let _ = writeln!(io::stderr(), "clisonix: {}", Plain(&format!("{error:#}")));
+    let _ = writeln!(outlet::err(), "clisonix: {}", Plain(&format!("{error:#}")));
     code(error)
 }
 

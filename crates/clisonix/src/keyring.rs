@@ -134,6 +134,11 @@ impl Keyring {
 }
 
 impl Entry {
+    /// The folder of the keys of this name.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The newest generation that is not revoked.
     pub(crate) fn current(&self) -> Result<&Generation> {
         let newest = self.generations.last().filter(|newest| newest.revocation.is_none());
@@ -171,9 +176,20 @@ impl Entry {
 
     /// Writes the secret file, a prepared revocation and the public file of new keys, in this order.
     pub(crate) fn store(&self, number: u32, keys: &Keys, pass_phrase: &[u8]) -> Result<PublicKeys> {
+        self.store_at(Cost::STANDARD, number, keys, pass_phrase)
+    }
+
+    /// As [`Self::store`], with another cost of the pass-phrase.
+    pub(crate) fn store_at(
+        &self,
+        cost: Cost,
+        number: u32,
+        keys: &Keys,
+        pass_phrase: &[u8],
+    ) -> Result<PublicKeys> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let random = &mut outside::random;
-        let secret = key_file::wrap(keys, pass_phrase, Cost::STANDARD, random)?;
+        let secret = key_file::wrap(keys, pass_phrase, cost, random)?;
         self.write(number, Part::Secret, &secret)?;
         // Whoever has the statement can make others refuse these keys; whoever lost the keys, too.
         let prepared =

@@ -1,16 +1,21 @@
 //! The command line: one data directory, one command, results on stdout, the rest on stderr.
 
 mod arguments;
+mod bundle;
 mod command;
 mod context;
+mod control;
 mod exit;
 mod files;
 mod headline;
 mod keyring;
+mod metrics;
 mod new_file;
 mod outgoing;
+mod outlet;
 mod outside;
 mod pass_phrase;
+mod peers;
 mod pipeline;
 mod plain;
 mod progress;
@@ -20,10 +25,14 @@ mod release;
 mod replica;
 mod results;
 mod scratch;
+mod service;
 mod sharing;
+mod site_keys;
+mod sites;
 mod spool;
 mod store_keys;
 mod tally;
+mod terms;
 mod vault_copies;
 
 use std::process::ExitCode;

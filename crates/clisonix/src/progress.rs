@@ -1,11 +1,12 @@
 //! How far an import is: a bar on a terminal, now and then a line elsewhere, and issues as they come.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use clisonix_fhir::issue::Issue;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::outlet;
 use crate::plain::Plain;
 use crate::tally::Tally;
 
@@ -40,7 +41,8 @@ pub(crate) struct Progress {
 impl Progress {
     /// For this many files, together this many bytes.
     pub(crate) fn new(files: usize, bytes: u64) -> Self {
-        let bar = io::stderr().is_terminal().then(|| bar(bytes));
+        let is_seen = !outlet::is_for_another() && io::stderr().is_terminal();
+        let bar = is_seen.then(|| bar(bytes));
         Self { bar, files, bytes, last: Instant::now() }
     }
 
@@ -86,7 +88,7 @@ impl Watch for Progress {
 /// Prints a line on stderr.
 pub(crate) fn tell(line: &str) {
     // Without stderr there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{}", Plain(line));
+    let _ = writeln!(outlet::err(), "{}", Plain(line));
 }
 
 fn bar(bytes: u64) -> ProgressBar {

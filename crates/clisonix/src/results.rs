@@ -1,19 +1,21 @@
 //! Results on stdout, for people or as JSON.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Write};
 
 use clisonix_fhir::json::Value;
 
-/// The one writer of stdout. Errors reach the caller, a reader that went away among them.
+use crate::outlet;
+
+/// The one writer of results. Errors reach the caller, a reader that went away among them.
 pub(crate) struct Results {
     json: bool,
-    out: BufWriter<Stdout>,
+    out: BufWriter<Box<dyn Write>>,
 }
 
 impl Results {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, out: BufWriter::new(io::stdout()) }
+        Self { json, out: BufWriter::new(outlet::out()) }
     }
 
     /// Prints a line.

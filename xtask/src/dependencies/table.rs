@@ -44,6 +44,12 @@ pub(super) const HOUSE: &[Row] = &[
         ],
         tests: &[],
     },
+    // The one crate with sockets.
+    Row {
+        name: "clisonix-server",
+        uses: &["clisonix-node", "clisonix-pq", "clisonix-tide"],
+        tests: &[],
+    },
     Row {
         name: "clisonix",
         uses: &[
@@ -52,6 +58,9 @@ pub(super) const HOUSE: &[Row] = &[
             "clisonix-node",
             "clisonix-pq",
             "clisonix-research",
+            "clisonix-server",
+            // Bundles are runs of its replica.
+            "clisonix-tide",
         ],
         tests: &[],
     },
@@ -130,9 +139,15 @@ pub(super) const BOUND: &[Bound] = &[
     },
     Bound {
         crates: &["getrandom", "rand"],
-        allowed: &["clisonix", "clisonix-node", "clisonix-python"],
+        allowed: &["clisonix", "clisonix-node", "clisonix-python", "clisonix-server"],
         indirect: false,
-        why: "the random source is handed in from outside",
+        why: "the random source is handed in from outside; libraries use one in their tests",
+    },
+    Bound {
+        crates: &["signal-hook"],
+        allowed: &["clisonix"],
+        indirect: false,
+        why: "a process is asked to end by signals, a library is not",
     },
     Bound {
         crates: &["jiff"],

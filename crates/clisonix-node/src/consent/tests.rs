@@ -106,7 +106,7 @@ fn without_a_rule_and_without_a_consent_nothing_goes_out() {
     }
     assert_eq!(decide_texts(&[PATIENT], &with(Basis::All)), Decision::Rule);
     assert_eq!(decide_texts(&[PATIENT], &with(Basis::Own)), Decision::Own);
-    assert_eq!(decide_texts(&[], &with(Basis::All)), Decision::Nothing);
+    assert_eq!(decide_texts(&[], &with(Basis::All)), Decision::Rule);
     // A rule of nothing is not opened by a consent.
     let texts = [PATIENT, &consent("OPTIN", "")];
     assert_eq!(decide_texts(&texts, &with(Basis::Nothing)), Decision::Nothing);

@@ -55,6 +55,10 @@ fn each_damaged_record_is_named() {
     let faults = [*first, *second, *third, *fourth];
     let shown = RecordFault::Shown;
     assert_eq!(faults, [RecordFault::Log, RecordFault::State, shown, shown]);
+    // What is derived was made anew; what is lost stays named.
+    assert_eq!(found.repaired, 3);
+    let again = node.scrub(BY).unwrap();
+    assert_eq!(again.named, [(records[0].clone(), RecordFault::Log)]);
     // The node goes on with what is whole.
     let text = node.record_text(&records[4], BY).unwrap().bundle;
     let value = clisonix_fhir::json::parse(text.as_bytes()).unwrap();

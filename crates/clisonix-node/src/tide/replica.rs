@@ -8,7 +8,9 @@ use clisonix_ingest::RecordKey;
 use clisonix_pq::Fingerprint;
 use clisonix_pq::checkpoint::{Authors, ChainError, Statement, StatementError};
 use clisonix_store::Placement;
-use clisonix_tide::{NodeId, Outcome, Pushed, Reception, Refusal, Replica, Run, Version};
+use clisonix_tide::{NodeId, NoticeId, Outcome, Pushed, Reception, Refusal, Replica, Run, Version};
+
+use sha2::{Digest, Sha256};
 
 use super::outgoing::{Push, Sent};
 use super::run::{Run as Incoming, Told};
@@ -152,6 +154,34 @@ impl Replica for NodeReplica {
         }
         receptions
     }
+
+    fn notices(&self, each: &mut dyn FnMut(NoticeId)) {
+        // What cannot be read now is told the next time.
+        for proof in self.node.equivocations().unwrap_or_default() {
+            each(notice_id(&proof));
+        }
+    }
+
+    fn notice(&self, id: &NoticeId) -> Option<Vec<u8>> {
+        self.node.equivocations().ok()?.into_iter().find(|proof| notice_id(proof) == *id)
+    }
+
+    fn receive_notice(&mut self, id: &NoticeId, bytes: &[u8], _from: &NodeId) -> Outcome {
+        if notice_id(bytes) != *id {
+            return Outcome::Refused(Refusal::Unreadable);
+        }
+        match self.node.note_equivocation(bytes, &self.node.authors()) {
+            Ok(()) => Outcome::Taken,
+            Err(NodeError::Signed(_)) => Outcome::Refused(Refusal::Author),
+            Err(NodeError::Equivocation(_)) => Outcome::Refused(Refusal::Signature),
+            Err(_) => Outcome::Later,
+        }
+    }
+}
+
+/// The id of a notice: the SHA-256 of its bytes.
+fn notice_id(bytes: &[u8]) -> NoticeId {
+    NoticeId(Sha256::digest(bytes).into())
 }
 
 /// Tries a run again that was put aside.

@@ -115,3 +115,48 @@ fn edits_of_many_writers_reach_another_node_in_groups() {
         println!("{rate} edits/s; to the other node p50 {:.1} ms, p99 {:.1} ms", at(50), at(99));
     }
 }
+
+/// Everything of one node to another that has nothing, as sessions do it: many records in one answer.
+#[test]
+fn a_first_exchange_of_many_records_goes_in_groups() {
+    let is_measured = std::env::var_os("CLISONIX_MEASURE").is_some();
+    let count = if is_measured { 10_000 } else { 200 };
+    let home = tempfile::tempdir().unwrap();
+    let (one, mut two) = (Site::new(home.path(), 1), Site::new(home.path(), 2));
+    let patients: Vec<String> = (0..count).map(crate::tide::patient).collect();
+    for (number, part) in patients.chunks(1_000).enumerate() {
+        let text = format!(
+            r#"{{"resourceType":"Bundle","type":"collection","timestamp":"2024-01-01T00:00:00Z","entry":[{}]}}"#,
+            part.join(",")
+        );
+        take(&one.node, &format!("{number}.json"), &text);
+    }
+    while one.node.is_checkpoint_due() {
+        one.node.checkpoint().unwrap();
+    }
+    let (start, mut bytes) = (Instant::now(), 0);
+    let records: Vec<String> = one.versions().into_keys().collect();
+    for part in records.chunks(256) {
+        let answer = |record: &String| {
+            let have = two.replica.have(record);
+            one.replica.beyond(record, &have, 1 << 20).expect("reads").bytes
+        };
+        let runs: Vec<Vec<u8>> = part.iter().map(answer).collect();
+        bytes += runs.iter().map(Vec::len).sum::<usize>();
+        let runs: Vec<(&str, &[u8])> =
+            part.iter().zip(&runs).map(|(record, run)| (&**record, &**run)).collect();
+        for taken in two.replica.receive(&runs, &NodeId::default()) {
+            assert_eq!(taken.outcome, Outcome::Taken);
+        }
+    }
+    assert_eq!(one.versions(), two.versions());
+    if is_measured {
+        let ms = start.elapsed().as_millis().max(1);
+        println!(
+            "{} records/s, {} kB/s, {} B each",
+            count as u128 * 1_000 / ms,
+            bytes as u128 / ms,
+            bytes / count
+        );
+    }
+}

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clisonix_crdt::{ActorId, ActorSecret, Base, Origin, Record};
 use clisonix_node::{
-    By, Node, NodeError, OVERDUE_MS, Outside, ReadVersion, SignedChanges, SignedError,
+    By, Node, NodeError, NodeReplica, OVERDUE_MS, Outside, ReadVersion, SignedChanges, SignedError,
 };
 use clisonix_pq::checkpoint::{
     Author, Authors, ChainError, Equivocation, KnownAuthor, Running, Span, StatementError, chain_id,
 };
 use clisonix_pq::{Identity, Profile, Reason, Revocation};
+use clisonix_tide::{NodeId, NoticeId, Outcome, Refusal, Replica as _};
+use sha2::{Digest, Sha256};
 
 use crate::{BUNDLE, BY, Counting, take};
 
@@ -446,6 +448,17 @@ fn two_histories_of_one_author_are_proved_and_refused() {
     let more = honest.send(&[(1, 2), (3, 3)]);
     let error = signed_error(site.node.receive_signed("forged", &more, &authors, by));
     assert_eq!(error, SignedError::Equivocator(actor));
+    // It goes from node to node as a notice.
+    let Site { node, _directory, .. } = Site::new(4);
+    node.set_authors(authors.clone());
+    let mut replica = NodeReplica::new(Arc::new(node), honest.author.fingerprint());
+    let id = NoticeId(Sha256::digest(&proof).into());
+    let wrong = replica.receive_notice(&NoticeId([0; 32]), &proof, &NodeId::default());
+    assert_eq!(wrong, Outcome::Refused(Refusal::Unreadable));
+    assert_eq!(replica.receive_notice(&id, &proof, &NodeId::default()), Outcome::Taken);
+    let mut told = Vec::new();
+    replica.notices(&mut |id| told.push(id));
+    assert_eq!((told, replica.notice(&id)), (vec![id], Some(proof.clone())));
     let elsewhere = Site::new(2);
     elsewhere.node.note_equivocation(&proof, &authors).expect("a proof");
     let error = signed_error(elsewhere.node.receive_signed("forged", &more, &authors, by));

@@ -53,7 +53,7 @@ impl Site {
         Self { replica: NodeReplica::new(Arc::clone(&node), name), node, name }
     }
 
-    fn versions(&self) -> BTreeMap<String, Version> {
+    pub(crate) fn versions(&self) -> BTreeMap<String, Version> {
         let mut versions = BTreeMap::new();
         self.replica.versions(&mut |record, version| {
             versions.insert(record.to_owned(), version);
@@ -290,7 +290,7 @@ fn many_records_share_their_checkpoints() {
     assert_eq!(three.replica.version(&records[1]), one.replica.version(&records[1]));
 }
 
-fn patient(number: usize) -> String {
+pub(crate) fn patient(number: usize) -> String {
     format!(
         r#"{{"resource":{{"resourceType":"Patient","identifier":[{{"type":{{"coding":[{{"code":"MR"}}]}},
         "system":"urn:oid:1.2.3","value":"N-{number}"}}],"gender":"male","name":[{{"family":"Ray"}}]}}}}"#
@@ -488,4 +488,34 @@ fn an_erasure_reaches_every_node_and_what_it_took_does_not_come_back() {
         assert!(!text.contains("1971-02-03"));
         site.node.verify().unwrap();
     }
+}
+
+#[test]
+fn after_a_key_was_given_up_its_changes_wait_in_the_quarantine() {
+    let home = tempfile::tempdir().unwrap();
+    let (one, mut two, record) = pair(home.path());
+    one.node.checkpoint().unwrap();
+    let before = one.replica.beyond(&record, &[], usize::MAX).unwrap().bytes;
+    let now = one.node.standings(&record).unwrap().len() as u64;
+    assert_eq!(now, 1);
+    // The clocks of these tests start at one time and go on by a second whenever they are asked.
+    let mut known = authors(&[1, 2]);
+    known.revoke_after(one.name, 1_700_000_000_000 + 3_600_000);
+    two.node.set_authors(known);
+    assert_eq!(two.take_in(&one, &record, &before), Outcome::Taken);
+    for _ in 0..4_000 {
+        one.node.is_checkpoint_due();
+    }
+    one.write(&record, "active", true);
+    let have = two.replica.have(&record);
+    let after = one.replica.beyond(&record, &have, usize::MAX).unwrap().bytes;
+    assert_eq!(two.take_in(&one, &record, &after), Outcome::Refused(Refusal::Author));
+    assert_eq!(two.node.quarantine().unwrap().len(), 1);
+    // Others still get what was signed before.
+    let mut three = Site::new(home.path(), 3);
+    let mut known = authors(&[1, 2, 3]);
+    known.revoke_after(one.name, 1_700_000_000_000 + 3_600_000);
+    three.node.set_authors(known);
+    fetch(&two, &mut three, usize::MAX);
+    assert_eq!(two.replica.version(&record), three.replica.version(&record));
 }

@@ -1,6 +1,6 @@
 //! Who signs changes, and whose signatures are known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -203,7 +203,8 @@ impl fmt::Debug for KnownAuthor {
 #[derive(Clone, Debug, Default)]
 pub struct Authors {
     listed: BTreeMap<Fingerprint, KnownAuthor>,
-    revoked: BTreeSet<Fingerprint>,
+    /// Those who are believed no more: what they signed up to a time is, if there is one.
+    revoked: BTreeMap<Fingerprint, Option<u64>>,
 }
 
 impl Authors {
@@ -227,7 +228,15 @@ impl Authors {
 
     /// Refuses what an identity signs from now on, whatever date it gives.
     pub fn revoke(&mut self, revocation: &Revocation) {
-        self.revoked.insert(revocation.key());
+        self.revoked.insert(revocation.key(), None);
+    }
+
+    /// Believes only what an identity says that it signed up to a time, in milliseconds since
+    /// 1970-01-01T00:00:00Z: its key was given up then, and nobody else had it. What it signed before
+    /// still comes from others. An identity that was revoked stays so.
+    pub fn revoke_after(&mut self, name: Fingerprint, until_ms: u64) {
+        let held = self.revoked.entry(name).or_insert(Some(until_ms));
+        *held = held.map(|held| held.min(until_ms));
     }
 
     /// An author that is known, revoked or not: for what was signed before.
@@ -235,9 +244,13 @@ impl Authors {
         self.listed.get(&name)
     }
 
-    /// An author that is known and not revoked.
-    pub fn author(&self, name: Fingerprint) -> Result<&KnownAuthor, StatementError> {
-        if self.revoked.contains(&name) {
+    /// An author that is known and not revoked, for something that it says it signed at a time.
+    pub fn author_at(
+        &self,
+        name: Fingerprint,
+        time_ms: u64,
+    ) -> Result<&KnownAuthor, StatementError> {
+        if self.revoked.get(&name).is_some_and(|until| until.is_none_or(|until| time_ms > until)) {
             return Err(StatementError::Revoked);
         }
         self.listed.get(&name).ok_or(StatementError::UnknownAuthor)

@@ -109,6 +109,8 @@ pub struct Statement {
     author: Fingerprint,
     time_ms: u64,
     spans: Vec<Span>,
+    /// The chain of each span: whoever holds a statement against many records asks often.
+    chains: Vec<ChainId>,
     bytes: Vec<u8>,
 }
 
@@ -138,7 +140,7 @@ impl Statement {
         }
         let signature = sign(&bytes);
         bytes.extend(signature);
-        Ok(Self { standing, author, time_ms, spans: spans.to_vec(), bytes })
+        Ok(Self::of(standing, author, time_ms, spans.to_vec(), bytes))
     }
 
     /// Reads a statement and verifies it. Nothing of an unverified one is given out.
@@ -146,8 +148,8 @@ impl Statement {
     /// # Errors
     /// [`StatementError`].
     pub fn read(bytes: &[u8], authors: &Authors) -> Result<Self, StatementError> {
-        let author = Self::author_of(bytes)?;
-        Self::read_of(bytes, authors.author(author)?)
+        let head = Head::read(bytes)?.0;
+        Self::read_of(bytes, authors.author_at(head.author, head.time_ms)?)
     }
 
     /// Whom a statement claims to be signed by; nothing is verified.
@@ -181,7 +183,18 @@ impl Statement {
         let (text, signature) = bytes.split_at(bytes.len() - rest.len());
         author.verify(head.standing, text, signature)?;
         let (standing, author, time_ms) = (head.standing, head.author, head.time_ms);
-        Ok(Self { standing, author, time_ms, spans, bytes: bytes.to_vec() })
+        Ok(Self::of(standing, author, time_ms, spans, bytes.to_vec()))
+    }
+
+    fn of(
+        standing: Standing,
+        author: Fingerprint,
+        time_ms: u64,
+        spans: Vec<Span>,
+        bytes: Vec<u8>,
+    ) -> Self {
+        let chains = spans.iter().map(|span| standing.chain(author, &span.nonce)).collect();
+        Self { standing, author, time_ms, spans, chains, bytes }
     }
 
     /// How much it makes of its changes.
@@ -201,7 +214,7 @@ impl Statement {
 
     /// What it is about, with the id of each span's chain.
     pub fn spans(&self) -> impl ExactSizeIterator<Item = (ChainId, &Span)> {
-        self.spans.iter().map(|span| (self.standing.chain(self.author, &span.nonce), span))
+        self.chains.iter().copied().zip(&self.spans)
     }
 
     /// The statement for formats.

@@ -104,6 +104,24 @@ fn a_chain_without_an_author_can_be_taken_over_and_proves_nothing_about_anybody(
 }
 
 #[test]
+fn what_was_signed_before_a_key_was_given_up_is_believed() {
+    let author = author(Profile::Hybrid, 1);
+    let work = Work::new(&author, 5);
+    let at = |time_ms| author.checkpoint(&[work.span(1, 5)], time_ms, &mut seeded(3)).unwrap();
+    let (before, after) = (at(1_000), at(1_001));
+    let mut authors = known(&[&author]);
+    authors.revoke_after(author.fingerprint(), 2_000);
+    authors.revoke_after(author.fingerprint(), 1_000);
+    assert_eq!(Statement::read(before.to_bytes(), &authors), Ok(before.clone()));
+    let revoked = Err(StatementError::Revoked);
+    assert_eq!(Statement::read(after.to_bytes(), &authors), revoked);
+    let identity = Identity::generate(Profile::Hybrid, &mut seeded(1)).unwrap();
+    authors.revoke(&Revocation::sign(&identity, Reason::Compromised, 0, &mut seeded(2)));
+    authors.revoke_after(author.fingerprint(), 5_000);
+    assert_eq!(Statement::read(before.to_bytes(), &authors), revoked);
+}
+
+#[test]
 fn a_checkpoint_of_64_changes_costs_at_most_60_bytes_each() {
     let author = author(Profile::Hybrid, 1);
     let span = Work::new(&author, 64).span(1, CHECKPOINT_CHANGES);
@@ -154,7 +172,7 @@ fn each_refusal_has_its_own_error() {
     assert_eq!(read(&|_| {}, &all), None);
     assert_eq!(read(&|bytes| bytes[0] = b'X', &all), Some(StatementError::Kind));
     assert_eq!(read(&|bytes| bytes[3] = 2, &all), Some(StatementError::Newer(2)));
-    assert_eq!(read(&|bytes| bytes[4] = 3, &all), Some(StatementError::Kind));
+    assert_eq!(read(&|bytes| bytes[4] = 4, &all), Some(StatementError::Kind));
     assert_eq!(read(&|bytes| bytes[6] = 9, &all), Some(StatementError::Profile));
     assert_eq!(read(&|bytes| bytes[6] = 2, &all), Some(StatementError::Profile));
     assert_eq!(read(&|bytes| bytes[7] ^= 1, &all), Some(StatementError::UnknownAuthor));

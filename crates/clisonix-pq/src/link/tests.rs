@@ -1,6 +1,7 @@
 //! Links: that they open, and every way in which they must not.
 
 mod ends;
+mod invitations;
 mod proofs;
 mod refusals;
 mod transfer;

@@ -85,7 +85,7 @@ pub(super) fn number(text: &str) -> Option<u64> {
 
 /// Words of at most `limit` bytes on one line, without control characters, not empty and without
 /// space at either end.
-pub(super) fn words(text: &str, limit: usize) -> Option<String> {
+pub(crate) fn words(text: &str, limit: usize) -> Option<String> {
     let fits = !text.is_empty() && text.len() <= limit && text.trim() == text;
     // Beside control characters, what turns the direction of writing or breaks lines could make a
     // person read something else than what was signed.

@@ -23,7 +23,7 @@ impl Backup {
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let author = context.author()?;
         let node = context.open_present()?;
-        let report = node.backup(&self.file, context.by(&author))?;
+        let report = node.backup(&context.path(&self.file), context.by(&author))?;
         let mut results = context.results();
         print(&report, &mut results)?;
         results.finish()?;

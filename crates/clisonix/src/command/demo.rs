@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::progress::tell;
 use crate::replica::Replica;
 use crate::scratch::Scratch;
+use crate::sites;
 
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
@@ -30,12 +31,20 @@ pub(crate) struct Demo {
     /// directory, empty or new
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Show sites that are often apart instead: three processes with stores of their own, one of
+    /// which is cut off while all edit; then one consent is withdrawn and one patient erased
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=3),
+          conflicts_with_all = ["patients", "seed"])]
+    sites: Option<u8>,
 }
 
 impl Demo {
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let scratch = Scratch::new(self.keep.as_deref())?;
         let begun = Instant::now();
+        if self.sites.is_some() {
+            return sites(&scratch, begun, context);
+        }
         let files = scratch.path().join("files");
         let keys = scratch.path().join("store-keys");
         let mut a = Replica::new(&scratch.path().join("site-a"), &keys)?;
@@ -52,6 +61,15 @@ impl Demo {
         results.finish()?;
         Ok(if report.passed() { Exit::Done } else { Exit::Failed })
     }
+}
+
+fn sites(scratch: &Scratch, begun: Instant, context: &Context) -> Result<Exit> {
+    let mut step = |step: &str| tell(&format!("[{:5.1} s] {step}", begun.elapsed().as_secs_f64()));
+    let report = sites::run(scratch.path(), &mut step)?;
+    let mut results = context.results();
+    results.either(|| report.to_json(), |results| results.line(&report))?;
+    results.finish()?;
+    Ok(if report.passed() { Exit::Done } else { Exit::Failed })
 }
 
 fn is_valid(resource: &Value) -> bool {

@@ -49,6 +49,11 @@ pub(crate) struct Erase {
 }
 
 impl Erase {
+    /// Whether own keys sign an order.
+    pub(crate) fn needs_keys(&self) -> bool {
+        self.order.is_some()
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let author = context.author()?;
         let by = context.by(&author);

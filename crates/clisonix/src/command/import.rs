@@ -33,7 +33,8 @@ impl Import {
         let author = context.author()?;
         let by = context.by(&author);
         // Before anything is made: a path that is not there must not leave a data directory.
-        let files = files::find(&self.paths)?;
+        let paths: Vec<_> = self.paths.iter().map(|path| context.path(path)).collect();
+        let files = files::find(&paths)?;
         let node = context.open()?;
 
         let mut tally = Tally::new();

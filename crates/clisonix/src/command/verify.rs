@@ -22,6 +22,11 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
+    /// Whether it is the store that is verified.
+    pub(crate) fn is_of_store(&self) -> bool {
+        self.file.is_none()
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         match &self.file {
             Some(file) => self.share(file, context),

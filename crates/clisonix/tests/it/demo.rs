@@ -33,3 +33,21 @@ fn kept_files_can_be_imported_again() {
     );
     assert_eq!(site.run(arguments).code, Some(2), "a directory that is in use is refused");
 }
+
+#[test]
+fn sites_that_are_cut_off_meet_again_and_forget_what_is_withdrawn_and_erased() {
+    let site = Site::new();
+    let report = site.object(0, ["demo", "--sites", "3"]);
+    let figure = |name| number(&report, name);
+    let is = |name| report.get(name).and_then(Value::as_bool) == Some(true);
+    assert!(is("sites_equal") && is("receipts_valid") && figure("receipts") > 0);
+    assert!(figure("edits_submitted") > 0);
+    for name in ["edits_lost", "withdrawn_values_found", "erased_values_found"] {
+        assert_eq!(figure(name), 0, "{name}");
+    }
+    // The searches find what is there.
+    for name in ["edits_found_in_traffic", "withdrawn_shown_before", "erased_shown_before"] {
+        assert!(figure(name) > 0, "{name}");
+    }
+    assert!(!site.path("data").exists());
+}

@@ -1,7 +1,7 @@
 //! The program from outside: what it prints, how it ends, and what is left after a crash.
 
 // A test that cannot go on panics; that is how it fails.
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod at_rest;
 mod crash;
@@ -10,8 +10,10 @@ mod editing;
 mod faults;
 mod import;
 mod keys;
+mod network;
 mod parties;
 mod reading;
 mod research;
 mod shares;
 mod site;
+mod tide;
