@@ -29,8 +29,8 @@ pub use catalogue::Catalogue;
 pub use clock::{Clock, MAX_DRIFT_MS, Seen};
 pub use entry::{Entry, SetHash, SketchKey};
 pub use message::{
-    MAX_HAVE_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_RECORDS,
-    MAX_MESSAGE_SYMBOLS, MAX_SIGNATURE_BYTES, TIDE_VERSION,
+    MAX_HAVE_BYTES, MAX_MESSAGE_BATCHES, MAX_MESSAGE_BYTES, MAX_MESSAGE_ENTRIES,
+    MAX_MESSAGE_RECORDS, MAX_MESSAGE_SYMBOLS, MAX_SIGNATURE_BYTES, TIDE_VERSION,
 };
 pub use receipt::{Cursor, Receipt};
 pub use replica::{

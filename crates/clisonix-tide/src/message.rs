@@ -19,6 +19,8 @@ pub const MAX_MESSAGE_SYMBOLS: usize = 1 << 14;
 pub const MAX_MESSAGE_ENTRIES: usize = 1 << 14;
 /// Most records that one message asks for or has changes of.
 pub const MAX_MESSAGE_RECORDS: usize = 256;
+/// Most records of one push: of the shortest runs as many as [`FEED_BYTES`](crate::FEED_BYTES) hold.
+pub const MAX_MESSAGE_BATCHES: usize = 1 << 14;
 /// Most bytes that say what a node has of one record.
 pub const MAX_HAVE_BYTES: usize = 1 << 20;
 /// Longest signature, in bytes.

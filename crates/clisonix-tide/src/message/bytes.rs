@@ -4,9 +4,9 @@ use clisonix_crdt::wire::{Reader, put_bytes, put_u64};
 use clisonix_crdt::{DecodeError, MAX_NAME_BYTES};
 
 use super::{
-    Batch, Feeding, Item, MAX_HAVE_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGE_ENTRIES,
-    MAX_MESSAGE_RECORDS, MAX_MESSAGE_SYMBOLS, MAX_SIGNATURE_BYTES, Message, Offer, Part, State,
-    TIDE_VERSION, Taken,
+    Batch, Feeding, Item, MAX_HAVE_BYTES, MAX_MESSAGE_BATCHES, MAX_MESSAGE_BYTES,
+    MAX_MESSAGE_ENTRIES, MAX_MESSAGE_RECORDS, MAX_MESSAGE_SYMBOLS, MAX_SIGNATURE_BYTES, Message,
+    Offer, Part, State, TIDE_VERSION, Taken,
 };
 use crate::entry::SetHash;
 use crate::receipt::{Cursor, Receipt};
@@ -96,7 +96,7 @@ impl Message {
                 incarnation: u64::from_be_bytes(reader.array()?),
                 after: reader.u64()?,
                 upto: reader.u64()?,
-                batches: list(reader, Batch::read)?,
+                batches: list_of(reader, MAX_MESSAGE_BATCHES, Batch::read)?,
             },
             11 => Self::Seen { cursor: Cursor::read(reader)? },
             14 => Self::Close { reason: reader.byte()? },
@@ -316,7 +316,15 @@ fn list<T>(
     reader: &mut Reader<'_>,
     read: fn(&mut Reader<'_>) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
-    let count = count(reader, MAX_MESSAGE_RECORDS, "records")?;
+    list_of(reader, MAX_MESSAGE_RECORDS, read)
+}
+
+fn list_of<T>(
+    reader: &mut Reader<'_>,
+    limit: usize,
+    read: fn(&mut Reader<'_>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let count = count(reader, limit, "records")?;
     (0..count).map(|_| read(reader)).collect()
 }
 

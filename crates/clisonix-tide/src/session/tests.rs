@@ -191,6 +191,18 @@ fn one_change_since_the_last_agreement_is_there_after_one_round_trip() {
 }
 
 #[test]
+fn many_small_changes_of_many_records_are_pushed() {
+    let mut pair = Pair::with(5000);
+    pair.meet();
+    for record in 0..5000 {
+        pair.write(0, record);
+    }
+    pair.meet();
+    assert!(pair.is_equal());
+    assert!(!pair.bytes.contains_key(&6), "all came by the feed");
+}
+
+#[test]
 fn one_change_is_found_without_cursors() {
     for node in 0..2 {
         let mut pair = Pair::with(3000);
