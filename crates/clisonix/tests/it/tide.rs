@@ -126,6 +126,25 @@ fn who_is_revoked_is_cut_and_a_wrong_key_is_shown() {
 }
 
 #[test]
+fn what_a_revoked_peer_signs_later_is_put_aside() {
+    let network = Network::default();
+    let mut places = ["hospital", "laboratory", "clinic"].map(|name| Place::new(name, &network));
+    places.iter_mut().for_each(Place::serve);
+    let [hospital, laboratory, clinic] = &places;
+    hospital.import(&bundle("hospital", "low"));
+    clinic.import(&finding("signed-before"));
+    settle(&[hospital, laboratory, clinic]);
+    let revoked = hospital.run(&["peers", "revoke", "clinic", "--json"]);
+    assert_eq!(revoked.code, Some(0), "{}", revoked.err);
+    clinic.import(&finding("signed-later"));
+    seen(laboratory, "signed-later");
+    let quarantined = || hospital.objects(&["quarantine"]);
+    wait_for("the quarantine", || (!quarantined().is_empty()).then_some(()));
+    let shown = hospital.shown();
+    assert!(shown.contains("signed-before") && !shown.contains("signed-later"));
+}
+
+#[test]
 fn another_node_at_a_peers_address_is_refused_and_shown() {
     let network = Network::default();
     let mut hospital = Place::new("hospital", &network);
