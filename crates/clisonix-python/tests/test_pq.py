@@ -205,8 +205,10 @@ def test_a_share_that_was_taken_back_is_refused() -> None:
 
 
 def test_shares_of_a_revoked_key_are_refused(tmp_path: Path, lab: pq.Keys) -> None:
-    folder = VECTORS / "key"
-    keys = pq.Keys.load(folder / "hybrid.secret", b"a pass-phrase of the vectors")
+    folder, secret = VECTORS / "key", tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_bytes((folder / "hybrid.secret").read_bytes())
+    keys = pq.Keys.load(secret, b"a pass-phrase of the vectors")
     share, issuer = sealed(tmp_path, keys, lab), keys.public()
     pq.verify(share, trust=pq.Trust([issuer]))
     trust = pq.Trust([issuer], statements=[folder / "hybrid.revocation"])
