@@ -1,7 +1,7 @@
 //! `erase`: content goes from a record, here and wherever the change arrives, and the keys that old
 //! copies of it are under are destroyed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clisonix_fhir::json::{Object, Value};
@@ -35,7 +35,8 @@ pub(crate) struct Erase {
     /// Keep the inputs that carried the record as they were received
     #[arg(long)]
     keep_inputs: bool,
-    /// Write a signed order for other sites to this file
+    /// Write a signed order for other sites to this file; orders for sensitive classes that are kept
+    /// apart of the patient get `-2` and so on behind its name
     #[arg(long, value_name = "FILE", requires = "name")]
     order: Option<PathBuf>,
     /// The name of the own keys that sign the order, see `clisonix keys`
@@ -70,17 +71,36 @@ impl Erase {
             (Some(entry), None) => Aim::Entry(entry),
             (Some(entry), Some(pointer)) => Aim::Value { entry, pointer },
         };
-        let erased = node.erase(&record, aim, &self.reason, !self.keep_inputs, by)?;
-        if let (Some(path), Some((keys, _))) = (&self.order, signer) {
-            let terms = erased.order(System.now_ms(), !self.keep_inputs);
-            let order = Order::sign(terms, keys.identity(), &mut outside::random)?;
-            write_new(path, order.to_text())?;
+        let mut records = node.with_beside(&record)?;
+        if let Some(entry) = &self.entry {
+            let holder = node.record_of(entry)?;
+            let holder = holder.filter(|holder| records.contains(holder));
+            records = vec![holder.unwrap_or(record)];
         }
         let mut results = context.results();
-        results.either(|| value(&erased), |results| print(&erased, results))?;
+        for (number, record) in records.iter().enumerate() {
+            let erased = node.erase(record, aim, &self.reason, !self.keep_inputs, by)?;
+            if let (Some(path), Some((keys, _))) = (&self.order, &signer) {
+                let terms = erased.order(System.now_ms(), !self.keep_inputs);
+                let order = Order::sign(terms, keys.identity(), &mut outside::random)?;
+                write_new(&numbered(path, number), order.to_text())?;
+            }
+            results.either(|| value(&erased), |results| print(&erased, results))?;
+        }
         results.finish()?;
         Ok(Exit::Done)
     }
+}
+
+/// The file of an order: the one that was named, and beside it `-2` and so on for what is kept apart
+/// of a patient.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    if number == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!("-{}", number + 1));
+    PathBuf::from(name)
 }
 
 fn print(erased: &Erased, results: &mut Results) -> std::io::Result<()> {
