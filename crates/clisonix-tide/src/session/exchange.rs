@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::answer::LEAST_BYTES;
+use super::gifts::{Gift, MAX_GIFTS};
+use super::intake::Answer;
 use super::questions::Asked;
-use super::refusals::{BUSY_MS, REFUSED_MS, Resting};
-use super::{ANSWER_BYTES, CloseReason, Output, Session, Turn};
+use super::refusals::{REFUSED_MS, Resting};
+use super::{CloseReason, Session, Turn};
 use crate::catalogue::Slot;
 use crate::fault::fault;
-use crate::message::{Item, MAX_MESSAGE_RECORDS, Message, Offer, Part, Taken};
+use crate::message::{Item, MAX_MESSAGE_RECORDS, Message, Part};
 use crate::replica::{NoticeId, Outcome, Refusal};
 
 /// Most questions for runs that are open at a time; with [`ANSWER_BYTES`] the most that is on its
@@ -17,8 +18,6 @@ use crate::replica::{NoticeId, Outcome, Refusal};
 pub const EXCHANGE_WINDOW: usize = 8;
 /// How often questions in a row may stay without an answer until the exchange is given up.
 const MAX_STALLS: u32 = 8;
-/// How often a record is given again because the peer lacks what it goes on from.
-const MAX_GIFTS: u8 = 4;
 /// Most records that are asked for by name in one message: each carries what is here of it.
 const NAMED_AT_ONCE: usize = 64;
 
@@ -31,7 +30,7 @@ pub(super) struct Exchange {
     theirs: VecDeque<u64>,
     /// Records to ask for by name, because more of them is to come.
     more: VecDeque<Box<str>>,
-    gifts: VecDeque<Gift>,
+    pub(super) gifts: VecDeque<Gift>,
     /// How often runs of a record went on from what is not here.
     lacking: BTreeMap<Box<str>, u8>,
     /// Whether the peer has none of our records in another version.
@@ -39,7 +38,7 @@ pub(super) struct Exchange {
     /// Whether this node goes through a difference.
     is_driving: bool,
     /// Whether something was taken since it began.
-    has_moved: bool,
+    pub(super) has_moved: bool,
     window: usize,
     stalls: u32,
 }
@@ -49,18 +48,6 @@ pub(super) struct Exchange {
 pub(super) enum Wanted {
     Id(u64),
     Name(Box<str>),
-}
-
-/// Something to be given: what lies beyond what the peer has.
-#[derive(Clone, Debug)]
-pub(super) struct Gift {
-    record: Box<str>,
-    have: Vec<u8>,
-    tries: u8,
-    /// The peer may not hold it and is told so.
-    is_outside: bool,
-    /// Whether the run that was sent was all.
-    is_all: bool,
 }
 
 impl Default for Exchange {
@@ -102,15 +89,9 @@ impl Exchange {
         self.more.push_back(record);
     }
 
-    fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         self.stalls = 0;
         self.window = (self.window + 1).min(EXCHANGE_WINDOW);
-    }
-}
-
-impl Gift {
-    fn of(record: &str) -> Self {
-        Self { record: record.into(), have: Vec::new(), tries: 0, is_outside: false, is_all: true }
     }
 }
 
@@ -152,54 +133,6 @@ impl Session {
                 self.greet(false, turn);
             }
         }
-    }
-
-    fn give_next(&mut self, turn: &mut Turn<'_, '_>) -> bool {
-        let (mut offers, mut gifts, mut bytes) = (Vec::new(), Vec::new(), 0);
-        while bytes < ANSWER_BYTES && offers.len() < MAX_MESSAGE_RECORDS {
-            let Some(mut gift) = self.exchange.gifts.pop_front() else { break };
-            let Some(offer) = self.offer(&gift, (ANSWER_BYTES - bytes).max(LEAST_BYTES), turn)
-            else {
-                continue;
-            };
-            if let Offer::Run { run, is_all, .. } = &offer {
-                bytes += run.len();
-                gift.is_all = *is_all;
-            }
-            offers.push(offer);
-            gifts.push(gift);
-        }
-        if offers.is_empty() {
-            return false;
-        }
-        let message = |question| Message::Give { question, offers };
-        let message = self.questions.ask(turn.now_ms, Asked::Give(gifts), message);
-        turn.send_bytes(message);
-        true
-    }
-
-    fn offer(&mut self, gift: &Gift, most: usize, turn: &mut Turn<'_, '_>) -> Option<Offer> {
-        let record = gift.record.clone();
-        if gift.is_outside {
-            return Some(Offer::Outside { record });
-        }
-        if self.refusals.rests(&Resting::Gift(record.clone()), turn.now_ms) {
-            return None;
-        }
-        if !turn.may_have(&record) {
-            if let Some(slot) = turn.site.catalogue.slot(&record) {
-                self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
-            }
-            turn.out.push(Output::Withheld { record });
-            return None;
-        }
-        let run = turn.beyond(&record, &gift.have, most)?;
-        if run.bytes.is_empty() || fault!(NothingGiven) {
-            return None;
-        }
-        let size_bytes = run.bytes.len();
-        turn.out.push(Output::Given { record: record.clone(), size_bytes });
-        Some(Offer::Run { record, run: run.bytes, is_all: run.is_all })
     }
 
     /// Asks for records that are here too, by name.
@@ -390,154 +323,6 @@ impl Session {
         }
     }
 
-    pub(super) fn take_results(
-        &mut self,
-        question: u64,
-        results: Vec<Taken>,
-        turn: &mut Turn<'_, '_>,
-    ) -> Result<(), CloseReason> {
-        if !matches!(self.questions.asked(question), Some(Asked::Give(_))) {
-            return Ok(());
-        }
-        let Some(Asked::Give(gifts)) = self.questions.take(question, turn.now_ms) else {
-            return Ok(());
-        };
-        if results.len() > gifts.len() {
-            return Err(CloseReason::Excess);
-        }
-        self.exchange.answered();
-        for (gift, result) in gifts.into_iter().zip(results) {
-            self.take_result(gift, result, turn);
-        }
-        self.pump(turn);
-        Ok(())
-    }
-
-    fn take_result(&mut self, mut gift: Gift, result: Taken, turn: &mut Turn<'_, '_>) {
-        let record = gift.record.clone();
-        match result {
-            Taken::Whole { .. } if gift.is_outside => self.exchange.has_moved = true,
-            Taken::Whole { have } => {
-                self.exchange.has_moved = true;
-                self.refusals.remove(&Resting::Gift(record.clone()));
-                if gift.is_all {
-                    return;
-                }
-                if gift.have == have {
-                    self.rest(&record, None, Refusal::Endless, REFUSED_MS, true, turn);
-                } else {
-                    gift.have = have;
-                    self.exchange.gifts.push_front(gift);
-                }
-            }
-            Taken::Lacks { have } => {
-                gift.tries += 1;
-                if gift.tries > MAX_GIFTS {
-                    self.rest(&record, None, Refusal::Endless, REFUSED_MS, true, turn);
-                } else {
-                    gift.have = have;
-                    self.exchange.gifts.push_front(gift);
-                }
-            }
-            Taken::Refused { reason } => {
-                self.rest(&record, None, Refusal::of(reason), REFUSED_MS, true, turn);
-            }
-            Taken::Outside => {
-                self.exchange.has_moved = true;
-                self.mark_outside(&record, turn);
-            }
-            Taken::Later => {
-                self.refusals.add(Resting::Gift(record), BUSY_MS, turn.now_ms);
-                self.pace_soon();
-            }
-        }
-    }
-
-    /// A record is not tried for a while.
-    fn rest(
-        &mut self,
-        record: &str,
-        id: Option<u64>,
-        reason: Refusal,
-        first_ms: u64,
-        by_peer: bool,
-        turn: &mut Turn<'_, '_>,
-    ) {
-        if let Some(id) = id {
-            self.refusals.add(Resting::Entry(id), first_ms, turn.now_ms);
-        }
-        let resting = if by_peer { Resting::Gift } else { Resting::Record };
-        let pause_ms = self.refusals.add(resting(record.into()), first_ms, turn.now_ms);
-        turn.out.push(Output::Refused { record: record.into(), by_peer, reason, pause_ms });
-    }
-
-    /// Takes runs of records and notices in, durably, and tells what changed.
-    pub(super) fn take_runs(
-        &mut self,
-        runs: &[(&str, &[u8])],
-        answers: Option<&[Answer]>,
-        turn: &mut Turn<'_, '_>,
-    ) -> Vec<Outcome> {
-        let is_record = |(name, run): &&(&str, &[u8])| !name.starts_with('!') && !run.is_empty();
-        let of_records: Vec<(&str, &[u8])> = runs.iter().filter(is_record).copied().collect();
-        let peer = self.settings.peer;
-        let received = if of_records.is_empty() {
-            Vec::new()
-        } else {
-            turn.site.replica.receive(&of_records, &peer)
-        };
-        let mut received = received.into_iter();
-        let mut outcomes = Vec::with_capacity(runs.len());
-        for (at, (name, run)) in runs.iter().enumerate() {
-            let outcome = if run.is_empty() {
-                Outcome::Taken
-            } else if name.starts_with('!') {
-                self.take_notice(name, run, turn)
-            } else if let Some(reception) = received.next() {
-                self.feed.came_from_peer(reception.arrivals);
-                if turn.site.catalogue.set(name, reception.version) {
-                    self.tell_changed(name, turn);
-                }
-                reception.outcome
-            } else {
-                Outcome::Later
-            };
-            self.named_by_peer(name, turn);
-            let id = answers.and_then(|answers| answers.get(at)).and_then(|answer| answer.id);
-            match outcome {
-                Outcome::Refused(reason) => self.rest(name, id, reason, REFUSED_MS, false, turn),
-                Outcome::Taken if !run.is_empty() => {
-                    self.refusals.remove(&Resting::Record((*name).into()));
-                }
-                Outcome::Later => {
-                    self.refusals.add(Resting::Record((*name).into()), BUSY_MS, turn.now_ms);
-                    self.pace_soon();
-                }
-                _ => {}
-            }
-            outcomes.push(outcome);
-        }
-        outcomes
-    }
-
-    fn take_notice(&mut self, name: &str, run: &[u8], turn: &mut Turn<'_, '_>) -> Outcome {
-        let Some(id) = NoticeId::of_name(name) else {
-            return Outcome::Refused(Refusal::Unreadable);
-        };
-        let outcome = turn.site.replica.receive_notice(&id, run, &self.settings.peer);
-        if outcome == Outcome::Taken && turn.site.catalogue.set_notice(&id) {
-            self.tell_changed(name, turn);
-        }
-        outcome
-    }
-
-    fn tell_changed(&mut self, name: &str, turn: &mut Turn<'_, '_>) {
-        if let Some(slot) = turn.site.catalogue.slot(name) {
-            self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
-        }
-        turn.out.push(Output::Changed { record: name.into() });
-    }
-
     /// Questions for runs stayed without an answer: they are asked anew.
     pub(super) fn stalled(&mut self, number: u64) {
         match self.questions.give_up(number) {
@@ -552,15 +337,4 @@ impl Session {
             self.pace_soon();
         }
     }
-}
-
-/// A part with what it answers.
-pub(super) struct Answer {
-    record: Box<str>,
-    /// The entry, where the record was not known.
-    id: Option<u64>,
-    /// What the peer has.
-    have: Vec<u8>,
-    run: Vec<u8>,
-    is_all: bool,
 }

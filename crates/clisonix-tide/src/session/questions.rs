@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::exchange::{Gift, Wanted};
+use super::exchange::Wanted;
+use super::gifts::Gift;
 use crate::message::Message;
 
 /// After how long a question is asked again at first, in milliseconds.

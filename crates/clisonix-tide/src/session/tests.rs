@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::clock::Clock;
 use crate::message::{Batch, Feeding, Item, Offer, Part, State};
+use crate::receipt::Receipt;
+use crate::replica::{Refusal, Replica};
 use crate::sim::model::{Model, Seal, change_bytes};
 use crate::sketch::{LISTED_BYTES, SYMBOL_BYTES};
 
