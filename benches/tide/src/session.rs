@@ -73,7 +73,7 @@ impl Replica for Counts {
         let had = have.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let here = self.edits[self.number(record)?];
         let lacking = here.saturating_sub(had) as usize;
-        Some(Run { bytes: vec![7; lacking * CHANGE_BYTES], is_all: true })
+        Some(Run { bytes: vec![7; lacking * CHANGE_BYTES], is_all: true, knows_all: had <= here })
     }
 
     fn arrived(

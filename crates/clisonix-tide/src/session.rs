@@ -9,6 +9,7 @@
 mod agreement;
 mod answer;
 mod comparison;
+mod difference;
 mod exchange;
 mod feed;
 mod gifts;

@@ -3,66 +3,80 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::difference::Difference;
 use super::gifts::{Gift, MAX_GIFTS};
 use super::intake::Answer;
 use super::questions::Asked;
 use super::refusals::{REFUSED_MS, Resting};
-use super::{CloseReason, Session, Turn};
+use super::{ANSWER_BYTES, CloseReason, Session, Turn};
 use crate::catalogue::Slot;
 use crate::fault::fault;
-use crate::message::{Item, MAX_MESSAGE_RECORDS, Message, Part};
-use crate::replica::{NoticeId, Outcome, Refusal};
+use crate::message::{Item, MAX_MESSAGE_RECORDS, Message, Part, Subject};
+use crate::replica::{Outcome, Refusal};
 
 /// Most questions for runs that are open at a time; with [`ANSWER_BYTES`] the most that is on its
 /// way.
-pub const EXCHANGE_WINDOW: usize = 8;
+pub const EXCHANGE_WINDOW: usize = 16;
 /// How often questions in a row may stay without an answer until the exchange is given up.
 const MAX_STALLS: u32 = 8;
-/// Most records that are asked for by name in one message: each carries what is here of it.
-const NAMED_AT_ONCE: usize = 64;
+/// How many bytes of an answer a record is thought to take before one came.
+const FIRST_RECORD_BYTES: usize = 1 << 10;
+/// Least number of records that one message asks for.
+const LEAST_AT_ONCE: usize = 8;
 
 /// What is still to be asked for or given.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    /// Own entries that the peer has not.
-    ours: VecDeque<Slot>,
-    /// Entries of the peer that are not here.
+    /// Records that both have, with the peer's entries.
+    pairs: VecDeque<(Slot, u64)>,
+    /// Records that the peer has not.
+    pub(super) ours: VecDeque<Slot>,
+    /// Entries of the peer of which no record is here.
     theirs: VecDeque<u64>,
-    /// Records to ask for by name, because more of them is to come.
-    more: VecDeque<Box<str>>,
+    /// Records to ask for again, because more of them is to come.
+    known: VecDeque<Known>,
     pub(super) gifts: VecDeque<Gift>,
     /// How often runs of a record went on from what is not here.
     lacking: BTreeMap<Box<str>, u8>,
-    /// Whether the peer has none of our records in another version.
-    peer_lacks: bool,
     /// Whether this node goes through a difference.
     is_driving: bool,
     /// Whether something was taken since it began.
     pub(super) has_moved: bool,
     window: usize,
     stalls: u32,
+    /// How many bytes of an answer a record took of late.
+    record_bytes: usize,
 }
 
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
     Id(u64),
-    Name(Box<str>),
+    Known(Known),
+}
+
+/// A record that is here too.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    record: Box<str>,
+    /// The peer's entry of it, if it is asked for by that.
+    entry: Option<u64>,
 }
 
 impl Default for Exchange {
     fn default() -> Self {
         Self {
+            pairs: VecDeque::new(),
             ours: VecDeque::new(),
             theirs: VecDeque::new(),
-            more: VecDeque::new(),
+            known: VecDeque::new(),
             gifts: VecDeque::new(),
             lacking: BTreeMap::new(),
-            peer_lacks: false,
             is_driving: false,
             has_moved: false,
             window: 2,
             stalls: 0,
+            record_bytes: FIRST_RECORD_BYTES,
         }
     }
 }
@@ -73,9 +87,10 @@ impl Exchange {
     }
 
     fn is_empty(&self) -> bool {
-        self.ours.is_empty()
+        self.pairs.is_empty()
+            && self.ours.is_empty()
             && self.theirs.is_empty()
-            && self.more.is_empty()
+            && self.known.is_empty()
             && self.gifts.is_empty()
     }
 
@@ -86,12 +101,26 @@ impl Exchange {
 
     /// A record is to be asked for.
     pub(super) fn ask(&mut self, record: Box<str>) {
-        self.more.push_back(record);
+        self.known.push_back(Known { record, entry: None });
     }
 
-    pub(super) fn answered(&mut self) {
+    /// An answer came. While answers do not wait for each other, more may be on their way.
+    pub(super) fn answered(&mut self, is_quick: bool) {
         self.stalls = 0;
-        self.window = (self.window + 1).min(EXCHANGE_WINDOW);
+        self.window = (self.window + usize::from(is_quick)).min(EXCHANGE_WINDOW);
+    }
+
+    /// An answer told so many records in so many bytes.
+    fn note_size(&mut self, records: usize, bytes: usize) {
+        if let Some(each) = bytes.checked_div(records) {
+            self.record_bytes = self.record_bytes.midpoint(each);
+        }
+    }
+
+    /// How many records one question asks for: about as many as one answer holds.
+    fn at_once(&self) -> usize {
+        let fit = ANSWER_BYTES / self.record_bytes.max(1);
+        fit.clamp(LEAST_AT_ONCE, MAX_MESSAGE_RECORDS)
     }
 }
 
@@ -101,12 +130,12 @@ fn is_exchange(asked: &Asked) -> bool {
 
 impl Session {
     /// The difference is found; it is gone through.
-    pub(super) fn found(&mut self, ours: Vec<Slot>, theirs: Vec<u64>, turn: &mut Turn<'_, '_>) {
-        self.differing = (ours.len() + theirs.len()) as u64;
+    pub(super) fn found(&mut self, difference: Difference, turn: &mut Turn<'_, '_>) {
+        self.differing = difference.len() as u64;
         self.comparison = None;
-        self.exchange.peer_lacks = theirs.is_empty();
-        self.exchange.ours = ours.into();
-        self.exchange.theirs = theirs.into();
+        self.exchange.pairs = difference.pairs.into();
+        self.exchange.ours = difference.ours.into();
+        self.exchange.theirs = difference.theirs.into();
         self.exchange.is_driving = true;
         self.exchange.has_moved = false;
         self.exchange.lacking.clear();
@@ -121,7 +150,7 @@ impl Session {
     /// Asks and gives as much as the window allows.
     pub(super) fn pump(&mut self, turn: &mut Turn<'_, '_>) {
         while self.questions.count(is_exchange) < self.exchange.window {
-            if !self.give_next(turn) && !self.want_named(turn) && !self.want_ids(turn) {
+            if !self.give_next(turn) && !self.want_known(turn) && !self.want_ids(turn) {
                 break;
             }
         }
@@ -135,24 +164,23 @@ impl Session {
         }
     }
 
-    /// Asks for records that are here too, by name.
-    fn want_named(&mut self, turn: &mut Turn<'_, '_>) -> bool {
-        let (mut items, mut wanted) = (Vec::new(), Vec::new());
-        while items.len() < NAMED_AT_ONCE {
-            let Some(record) = self.next_named(turn) else { break };
-            if self.refusals.rests(&Resting::Record(record.clone()), turn.now_ms) {
+    /// Asks for records that are here too, telling what is here of them.
+    fn want_known(&mut self, turn: &mut Turn<'_, '_>) -> bool {
+        let (mut items, mut wanted, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while items.len() < self.exchange.at_once() && bytes < ANSWER_BYTES {
+            let Some(known) = self.next_known(turn) else { break };
+            let resting = Resting::Record(known.record.clone());
+            if self.refusals.rests(&resting, turn.now_ms) || !turn.may_have(&known.record) {
                 continue;
             }
-            if !turn.may_have(&record) {
-                continue;
-            }
-            let have = turn.have(&record);
-            items.push(Item::Name { record: record.clone(), have });
-            wanted.push(Wanted::Name(record));
+            let have = turn.have(&known.record);
+            bytes += have.len();
+            let subject = self.subject(known.record.clone(), known.entry);
+            items.push(Item::Known { subject, have });
+            wanted.push(Wanted::Known(known));
         }
         if items.is_empty() {
-            // Records that the peer lacks whole were turned into gifts.
-            return !self.exchange.gifts.is_empty() && self.give_next(turn);
+            return false;
         }
         let message = |question| Message::Want { question, items };
         let message = self.questions.ask(turn.now_ms, Asked::Want(wanted), message);
@@ -160,39 +188,34 @@ impl Session {
         true
     }
 
-    fn next_named(&mut self, turn: &Turn<'_, '_>) -> Option<Box<str>> {
-        if let Some(record) = self.exchange.more.pop_front() {
-            return Some(record);
+    fn next_known(&mut self, turn: &Turn<'_, '_>) -> Option<Known> {
+        if let Some(known) = self.exchange.known.pop_front() {
+            return Some(known);
         }
-        while let Some(slot) = self.exchange.ours.pop_front() {
-            let Some(name) = turn.site.catalogue.name(slot).filter(|_| self.roster.holds(slot))
-            else {
-                continue;
-            };
-            if self.exchange.peer_lacks || NoticeId::of_name(name).is_some() {
-                self.exchange.gifts.push_back(Gift::of(name));
-                if self.exchange.gifts.len() >= MAX_MESSAGE_RECORDS {
-                    return None;
-                }
-            } else {
-                return Some(name.into());
+        while let Some((slot, id)) = self.exchange.pairs.pop_front() {
+            let name = turn.site.catalogue.name(slot).filter(|_| self.roster.holds(slot));
+            if let Some(name) = name {
+                // After a comparison that led to nothing the peer is to say what it has.
+                let entry = (!self.pace.is_fruitless()).then_some(id);
+                return Some(Known { record: name.into(), entry });
             }
+            self.exchange.theirs.push_back(id);
         }
         None
     }
 
-    /// Asks for what is not here by its entries, after all that is here in another version: of
-    /// that, the entries are known then.
-    fn want_ids(&mut self, turn: &mut Turn<'_, '_>) -> bool {
-        let is_named = |asked: &Asked| match asked {
-            Asked::Want(wanted) => matches!(wanted.first(), Some(Wanted::Name(_))),
-            _ => false,
-        };
-        if !self.exchange.ours.is_empty() || self.questions.has(is_named) {
-            return false;
+    /// How a record is spoken of.
+    pub(super) fn subject(&self, record: Box<str>, entry: Option<u64>) -> Subject {
+        match entry {
+            Some(id) => Subject::Entry { id, check: self.roster.name_check(&record) },
+            None => Subject::Name(record),
         }
+    }
+
+    /// Asks by their entries for records that are not here.
+    fn want_ids(&mut self, turn: &mut Turn<'_, '_>) -> bool {
         let mut ids = Vec::new();
-        while ids.len() < MAX_MESSAGE_RECORDS {
+        while ids.len() < self.exchange.at_once() {
             let Some(id) = self.exchange.theirs.pop_front() else { break };
             let rests = self.refusals.rests(&Resting::Entry(id), turn.now_ms);
             if self.roster.slot(id).is_none() && !rests {
@@ -225,7 +248,8 @@ impl Session {
         if parts.len() > wanted.len() {
             return Err(CloseReason::Excess);
         }
-        self.exchange.answered();
+        self.exchange.answered(self.questions.is_quick());
+        self.exchange.note_size(parts.len(), parts.iter().map(Part::size_bytes).sum());
         let (answered, rest) = wanted.split_at_checked(parts.len()).unwrap_or_default();
         // Nothing at all was answered: it is not asked again in this exchange.
         if !answered.is_empty() {
@@ -252,7 +276,7 @@ impl Session {
         for wanted in rest.iter().rev() {
             match wanted {
                 Wanted::Id(id) => self.exchange.theirs.push_front(*id),
-                Wanted::Name(record) => self.exchange.more.push_front(record.clone()),
+                Wanted::Known(known) => self.exchange.known.push_front(known.clone()),
             }
         }
     }
@@ -264,14 +288,20 @@ impl Session {
         }
         match (wanted, part) {
             (Wanted::Id(id), Part::Run { record, run, is_all, .. }) if !record.is_empty() => {
-                Some(Answer { record, id: Some(*id), have: Vec::new(), run, is_all })
+                Some(Answer { record, id: Some(*id), have: None, run, is_all })
             }
-            (Wanted::Name(record), Part::Run { have, run, is_all, .. }) => {
-                Some(Answer { record: record.clone(), id: None, have, run, is_all })
+            (Wanted::Known(known), Part::Run { have, run, is_all, .. }) => {
+                Some(Answer { record: known.record.clone(), id: known.entry, have, run, is_all })
             }
-            (Wanted::Name(record), Part::Outside) => {
-                self.mark_outside(record, turn);
+            (Wanted::Known(known), Part::Outside) => {
+                self.mark_outside(&known.record, turn);
                 self.exchange.has_moved = true;
+                None
+            }
+            // It is another record's entry, or the peer has another version now.
+            (Wanted::Known(Known { record, entry: Some(id) }), Part::Gone) => {
+                self.exchange.ask(record.clone());
+                self.exchange.theirs.push_back(*id);
                 None
             }
             _ => None,
@@ -301,14 +331,14 @@ impl Session {
             // By this node's rules the peer may not hold it; it is told, or the two never agree.
             self.note_told_outside(record);
             let is_outside = true;
-            self.exchange.gifts.push_back(Gift { is_outside, ..Gift::of(record) });
+            self.exchange.gifts.push_back(Gift { is_outside, entry: *id, ..Gift::of(record) });
             self.exchange.has_moved = true;
         } else if !is_all && is_new {
-            self.exchange.more.push_back(record.clone());
+            self.exchange.known.push_back(Known { record: record.clone(), entry: *id });
         } else if !is_all {
             self.rest(record, *id, Refusal::Endless, REFUSED_MS, false, turn);
-        } else if id.is_none() {
-            self.exchange.gifts.push_back(Gift { have: have.clone(), ..Gift::of(record) });
+        } else if let Some(have) = have.clone() {
+            self.exchange.gifts.push_back(Gift { have, entry: *id, ..Gift::of(record) });
         }
     }
 
@@ -319,7 +349,7 @@ impl Session {
         if *tries > MAX_GIFTS {
             self.rest(record, id, Refusal::Endless, REFUSED_MS, false, turn);
         } else {
-            self.exchange.more.push_back(record.into());
+            self.exchange.ask(record.into());
         }
     }
 
@@ -335,6 +365,16 @@ impl Session {
         if self.exchange.stalls > MAX_STALLS {
             self.stop_exchange();
             self.pace_soon();
+        }
+    }
+}
+
+impl Part {
+    /// Of what it says of its record.
+    pub(super) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Run { have, run, .. } => have.as_ref().map_or(0, Vec::len) + run.len(),
+            Self::Gone | Self::Outside => 0,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) const MAX_GIFTS: u8 = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Gift {
     pub(super) record: Box<str>,
+    /// The entry under which the peer has it, while that is known.
+    pub(super) entry: Option<u64>,
     pub(super) have: Vec<u8>,
     pub(super) tries: u8,
     /// The peer may not hold it and is told so.
@@ -25,7 +27,14 @@ pub(super) struct Gift {
 
 impl Gift {
     pub(super) fn of(record: &str) -> Self {
-        Self { record: record.into(), have: Vec::new(), tries: 0, is_outside: false, is_all: true }
+        Self {
+            record: record.into(),
+            entry: None,
+            have: Vec::new(),
+            tries: 0,
+            is_outside: false,
+            is_all: true,
+        }
     }
 }
 
@@ -33,7 +42,7 @@ impl Session {
     pub(super) fn give_next(&mut self, turn: &mut Turn<'_, '_>) -> bool {
         let (mut offers, mut gifts, mut bytes) = (Vec::new(), Vec::new(), 0);
         while bytes < ANSWER_BYTES && offers.len() < MAX_MESSAGE_RECORDS {
-            let Some(mut gift) = self.exchange.gifts.pop_front() else { break };
+            let Some(mut gift) = self.next_gift(turn) else { break };
             let Some(offer) = self.offer(&gift, (ANSWER_BYTES - bytes).max(LEAST_BYTES), turn)
             else {
                 continue;
@@ -54,10 +63,23 @@ impl Session {
         true
     }
 
+    fn next_gift(&mut self, turn: &Turn<'_, '_>) -> Option<Gift> {
+        if let Some(gift) = self.exchange.gifts.pop_front() {
+            return Some(gift);
+        }
+        while let Some(slot) = self.exchange.ours.pop_front() {
+            let name = turn.site.catalogue.name(slot).filter(|_| self.roster.holds(slot));
+            if let Some(name) = name {
+                return Some(Gift::of(name));
+            }
+        }
+        None
+    }
+
     fn offer(&mut self, gift: &Gift, most: usize, turn: &mut Turn<'_, '_>) -> Option<Offer> {
         let record = gift.record.clone();
         if gift.is_outside {
-            return Some(Offer::Outside { record });
+            return Some(Offer::Outside { subject: self.subject(record, gift.entry) });
         }
         if self.refusals.rests(&Resting::Gift(record.clone()), turn.now_ms) {
             return None;
@@ -75,7 +97,8 @@ impl Session {
         }
         let size_bytes = run.bytes.len();
         turn.out.push(Output::Given { record: record.clone(), size_bytes });
-        Some(Offer::Run { record, run: run.bytes, is_all: run.is_all })
+        let subject = self.subject(record, gift.entry);
+        Some(Offer::Run { subject, run: run.bytes, is_all: run.is_all })
     }
 
     pub(super) fn take_results(
@@ -93,7 +116,7 @@ impl Session {
         if results.len() > gifts.len() {
             return Err(CloseReason::Excess);
         }
-        self.exchange.answered();
+        self.exchange.answered(self.questions.is_quick());
         for (gift, result) in gifts.into_iter().zip(results) {
             self.take_result(gift, result, turn);
         }
@@ -114,7 +137,8 @@ impl Session {
                 if gift.have == have {
                     self.rest(&record, None, Refusal::Endless, REFUSED_MS, true, turn);
                 } else {
-                    gift.have = have;
+                    // It has it in another version now.
+                    (gift.have, gift.entry) = (have, None);
                     self.exchange.gifts.push_front(gift);
                 }
             }
@@ -134,6 +158,10 @@ impl Session {
                 self.exchange.has_moved = true;
                 self.mark_outside(&record, turn);
             }
+            Taken::Gone if gift.entry.take().is_some() && !gift.is_outside => {
+                self.exchange.gifts.push_front(gift);
+            }
+            Taken::Gone => self.pace_soon(),
             Taken::Later => {
                 self.refusals.add(Resting::Gift(record), BUSY_MS, turn.now_ms);
                 self.pace_soon();

@@ -7,10 +7,10 @@ use crate::replica::{NoticeId, Outcome, Refusal};
 /// A part with what it answers.
 pub(super) struct Answer {
     pub(super) record: Box<str>,
-    /// The entry, where the record was not known.
+    /// The entry by which it was asked for.
     pub(super) id: Option<u64>,
-    /// What the peer has.
-    pub(super) have: Vec<u8>,
+    /// What the peer has, if it may lack something.
+    pub(super) have: Option<Vec<u8>>,
     pub(super) run: Vec<u8>,
     pub(super) is_all: bool,
 }
