@@ -76,7 +76,9 @@ fn names_in(bytes: &[u8]) -> impl Iterator<Item = &str> {
 /// Whether any of these stands among bytes.
 fn has_any(bytes: &[u8], marks: &[[u8; 8]]) -> bool {
     let mut starts = [false; 256];
-    marks.iter().for_each(|mark| starts[usize::from(mark[0])] = true);
+    for mark in marks {
+        starts[usize::from(mark[0])] = true;
+    }
     let mut places = (0..bytes.len()).filter(|at| starts[usize::from(bytes[*at])]);
     places.any(|at| bytes[at..].first_chunk().is_some_and(|part| marks.contains(part)))
 }
