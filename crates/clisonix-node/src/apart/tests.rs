@@ -70,7 +70,7 @@ fn a_labelled_resource_comes_into_a_record_of_its_own_and_is_shown_with_the_pati
     assert!(own.starts_with("p-") && beside.starts_with("c-"));
     assert_eq!(node.record_ids().unwrap(), [beside.clone(), own.clone()]);
     assert_eq!(node.patients().unwrap().len(), 1);
-    assert_eq!(node.shown_ids().unwrap(), [own.clone()]);
+    assert_eq!(node.shown_ids().unwrap(), std::slice::from_ref(&own));
     assert!(only(&node, &own).contains("calm") && !only(&node, &own).contains("voices"));
     assert!(only(&node, &beside).contains("voices") && !only(&node, &beside).contains("calm"));
     let whole = node.record_text(&own, BY).unwrap().bundle;
@@ -97,7 +97,7 @@ fn an_entry_stays_in_the_record_that_it_came_into_first() {
     load.take(&read("one.json", &message("", "voices"))).unwrap();
     load.take(&read("two.json", &message(PSY, "voices again"))).unwrap();
     load.finish().unwrap();
-    assert_eq!(other.record_ids().unwrap(), [own.clone()]);
+    assert_eq!(other.record_ids().unwrap(), std::slice::from_ref(&own));
     assert!(only(&other, &own).contains("again"));
 
     let third = crate::load::tests::node(&home.path().join("third"), 3);
@@ -221,11 +221,11 @@ fn what_comes_from_a_peer_is_found_beside_the_patient_in_either_order() {
     let name = entry(&node, &own, "75275-8");
     assert_eq!(other.find_record(&name).unwrap(), beside);
     assert_eq!(other.patients().unwrap().len(), 1);
-    assert_eq!(other.shown_ids().unwrap(), [beside.clone()]);
+    assert_eq!(other.shown_ids().unwrap(), std::slice::from_ref(&beside));
     other.set_peer_rules(&all_of_psychiatry(), BY).unwrap();
     assert_eq!(other.decision(PEER, &beside).unwrap(), Decision::Nothing);
     send(&own);
-    assert_eq!(other.shown_ids().unwrap(), [own.clone()]);
+    assert_eq!(other.shown_ids().unwrap(), std::slice::from_ref(&own));
     assert_eq!(other.decision(PEER, &beside).unwrap(), Decision::Rule);
     assert_eq!(other.record_text(&own, BY).unwrap(), node.record_text(&own, BY).unwrap());
 }

@@ -282,35 +282,29 @@ impl Patient {
         let values = values.ok_or_else(damaged)?;
         let shown: Vec<Vec<Shown<'_>>> = values.iter().map(|values| shown_of(values)).collect();
         let at = self.0.iter().position(|record| record == asked).ok_or_else(damaged)?;
-        let of = rules.values().map(|rule| self.decide_for(rule, &shown, at, now_ms)).collect();
+        let of = rules.values().map(|rule| decide_for(rule, &shown, at, now_ms)).collect();
         // What is in another record may change without a change of this one.
         let is_timed = has_consent || self.0.len() > 1;
         Ok(Decided { version, minute: is_timed.then_some(now_ms.div_euclid(MINUTE_MS)), of })
     }
+}
 
-    /// Decides about the record at a place, for one peer. What is kept apart of a patient goes only
-    /// to those who may hold the patient's own record.
-    fn decide_for(
-        &self,
-        rule: &PeerRule,
-        shown: &[Vec<Shown<'_>>],
-        at: usize,
-        now_ms: i64,
-    ) -> Decision {
-        let one = |at: usize| {
-            let (mut record, mut beside) = (&[][..], Vec::new());
-            for (place, shown) in shown.iter().enumerate() {
-                if place == at {
-                    record = shown;
-                } else {
-                    beside.extend_from_slice(shown);
-                }
+/// Decides about the record at a place among those of a patient, for one peer. What is kept apart
+/// goes only to those who may hold the patient's own record, which comes first.
+fn decide_for(rule: &PeerRule, shown: &[Vec<Shown<'_>>], at: usize, now_ms: i64) -> Decision {
+    let one = |at: usize| {
+        let (mut record, mut beside) = (&[][..], Vec::new());
+        for (place, shown) in shown.iter().enumerate() {
+            if place == at {
+                record = shown;
+            } else {
+                beside.extend_from_slice(shown);
             }
-            decide(record, &beside, rule, now_ms)
-        };
-        let own = one(0);
-        if at == 0 || !own.is_given() { own } else { one(at) }
-    }
+        }
+        decide(record, &beside, rule, now_ms)
+    };
+    let own = one(0);
+    if at == 0 || !own.is_given() { own } else { one(at) }
 }
 
 /// The resources that are looked at, with whether authors disagree about each.
