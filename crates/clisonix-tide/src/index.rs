@@ -3,9 +3,9 @@
 use crate::catalogue::Slot;
 
 /// How many ids a bucket holds on average at most.
-const BUCKET_IDS: usize = 32;
+const BUCKET_IDS: usize = 8;
 /// How many times as many buckets there are after growing.
-const GROWTH_BITS: u32 = 2;
+const GROWTH_BITS: u32 = 1;
 /// Most bits by which ids are told apart.
 const MAX_BITS: u32 = 24;
 
