@@ -6,6 +6,7 @@
 
 mod aside;
 mod audit;
+mod holders;
 mod outgoing;
 mod peers;
 mod receipts;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clisonix_pq::checkpoint::{Authors, Statement};
 use clisonix_store::Arrival;
+use clisonix_tide::NoticeId;
 use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
@@ -30,6 +32,7 @@ pub use self::peers::PeerState;
 pub use self::receipts::{KeptReceipt, MAX_RECEIPT_SIGNATURE_BYTES, ReceiptFault};
 pub use self::replica::NodeReplica;
 pub use self::run::{MAX_RUN_BATCHES, MAX_RUN_STATEMENTS};
+pub(crate) use self::replica::take_again;
 pub use self::scope::{MAX_RULES, NodeScope, ScopeChange};
 
 /// Checkpoints that are kept in memory, verified.
@@ -51,6 +54,10 @@ pub(crate) struct Exchange {
     recent: Mutex<outgoing::Recent>,
     /// Whoever holds it may add to the receipts.
     receipts: Mutex<()>,
+    /// Damaged records as they were when it was tried last to put back what is aside of them.
+    mended: Mutex<BTreeMap<String, Option<[u8; 32]>>>,
+    /// Orders that wait for a change, with the record's version when they were tried last.
+    tried: Mutex<BTreeMap<[u8; 32], Option<[u8; 32]>>>,
 }
 
 /// Checkpoints that were verified, the latest last.
@@ -71,7 +78,8 @@ struct Wants {
 pub struct Arrived {
     /// All arrivals up to this one were looked at.
     pub upto: u64,
-    /// The records, each once, with their versions now; `None` of one that is gone.
+    /// The records, each once, with their versions now, `None` of one that is gone; and the notices
+    /// that were made here.
     pub records: BTreeMap<String, Option<[u8; 32]>>,
 }
 
@@ -115,7 +123,10 @@ impl Node {
             arrived.upto = number;
         }
         for (record, version) in &mut arrived.records {
-            *version = crate::version::version(&snapshot, record)?;
+            *version = match NoticeId::of_name(record) {
+                Some(notice) => Some(notice.0),
+                None => crate::version::version(&snapshot, record)?,
+            };
         }
         Ok(arrived)
     }
@@ -164,6 +175,26 @@ impl Exchange {
     /// Notes changes that became durable under an arrival number.
     pub(crate) fn note_recent(&self, arrival: u64, changes: Vec<u8>) {
         lock(&self.recent).keep(arrival, changes);
+    }
+
+    /// Whether a damaged record is another one than when it was tried last to mend it.
+    pub(crate) fn is_to_mend(&self, record: &str, version: Option<[u8; 32]>) -> bool {
+        lock(&self.mended).get(record) != Some(&version)
+    }
+
+    /// Notes that it was tried to mend a record.
+    pub(crate) fn note_mended(&self, record: &str, version: Option<[u8; 32]>) {
+        lock(&self.mended).insert(record.to_owned(), version);
+    }
+
+    /// Whether an order that waits is to be tried, because its record is another one than last time.
+    pub(crate) fn is_to_try(&self, order: [u8; 32], version: Option<[u8; 32]>) -> bool {
+        lock(&self.tried).insert(order, version) != Some(version)
+    }
+
+    /// A record is to be mended again.
+    pub(crate) fn forget_mended(&self, record: &str) {
+        lock(&self.mended).remove(record);
     }
 }
 

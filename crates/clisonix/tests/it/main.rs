@@ -15,5 +15,6 @@ mod parties;
 mod reading;
 mod research;
 mod shares;
+mod served;
 mod site;
 mod tide;
