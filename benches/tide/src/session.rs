@@ -76,16 +76,12 @@ impl Replica for Counts {
         Some(Run { bytes: vec![7; lacking * CHANGE_BYTES], is_all: true })
     }
 
-    fn arrived(
-        &self,
-        after: u64,
-        most: usize,
-        _: &mut dyn FnMut(&str) -> bool,
-    ) -> Option<Pushed> {
+    fn arrived(&self, after: u64, most: usize, _: &mut dyn FnMut(&str) -> bool) -> Option<Pushed> {
         let arrivals = self.arrivals.get(after as usize..).filter(|_| self.knows_arrivals)?;
         let fit = arrivals.iter().take((most / CHANGE_BYTES).max(1));
-        let runs: Vec<(Box<str>, Vec<u8>)> =
-            fit.map(|number| (self.names[*number].as_str().into(), vec![7; CHANGE_BYTES])).collect();
+        let runs: Vec<(Box<str>, Vec<u8>)> = fit
+            .map(|number| (self.names[*number].as_str().into(), vec![7; CHANGE_BYTES]))
+            .collect();
         Some(Pushed { upto: after + runs.len() as u64, runs })
     }
 
@@ -156,7 +152,13 @@ impl Pair {
             Session::new(settings, &catalogues[usize::from(node)], &all)
         };
         let sessions = [session(0), session(1)];
-        Self { sites, catalogues, sessions, clocks: [Clock::default(); 2], now_ms: 1_700_000_000_000 }
+        Self {
+            sites,
+            catalogues,
+            sessions,
+            clocks: [Clock::default(); 2],
+            now_ms: 1_700_000_000_000,
+        }
     }
 
     /// Changes so many records at the caller's side, spread evenly.

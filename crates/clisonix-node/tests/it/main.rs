@@ -10,7 +10,6 @@
     clippy::unwrap_used
 )]
 
-mod at_rest;
 mod crash;
 mod damage;
 // The store's own test medium, so that both are cut in the same way.
