@@ -99,6 +99,8 @@ impl Node {
                 Ok(is_whole) => mended += u64::from(is_whole),
                 // Another time.
                 Err(NodeError::Loading) => self.exchange.forget_mended(&record),
+                // What came meanwhile is damaged too: the next scrub puts it aside.
+                Err(NodeError::Damaged(_)) => self.exchange.note_mended(&record, version),
                 Err(error) => return Err(error),
             }
         }

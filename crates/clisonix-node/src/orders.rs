@@ -3,7 +3,8 @@
 //!
 //! An order goes to the nodes of which the access log says that they were given the record or gave
 //! it. Who takes it verifies that a node that is admitted here has signed it, asks the site's rule
-//! about that node, and carries it out as soon as the change is here that erases. The order about a
+//! about that node, carries it out as soon as the change is here that erases, and orders the same at
+//! the nodes that it gave the record to. The order about a
 //! whole record brings that change with it, signed, because a peer that may not hold the record any
 //! more would not get it otherwise; by then it and all before it are without content.
 
@@ -12,7 +13,7 @@ mod kept;
 use std::collections::BTreeSet;
 
 use clisonix_pq::Fingerprint;
-use clisonix_pq::erasure::{Done, Order, Receipt, ReceiptTerms};
+use clisonix_pq::erasure::{Done, Order, OrderTerms, Receipt, ReceiptTerms};
 use clisonix_pq::{FormError, Identity};
 use clisonix_store::{Access, Action, Batch};
 use clisonix_tide::{NoticeId, Outcome};
@@ -121,21 +122,32 @@ impl Node {
         inputs: bool,
         by: By<'_>,
     ) -> Result<Option<KeptOrder>, NodeError> {
+        let peers = self.holders_of(&erased.record)?;
+        let run = if erased.is_whole { self.erased_run(erased)? } else { Vec::new() };
+        self.give(erased.order(0, inputs), &run, peers, by)
+    }
+
+    /// Signs an order for these nodes and keeps it, which gives it to them.
+    fn give(
+        &self,
+        terms: OrderTerms,
+        run: &[u8],
+        mut peers: BTreeSet<Fingerprint>,
+        by: By<'_>,
+    ) -> Result<Option<KeptOrder>, NodeError> {
         let author = self.inside().signing.author().cloned().ok_or(SignedError::NoAuthor)?;
-        let mut peers = self.holders_of(&erased.record)?;
         peers.remove(&author.fingerprint());
         if peers.is_empty() {
             return Ok(None);
         }
         let now = self.inside().outside.now_ms();
-        let terms = erased.order(now, inputs);
+        let terms = OrderTerms { made_ms: now, ..terms };
         let order = self.signed(author.identity(), |identity, random| {
             Order::sign(terms, identity, random)
         })?;
-        let run = if erased.is_whole { self.erased_run(erased)? } else { Vec::new() };
         let mut batch = Batch::new();
         batch.access(order_line(by, now, &order, "given")?)?;
-        let kept = Kept::new(&mut batch, order, &run, OrderState::Given, peers)?;
+        let kept = Kept::new(&mut batch, order, run, OrderState::Given, peers)?;
         batch.note(News::new([], [&*NoticeId(kept.id).name()]).encode())?;
         self.store.write(batch)?;
         self.watchers.tell();
@@ -195,7 +207,7 @@ impl Node {
     /// [`NodeError::Write`].
     pub fn carry_out_orders(&self, by: By<'_>) -> Result<u64, NodeError> {
         let snapshot = self.store.snapshot()?;
-        let mut done = 0;
+        let (mut done, mut fault) = (0, None);
         for kept in kept::waiting(&snapshot)? {
             let version = version::version(&snapshot, &kept.order.terms().record)?;
             if !self.exchange.is_to_try(kept.order.digest(), version) {
@@ -205,10 +217,11 @@ impl Node {
                 Ok(is_done) => done += u64::from(is_done),
                 // Another time: it waits for a change, or for the record.
                 Err(NodeError::NotFound(_) | NodeError::Loading) => {}
-                Err(error) => return Err(error),
+                // One that cannot be carried out does not hold up the others.
+                Err(error) => fault = Some(error),
             }
         }
-        Ok(done)
+        fault.map_or(Ok(done), Err)
     }
 
     fn carry_out_kept(&self, mut kept: Kept, by: By<'_>) -> Result<bool, NodeError> {
@@ -228,8 +241,27 @@ impl Node {
         }
         let receipt = self.carry_out(order, By { purpose: "erasure order", ..by })?;
         kept.state = OrderState::Done;
+        // Before the answer: what a crash cuts off is done again, and this only once.
+        self.order_on(&kept, &run, by)?;
         self.answer(&kept, receipt, by)?;
         Ok(true)
+    }
+
+    /// Orders the same at the nodes that were given the record here, once for each erasure: they
+    /// need not know who ordered it first.
+    fn order_on(&self, kept: &Kept, run: &[u8], by: By<'_>) -> Result<(), NodeError> {
+        let terms = kept.order.terms();
+        let is_same = |other: &Kept| {
+            other.state == OrderState::Given && other.order.terms().change == terms.change
+        };
+        if kept::orders(&self.store.snapshot()?)?.iter().any(is_same) {
+            return Ok(());
+        }
+        let mut peers = self.holders_of(&terms.record)?;
+        peers.retain(|peer| !kept.peers.contains(peer));
+        let terms = OrderTerms { carried: Vec::new(), ..terms.clone() };
+        self.give(terms, run, peers, by)?;
+        Ok(())
     }
 
     /// Whether a change is here that erases.
@@ -322,9 +354,7 @@ impl Node {
         if open.iter().filter(is_open).count() >= MAX_ORDERS {
             return Err(OrderError::TooMany.into());
         }
-        // Whoever was given the record here is told too.
-        let mut peers = self.holders_of(&order.terms().record)?;
-        peers.extend([from, issuer]);
+        let peers = BTreeSet::from([from, issuer]);
         let policy = rule.map(|rule| rule.orders).unwrap_or_default();
         // One that is refused must not be carried out after a crash in between.
         let is_done = policy == Orders::CarryOut;
@@ -348,12 +378,10 @@ impl Node {
         ))?;
         let receipt = Receipt::from_text(bytes, known.identity()).map_err(OrderError::from)?;
         let orders = kept::orders(&snapshot)?;
-        let order = orders.iter().find(|kept| receipt.answers(&kept.order));
-        let order = order.ok_or(OrderError::NoOrder)?;
-        let mut peers = BTreeSet::from([from, site]);
-        if order.state != OrderState::Given {
-            peers.insert(order.order.issuer());
+        if !orders.iter().any(|kept| receipt.answers(&kept.order)) {
+            return Err(OrderError::NoOrder.into());
         }
+        let peers = BTreeSet::from([from, site]);
         let mut batch = Batch::new();
         KeptReceipt { receipt, peers }.put(&mut batch)?;
         self.store.write(batch)?;

@@ -43,8 +43,8 @@ pub struct Scrubbed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordFault {
-    /// A row of its log cannot be read, or a row is missing.
-    #[error("its log cannot be read")]
+    /// A row of its log cannot be read, a row is missing, or not all of it is back.
+    #[error("its log cannot be read, or not all of it is back")]
     Log,
     /// Its changes are not those that were written: the record's heads are others.
     #[error("its changes are not those that were written")]
@@ -113,6 +113,7 @@ impl Node {
                     Err(NodeError::Loading) => false,
                     done => done?,
                 };
+                let fault = fault.filter(|fault| is_whole || !fault.is_repaired());
                 Ok(fault.or((!is_whole).then_some(RecordFault::Log)))
             }
             Some(_) if fault.is_none_or(RecordFault::is_repaired) => {

@@ -112,7 +112,7 @@ impl Command {
         match self {
             Self::Seal(seal) => Some(seal.own_keys()),
             Self::Share(share) => Some(share.own_keys()),
-            Self::Erase(erase) => Some(erase.own_keys()),
+            Self::Erase(erase) => erase.own_keys(),
             Self::Erasure(erasure) => erasure.own_keys(),
             _ => None,
         }

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
         let folder = own.map(|(keys, _)| keys::folder(keys.map(Path::to_owned))).transpose()?;
         return control::ask(stream, &context.request(typed()?, folder)?, |name| match own {
             Some((_, pass_phrase)) => pass_phrase.present(name),
-            None => Err(Fault::usage("the command takes no pass-phrase").into()),
+            None => control::no_pass_phrase(name),
         });
     }
     carry_out(arguments.command, &context)

@@ -125,6 +125,11 @@ pub(crate) fn ask(
     }
 }
 
+/// For commands that need no own keys.
+pub(crate) fn no_pass_phrase(_name: &str) -> Result<Zeroizing<Vec<u8>>> {
+    Err(Fault::usage("the command takes no pass-phrase").into())
+}
+
 /// A listening socket, removed when dropped.
 pub(crate) struct Control {
     path: PathBuf,

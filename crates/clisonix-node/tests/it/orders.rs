@@ -118,6 +118,34 @@ fn an_order_reaches_who_held_the_record_and_its_receipt_comes_back() {
 }
 
 #[test]
+fn an_order_goes_on_to_whom_the_record_was_given_on() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut one, mut two, record) = pair(home.path(), Orders::CarryOut);
+    let mut three = Site::new(home.path(), 3);
+    admit(&three, Orders::CarryOut);
+    fetch(&two, &mut three, usize::MAX);
+    two.node.note_given(three.name, &record).unwrap();
+    let erased = one.node.erase(&record, Aim::Record, "test", true, BY).unwrap();
+    one.node.give_order(&erased, true, BY).unwrap().expect("somebody held it");
+    // Told to each other until nothing is new any more.
+    for _ in 0..4 {
+        tell(&one, &mut two);
+        tell(&two, &mut three);
+        tell(&three, &mut two);
+        tell(&two, &mut one);
+        for site in [&one, &two, &three] {
+            site.node.carry_out_orders(BY).unwrap();
+        }
+    }
+    let orders = two.node.orders().unwrap();
+    let own = orders.iter().find(|order| order.state == OrderState::Given).unwrap();
+    assert_eq!((orders.len(), own.peers.as_slice()), (2, [three.name].as_slice()));
+    assert_eq!((own.receipts[0].site, own.receipts[0].done), (three.name, Done::Erased));
+    assert_eq!((one.node.orders().unwrap().len(), order(&three).state), (1, OrderState::Done));
+    assert_eq!(found(three, home.path(), 3), 0);
+}
+
+#[test]
 fn an_order_waits_for_a_person_where_the_site_wants_it_so() {
     let home = tempfile::tempdir().unwrap();
     for (is_accepted, done) in [(true, Done::Erased), (false, Done::Refused)] {

@@ -51,8 +51,8 @@ pub(crate) struct Erase {
 }
 
 impl Erase {
-    pub(crate) fn own_keys(&self) -> (Option<&Path>, &Source) {
-        (self.keys.as_deref(), &self.pass_phrase)
+    pub(crate) fn own_keys(&self) -> Option<(Option<&Path>, &Source)> {
+        self.name.as_ref().map(|_| (self.keys.as_deref(), &self.pass_phrase))
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {

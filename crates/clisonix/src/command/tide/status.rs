@@ -119,6 +119,7 @@ let &Self { peer, orders, is_serving, now } = self;
     let mut object = Object::new();
     let number = |number: Option<u64>| number.map_or(Value::Null, Value::from);
     let (records, seconds) = lag(peer, now);
+        let records = records.filter(|_| is_serving);
     let session = peer.session.clone().unwrap_or_default();
     object.insert("peer", peer.name.as_str());
     object.insert("fingerprint", peer.peer.hexadecimal());
@@ -159,6 +160,7 @@ let &Self { peer, orders, is_serving, now } = self;
     };
     results.line(format_args!("  linked        {linked}"))?;
     let (records, seconds) = lag(peer, now);
+        let records = records.filter(|_| is_serving);
     match (&peer.session, seconds) {
         (Some(session), Some(0)) if session.is_in_sync => {
             let agreed = time(session.agreed_ms.unwrap_or_default());
