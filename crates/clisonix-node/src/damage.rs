@@ -53,7 +53,7 @@ impl Node {
     /// [`NodeError::Read`].
     pub fn damages(&self) -> Result<Vec<Damage>, NodeError> {
         let found = notes(&self.store.snapshot()?)?;
-        found.into_iter().map(|(record, note)| self.damage_of(record, &note)).collect()
+        Ok(found.into_iter().map(|(record, note)| self.damage_of(record, &note)).collect())
     }
 
     /// What is damaged of one record, if its log is.
@@ -62,10 +62,10 @@ impl Node {
     /// [`NodeError::Read`].
     pub fn damage(&self, record: &str) -> Result<Option<Damage>, NodeError> {
         let found = note(&self.store.snapshot()?, record)?;
-        found.map(|note| self.damage_of(record.to_owned(), &note)).transpose()
+        Ok(found.map(|note| self.damage_of(record.to_owned(), &note)))
     }
 
-    fn damage_of(&self, record: String, note: &Note) -> Result<Damage, NodeError> {
+    fn damage_of(&self, record: String, note: &Note) -> Damage {
         let mut inside = self.inside_for(&record);
         // A log that stays where it is is asked for nothing here.
         let here = |actor| match inside.records.record(&self.store, &record) {
@@ -73,13 +73,14 @@ impl Node {
             _ => 0,
         };
         let (missing, own) = note.missing(here);
-        Ok(Damage {
+        drop(inside);
+        Damage {
             record,
             found_ms: note.found_ms,
             is_aside: note.is_aside,
             missing: (note.is_known && note.is_aside).then_some(missing),
             missing_own: if note.is_aside { own } else { 0 },
-        })
+        }
     }
 
     /// Tries to put back what was put aside, after something came for these records. Gives how many
@@ -166,8 +167,7 @@ impl Node {
         let places: Vec<ChangePlace> = log.iter().map(|row| row.place).collect();
         // Every arrival keeps a row that may hold it.
         let nothing = Record::new(record).segment(0);
-        let log: Vec<StoredChange> =
-            log.into_iter().filter(|row| row.bytes != nothing).collect();
+        let log: Vec<StoredChange> = log.into_iter().filter(|row| row.bytes != nothing).collect();
         let own = inside.signing.author().map(|author| author.fingerprint());
         let (known, index) = self.known_of(&snapshot, record, &log, own)?;
         let mut batch = Batch::new();
@@ -318,10 +318,11 @@ impl Node {
         };
         let end = (before..trial.change_count()).find(|number| !is_proved(number));
         let end = end.unwrap_or(trial.change_count());
-        let is_unsigned = (before..end).filter_map(|number| trial.place_of(number)).any(|(actor, seq)| {
-            let signed = chains.get(&actor).map_or(0, |row| row.chain.signed.seq);
-            u64::from(seq) > signed
-        });
+        let is_unsigned =
+            (before..end).filter_map(|number| trial.place_of(number)).any(|(actor, seq)| {
+                let signed = chains.get(&actor).map_or(0, |row| row.chain.signed.seq);
+                u64::from(seq) > signed
+            });
         Ok(Mended { end, chains, is_unsigned })
     }
 
@@ -347,9 +348,9 @@ impl Node {
             };
             let is_final = statement.standing().is_final();
             let spans = statement.spans().filter(|(chain, _)| *chain == actor.0);
-            marks.extend(spans.map(|(_, span)| {
-                (Mark { seq: span.last, hash: span.after }, is_final)
-            }));
+            marks.extend(
+                spans.map(|(_, span)| (Mark { seq: span.last, hash: span.after }, is_final)),
+            );
         }
         marks.retain(|(mark, _)| mark.seq > 0 && fits(trial, actor, *mark));
         marks
@@ -432,12 +433,7 @@ fn raise(chain: &mut Chain, mark: Mark, is_final: bool) {
     }
 }
 
-fn damage_line(
-    by: By<'_>,
-    now_ms: u64,
-    record: &str,
-    purpose: &str,
-) -> Result<Access, NodeError> {
+fn damage_line(by: By<'_>, now_ms: u64, record: &str, purpose: &str) -> Result<Access, NodeError> {
     let mut line = access(By { purpose, ..by }, Action::Administer, now_ms, None)?;
     line.record = Some(record.to_owned());
     Ok(line)

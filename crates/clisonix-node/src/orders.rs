@@ -142,9 +142,8 @@ impl Node {
         }
         let now = self.inside().outside.now_ms();
         let terms = OrderTerms { made_ms: now, ..terms };
-        let order = self.signed(author.identity(), |identity, random| {
-            Order::sign(terms, identity, random)
-        })?;
+        let order = self
+            .signed(author.identity(), |identity, random| Order::sign(terms, identity, random))?;
         let mut batch = Batch::new();
         batch.access(order_line(by, now, &order, "given")?)?;
         let kept = Kept::new(&mut batch, order, run, OrderState::Given, peers)?;
@@ -183,9 +182,9 @@ impl Node {
         by: By<'_>,
     ) -> Result<bool, NodeError> {
         let orders = kept::orders(&self.store.snapshot()?)?;
-        let asking = orders.into_iter().find(|kept| {
-            kept.state == OrderState::Asking && kept.order.digest() == digest
-        });
+        let asking = orders
+            .into_iter()
+            .find(|kept| kept.state == OrderState::Asking && kept.order.digest() == digest);
         let Some(mut kept) = asking else { return Ok(false) };
         if !is_accepted {
             self.refuse(kept, by)?;
@@ -207,10 +206,11 @@ impl Node {
     /// [`NodeError::Write`].
     pub fn carry_out_orders(&self, by: By<'_>) -> Result<u64, NodeError> {
         let snapshot = self.store.snapshot()?;
+        let now = self.inside().outside.now_ms();
         let (mut done, mut fault) = (0, None);
         for kept in kept::waiting(&snapshot)? {
             let version = version::version(&snapshot, &kept.order.terms().record)?;
-            if !self.exchange.is_to_try(kept.order.digest(), version) {
+            if !self.exchange.is_to_try(kept.order.digest(), version, now) {
                 continue;
             }
             match self.carry_out_kept(kept, by) {
@@ -296,9 +296,8 @@ impl Node {
         let author = self.inside().signing.author().cloned().ok_or(SignedError::NoAuthor)?;
         let now = terms.made_ms;
         let word = terms.done.name();
-        let receipt = self.signed(author.identity(), |identity, random| {
-            Receipt::sign(terms, identity, random)
-        })?;
+        let receipt = self
+            .signed(author.identity(), |identity, random| Receipt::sign(terms, identity, random))?;
         let mut batch = Batch::new();
         batch.access(order_line(by, now, &kept.order, word)?)?;
         kept.put(&mut batch)?;
@@ -342,9 +341,8 @@ impl Node {
         let rule = self.peer_rules()?.remove(&issuer);
         let authors = self.authors();
         let known = authors.known(issuer).filter(|_| rule.is_some());
-        let known = known.ok_or(SignedError::from(
-            clisonix_pq::checkpoint::StatementError::UnknownAuthor,
-        ))?;
+        let known = known
+            .ok_or(SignedError::from(clisonix_pq::checkpoint::StatementError::UnknownAuthor))?;
         let order = notice.verified(known.identity()).map_err(OrderError::from)?;
         let open = kept::orders(&snapshot)?;
         let is_open = |kept: &&Kept| {
@@ -373,9 +371,9 @@ impl Node {
         }
         let site = Receipt::site_of(bytes).ok_or(OrderError::Form(FormError::OtherKey))?;
         let authors = self.authors();
-        let known = authors.known(site).ok_or(SignedError::from(
-            clisonix_pq::checkpoint::StatementError::UnknownAuthor,
-        ))?;
+        let known = authors
+            .known(site)
+            .ok_or(SignedError::from(clisonix_pq::checkpoint::StatementError::UnknownAuthor))?;
         let receipt = Receipt::from_text(bytes, known.identity()).map_err(OrderError::from)?;
         let orders = kept::orders(&snapshot)?;
         if !orders.iter().any(|kept| receipt.answers(&kept.order)) {

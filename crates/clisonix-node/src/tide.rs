@@ -31,14 +31,16 @@ pub use self::aside::MAX_ASIDE_BYTES;
 pub use self::peers::PeerState;
 pub use self::receipts::{KeptReceipt, MAX_RECEIPT_SIGNATURE_BYTES, ReceiptFault};
 pub use self::replica::NodeReplica;
-pub use self::run::{MAX_RUN_BATCHES, MAX_RUN_STATEMENTS};
 pub(crate) use self::replica::take_again;
+pub use self::run::{MAX_RUN_BATCHES, MAX_RUN_STATEMENTS};
 pub use self::scope::{MAX_RULES, NodeScope, ScopeChange};
 
 /// Checkpoints that are kept in memory, verified.
 const KEPT_STATEMENTS: usize = 64;
 /// Records of which more than usual is asked for that are remembered.
 const MAX_WANTS: usize = 1 << 16;
+/// How long an order rests that could not be carried out, unless its record changes.
+const ORDER_PAUSE_MS: u64 = 60_000;
 /// Most arrivals that are looked through at once.
 const MAX_ARRIVALS: usize = 1 << 16;
 
@@ -55,10 +57,13 @@ pub(crate) struct Exchange {
     /// Whoever holds it may add to the receipts.
     receipts: Mutex<()>,
     /// Damaged records as they were when it was tried last to put back what is aside of them.
-    mended: Mutex<BTreeMap<String, Option<[u8; 32]>>>,
-    /// Orders that wait for a change, with the record's version when they were tried last.
-    tried: Mutex<BTreeMap<[u8; 32], Option<[u8; 32]>>>,
+    mended: Mutex<BTreeMap<String, Seen>>,
+    /// Orders that wait for a change, with the record's version and the time when they were tried last.
+    tried: Mutex<BTreeMap<[u8; 32], (Seen, u64)>>,
 }
+
+/// A record's version when it was looked at last; `None` of one that was not there.
+type Seen = Option<[u8; 32]>;
 
 /// Checkpoints that were verified, the latest last.
 #[derive(Default)]
@@ -187,9 +192,23 @@ impl Exchange {
         lock(&self.mended).insert(record.to_owned(), version);
     }
 
-    /// Whether an order that waits is to be tried, because its record is another one than last time.
-    pub(crate) fn is_to_try(&self, order: [u8; 32], version: Option<[u8; 32]>) -> bool {
-        lock(&self.tried).insert(order, version) != Some(version)
+    /// Whether an order that waits is to be tried: its record is another one than last time, or that
+    /// was a while ago.
+    pub(crate) fn is_to_try(
+        &self,
+        order: [u8; 32],
+        version: Option<[u8; 32]>,
+        now_ms: u64,
+    ) -> bool {
+        let mut tried = lock(&self.tried);
+        let last = tried.get(&order);
+        let is_new = last.is_none_or(|(seen, at_ms)| {
+            *seen != version || now_ms.abs_diff(*at_ms) >= ORDER_PAUSE_MS
+        });
+        if is_new {
+            tried.insert(order, (version, now_ms));
+        }
+        is_new
     }
 
     /// A record is to be mended again.

@@ -66,11 +66,7 @@ impl Context {
     }
 
     /// A request to a serving process, with these arguments and this folder of own keys.
-    pub(crate) fn request(
-        &self,
-        arguments: Vec<String>,
-        keys: Option<PathBuf>,
-    ) -> Result<Request> {
+    pub(crate) fn request(&self, arguments: Vec<String>, keys: Option<PathBuf>) -> Result<Request> {
         let folder = env::current_dir()?;
         Ok(Request {
             arguments,

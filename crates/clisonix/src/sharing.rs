@@ -78,11 +78,7 @@ impl OwnKeys {
     }
 
     /// The keys that a share is sealed for, of whichever generation.
-    pub(crate) fn named_by<R: Read>(
-        &self,
-        share: &Arrived<R>,
-        context: &Context,
-    ) -> Result<Keys> {
+    pub(crate) fn named_by<R: Read>(&self, share: &Arrived<R>, context: &Context) -> Result<Keys> {
         let entry = self.entry(context)?;
         let mut generations = entry.generations.iter().rev();
         let named = generations.find(|generation| share.is_for(generation.public.recipient()));

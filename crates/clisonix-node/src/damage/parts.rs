@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clisonix_crdt::{ActorId, ChangeId};
 use clisonix_crdt::wire::{Reader, put_u64};
+use clisonix_crdt::{ActorId, ChangeId};
 use clisonix_store::{Batch, Row, Snapshot, Span, StoredChange, Table};
 
 use crate::error::NodeError;
@@ -142,7 +142,8 @@ pub(super) fn put(
     index: &[Row],
 ) -> Result<(), NodeError> {
     let prefix = parts_prefix(record);
-    let last = snapshot.rows(Table::Index, &Span::prefix(&prefix).backwards())?.next().transpose()?;
+    let last =
+        snapshot.rows(Table::Index, &Span::prefix(&prefix).backwards())?.next().transpose()?;
     let last = last.and_then(|row| row.key.strip_prefix(&*prefix)?.try_into().ok());
     let mut number = last.map_or(0, |last| u32::from_be_bytes(last).saturating_add(1));
     let segments = log.iter().map(|row| [&[SEGMENT], &*row.bytes].concat());
@@ -180,11 +181,7 @@ fn remove_parts(batch: &mut Batch, snapshot: &Snapshot, record: &str) -> Result<
 
 /// Adds to a batch that erases content of a record that what was put aside of it goes, because it
 /// may hold the same. That something is missing stays noted, under the record's next key.
-pub(crate) fn strip(
-    batch: &mut Batch,
-    snapshot: &Snapshot,
-    record: &str,
-) -> Result<(), NodeError> {
+pub(crate) fn strip(batch: &mut Batch, snapshot: &Snapshot, record: &str) -> Result<(), NodeError> {
     match note(snapshot, record)? {
         Some(note) => {
             remove_parts(batch, snapshot, record)?;

@@ -196,8 +196,9 @@ impl Replica for NodeReplica {
         match taken {
             Ok(()) => Outcome::Taken,
             Err(NodeError::Signed(_)) => Outcome::Refused(Refusal::Author),
-            Err(NodeError::Equivocation(_)) => Outcome::Refused(Refusal::Signature),
-            Err(NodeError::Order(OrderError::Form(_))) => Outcome::Refused(Refusal::Signature),
+            Err(NodeError::Equivocation(_) | NodeError::Order(OrderError::Form(_))) => {
+                Outcome::Refused(Refusal::Signature)
+            }
             Err(NodeError::Order(_)) => Outcome::Refused(Refusal::Unwanted),
             Err(_) => Outcome::Later,
         }

@@ -102,9 +102,8 @@ fn print(erased: &Erased, told: Option<usize>, results: &mut Results) -> std::io
     match told {
         Some(0) => results.line("  order         to nobody: no other node was given the record")?,
         Some(count) => results.line(format_args!("  order         to {count} nodes"))?,
-        None => results.line(
-            "  order         to nobody: give --as, or erase while `clisonix serve` runs",
-        )?,
+        None => results
+            .line("  order         to nobody: give --as, or erase while `clisonix serve` runs")?,
     }
     match erased.generation {
         Some(generation) => {

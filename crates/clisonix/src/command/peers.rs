@@ -180,8 +180,8 @@ fn wake(context: &Context) {
     let Ok(directory) = context.directory() else { return };
     if let Some(stream) = control::connect(&directory) {
         let request = context.request(vec!["tide".to_owned(), "peers".to_owned()], None);
-        let asked = request
-            .and_then(|request| control::ask(stream, &request, control::no_pass_phrase));
+        let asked =
+            request.and_then(|request| control::ask(stream, &request, control::no_pass_phrase));
         if asked.is_err() {
             tell("the serving process could not be told; it looks by itself every few seconds");
         }

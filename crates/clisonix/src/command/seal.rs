@@ -10,7 +10,7 @@ use clap::Args;
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
 use crate::outgoing::{Outgoing, Ready, Sealed};
-use crate::pass_phrase::Source;
+use crate::pass_phrase;
 use crate::plain::Plain;
 use crate::query::Query;
 use crate::spool::Spooling;
@@ -37,7 +37,7 @@ impl Seal {
         self.path.is_none()
     }
 
-    pub(crate) fn own_keys(&self) -> (Option<&Path>, &Source) {
+    pub(crate) fn own_keys(&self) -> (Option<&Path>, &pass_phrase::Source) {
         self.outgoing.own.given()
     }
 

@@ -1,7 +1,7 @@
 //! One site of the demo: a serving process of this program with a store and keys of its own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,7 +44,12 @@ impl Place {
         make_private(&folder)?;
         let random = &mut outside::random;
         let keys = Keys::generate(Profile::Hybrid, name, System.now_ms(), random)?;
-        Keyring::new(folder.join("keys")).vacant(name)?.store_at(COST, 1, &keys, PASS_PHRASE.as_bytes())?;
+        Keyring::new(folder.join("keys")).vacant(name)?.store_at(
+            COST,
+            1,
+            &keys,
+            PASS_PHRASE.as_bytes(),
+        )?;
         write_new(&folder.join("words"), PASS_PHRASE)?;
         Ok(Self { name, folder, keys, serving: None })
     }
@@ -67,8 +72,7 @@ impl Place {
     /// Admits another site.
     pub(super) fn admit(&self, invitation: Invitation) -> Result<()> {
         let terms = ["basis=all", "shared"].map(str::to_owned);
-        let admission =
-            site_keys::admission(&self.keys, invitation, Membership::Admitted, &terms)?;
+        let admission = site_keys::admission(&self.keys, invitation, Membership::Admitted, &terms)?;
         let entry = Keyring::new(self.folder.join("keys")).entry(self.name)?;
         PeerFolder::of(&entry).put(&admission)?;
         Ok(())

@@ -14,7 +14,7 @@ mod network;
 mod parties;
 mod reading;
 mod research;
-mod shares;
 mod served;
+mod shares;
 mod site;
 mod tide;

@@ -105,14 +105,18 @@ fn print(order: &KeptOrder, names: &Names, results: &mut Results) -> io::Result<
         OrderState::Refused => format!("from {}, refused", name(&order.issuer)),
         _ => order.state.word().to_owned(),
     };
-    results.line(format_args!("{} {when}: the record {}", id.get(..16).unwrap_or(&id), order.record))?;
+    results.line(format_args!(
+        "{} {when}: the record {}",
+        id.get(..16).unwrap_or(&id),
+        order.record
+    ))?;
     results.line(format_args!("  {state}"))?;
     for receipt in &order.receipts {
         let when = HybridTime::from_millis(receipt.made_ms);
         let (site, what) = (name(&receipt.site), words(receipt.done));
         results.line(format_args!("  {site}: {what}, {when}"))?;
     }
-    order.unanswered().try_for_each(|peer| {
-        results.line(format_args!("  {}: nothing is signed yet", name(&peer)))
-    })
+    order
+        .unanswered()
+        .try_for_each(|peer| results.line(format_args!("  {}: nothing is signed yet", name(&peer))))
 }

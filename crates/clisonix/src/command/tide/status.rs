@@ -114,91 +114,94 @@ fn lag(peer: &PeerStatus, now: u64) -> (Option<u64>, Option<u64>) {
 }
 
 impl View<'_> {
-fn value(&self) -> Value {
-let &Self { peer, orders, is_serving, now } = self;
-    let mut object = Object::new();
-    let number = |number: Option<u64>| number.map_or(Value::Null, Value::from);
-    let (records, seconds) = lag(peer, now);
+    fn value(&self) -> Value {
+        let &Self { peer, orders, is_serving, now } = self;
+        let mut object = Object::new();
+        let number = |number: Option<u64>| number.map_or(Value::Null, Value::from);
+        let (records, seconds) = lag(peer, now);
         let records = records.filter(|_| is_serving);
-    let session = peer.session.clone().unwrap_or_default();
-    object.insert("peer", peer.name.as_str());
-    object.insert("fingerprint", peer.peer.hexadecimal());
-    object.insert("serving", is_serving);
-    object.insert("linked", peer.traffic.linked_since_ms.is_some());
-    object.insert("linked_since_ms", number(peer.traffic.linked_since_ms));
-    object.insert("in_sync", session.is_in_sync);
-    object.insert("agreed_ms", number(session.agreed_ms));
-    object.insert("lag_records", number(records));
-    object.insert("lag_seconds", number(seconds));
-    object.insert("records", session.count);
-    object.insert("refused_records", session.refused as u64);
-    object.insert("withheld_records", session.outside as u64);
-    let receipt = session.receipt.map(|receipt| receipt.time.millis());
-    object.insert("receipt_ms", number(receipt));
-    let receipt = session.peers_receipt.map(|receipt| receipt.time.millis());
-    object.insert("peers_receipt_ms", number(receipt));
-    object.insert("orders_unanswered", orders);
-    object.insert("bytes_in", peer.traffic.bytes_in);
-    object.insert("bytes_out", peer.traffic.bytes_out);
-    object.insert("links", peer.traffic.links);
-    let fault = peer.traffic.fault.as_ref();
-    let words = fault.map(|fault| Value::from(fault.what.as_str()));
-    object.insert("last_error", words.unwrap_or(Value::Null));
-    object.insert("last_error_ms", number(fault.map(|fault| fault.at_ms)));
-    Value::Object(object)
-}
+        let session = peer.session.clone().unwrap_or_default();
+        object.insert("peer", peer.name.as_str());
+        object.insert("fingerprint", peer.peer.hexadecimal());
+        object.insert("serving", is_serving);
+        object.insert("linked", peer.traffic.linked_since_ms.is_some());
+        object.insert("linked_since_ms", number(peer.traffic.linked_since_ms));
+        object.insert("in_sync", session.is_in_sync);
+        object.insert("agreed_ms", number(session.agreed_ms));
+        object.insert("lag_records", number(records));
+        object.insert("lag_seconds", number(seconds));
+        object.insert("records", session.count);
+        object.insert("refused_records", session.refused as u64);
+        object.insert("withheld_records", session.outside as u64);
+        let receipt = session.receipt.map(|receipt| receipt.time.millis());
+        object.insert("receipt_ms", number(receipt));
+        let receipt = session.peers_receipt.map(|receipt| receipt.time.millis());
+        object.insert("peers_receipt_ms", number(receipt));
+        object.insert("orders_unanswered", orders);
+        object.insert("bytes_in", peer.traffic.bytes_in);
+        object.insert("bytes_out", peer.traffic.bytes_out);
+        object.insert("links", peer.traffic.links);
+        let fault = peer.traffic.fault.as_ref();
+        let words = fault.map(|fault| Value::from(fault.what.as_str()));
+        object.insert("last_error", words.unwrap_or(Value::Null));
+        object.insert("last_error_ms", number(fault.map(|fault| fault.at_ms)));
+        Value::Object(object)
+    }
 
-fn print(&self, results: &mut Results) -> io::Result<()> {
-let &Self { peer, orders, is_serving, now } = self;
-    let traffic = &peer.traffic;
-    let place = traffic.address.map(|address| format!(" at {address}")).unwrap_or_default();
-    results.line(format_args!("{}", Plain(&peer.name)))?;
-    let linked = match traffic.linked_since_ms {
-        Some(since) => format!("since {}{place}", time(since)),
-        None if is_serving => "no".to_owned(),
-        None => "not serving".to_owned(),
-    };
-    results.line(format_args!("  linked        {linked}"))?;
-    let (records, seconds) = lag(peer, now);
+    fn print(&self, results: &mut Results) -> io::Result<()> {
+        let &Self { peer, orders, is_serving, now } = self;
+        let traffic = &peer.traffic;
+        let place = traffic.address.map(|address| format!(" at {address}")).unwrap_or_default();
+        results.line(format_args!("{}", Plain(&peer.name)))?;
+        let linked = match traffic.linked_since_ms {
+            Some(since) => format!("since {}{place}", time(since)),
+            None if is_serving => "no".to_owned(),
+            None => "not serving".to_owned(),
+        };
+        results.line(format_args!("  linked        {linked}"))?;
+        let (records, seconds) = lag(peer, now);
         let records = records.filter(|_| is_serving);
-    match (&peer.session, seconds) {
-        (Some(session), Some(0)) if session.is_in_sync => {
-            let agreed = time(session.agreed_ms.unwrap_or_default());
-            results
-                .line(format_args!("  in sync       {} records, found {agreed}", session.count))?;
+        match (&peer.session, seconds) {
+            (Some(session), Some(0)) if session.is_in_sync => {
+                let agreed = time(session.agreed_ms.unwrap_or_default());
+                results.line(format_args!(
+                    "  in sync       {} records, found {agreed}",
+                    session.count
+                ))?;
+            }
+            (_, seconds) => {
+                let records = records.map_or_else(|| "?".to_owned(), |records| records.to_string());
+                let since =
+                    seconds.map_or_else(|| "never yet".to_owned(), |ago| format!("{ago} s ago"));
+                results.line(format_args!(
+                    "  in sync       {since}; about {records} records differ"
+                ))?;
+            }
         }
-        (_, seconds) => {
-            let records = records.map_or_else(|| "?".to_owned(), |records| records.to_string());
-            let since =
-                seconds.map_or_else(|| "never yet".to_owned(), |ago| format!("{ago} s ago"));
-            results
-                .line(format_args!("  in sync       {since}; about {records} records differ"))?;
+        if let Some(session) = &peer.session {
+            if session.refused > 0 {
+                results.line(format_args!("  refused       {} records", session.refused))?;
+            }
+            if let Some(receipt) = session.peers_receipt {
+                let (when, count) = (time(receipt.time.millis()), receipt.count);
+                results.line(format_args!("  last receipt  {when}, over {count} records"))?;
+            }
+        }
+        if orders > 0 {
+            results.line(format_args!("  orders        {orders} to erase are not answered"))?;
+        }
+        if is_serving {
+            let (bytes_in, bytes_out) = (traffic.bytes_in, traffic.bytes_out);
+            results.line(format_args!("  bytes         {bytes_in} in, {bytes_out} out"))?;
+        }
+        match &traffic.fault {
+            Some(fault) => {
+                let (when, what) = (time(fault.at_ms), Plain(&fault.what));
+                results.line(format_args!("  last error    {when}: {what}"))
+            }
+            None => Ok(()),
         }
     }
-    if let Some(session) = &peer.session {
-        if session.refused > 0 {
-            results.line(format_args!("  refused       {} records", session.refused))?;
-        }
-        if let Some(receipt) = session.peers_receipt {
-            let (when, count) = (time(receipt.time.millis()), receipt.count);
-            results.line(format_args!("  last receipt  {when}, over {count} records"))?;
-        }
-    }
-    if orders > 0 {
-        results.line(format_args!("  orders        {orders} to erase are not answered"))?;
-    }
-    if is_serving {
-        let (bytes_in, bytes_out) = (traffic.bytes_in, traffic.bytes_out);
-        results.line(format_args!("  bytes         {bytes_in} in, {bytes_out} out"))?;
-    }
-    match &traffic.fault {
-        Some(fault) => {
-            let (when, what) = (time(fault.at_ms), Plain(&fault.what));
-            results.line(format_args!("  last error    {when}: {what}"))
-        }
-        None => Ok(()),
-    }
-}
 }
 
 fn refusals(status: &ServerStatus, results: &mut Results) -> io::Result<()> {
