@@ -8,6 +8,7 @@ use clisonix_fhir::json::{Object, Value};
 use clisonix_node::{HybridTime, KeptOrder, OrderState};
 use clisonix_pq::Fingerprint;
 use clisonix_pq::erasure::Done;
+use clisonix_pq::link::Admission;
 
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
@@ -54,7 +55,7 @@ pub(super) fn decide(named: &str, is_accepted: bool, context: &Context) -> Resul
 fn names(context: &Context) -> Result<Names> {
     let Some(service) = context.service() else { return Ok(Names::new()) };
     let listed = service.peers().load()?;
-    let invitations = listed.admissions.iter().map(|admission| admission.invitation());
+    let invitations = listed.admissions.iter().map(Admission::invitation);
     Ok(invitations.map(|it| (it.fingerprint(), it.about().name.clone())).collect())
 }
 

@@ -193,12 +193,12 @@ fn rules(text: &str, context: &Context) -> Result<Rules> {
         "expert" => return Ok(Rules::expert()),
         _ => {}
     }
-    let content = load(&context.path(Path::new(text)))?;
+    let file = load(&context.path(Path::new(text)))?;
     // The configurations of Microsoft's tool are JSON, and a file of rules never begins like them.
-    let rules = if content.trim_start().starts_with('{') {
-        Rules::load_anonymizer(text, &content, Profile::SafeHarbor)
+    let rules = if file.trim_start().starts_with('{') {
+        Rules::load_anonymizer(text, &file, Profile::SafeHarbor)
     } else {
-        Rules::load(text, &content)
+        Rules::load(text, &file)
     };
     rules.map_err(|error| Fault::usage(error.to_string()).into())
 }
