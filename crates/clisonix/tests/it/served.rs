@@ -1,10 +1,11 @@
-//! Orders to erase between real processes, and commands that need own keys while a directory is
-//! served.
+//! Orders to erase between real processes, a damaged log that comes back from a peer, and commands
+//! that need own keys while a directory is served.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use clisonix_fhir::json::Value;
+use clisonix_node::{Node, Outside};
 
 use crate::network::{Network, Place, settle, wait_for};
 use crate::site::{Ended, bundle, number, text};
@@ -136,4 +137,74 @@ fn own_keys_are_used_while_a_directory_is_served() {
     assert_eq!(kept.get("serving").and_then(Value::as_bool), Some(false));
     assert!(number(&kept, "peers_receipt_ms") > 0 && number(&kept, "receipt_ms") > 0);
     assert!(hospital.run(&["tide", "status"]).out.contains("not serving"));
+}
+
+/// An outside in which nothing changes.
+struct Still;
+
+impl Outside for Still {
+    fn now_ms(&mut self) -> u64 {
+        1_700_000_000_000
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+/// The value of the last row of changes in a backup that is not sealed (`docs/formats/store.md`).
+fn last_change(backup: &[u8]) -> Vec<u8> {
+    let (mut rest, mut found) = (&backup[8 + 4 + 16..], Vec::new());
+    while rest[0] != 0xff {
+        let key = usize::from(u16::from_be_bytes([rest[1], rest[2]]));
+        let value = u32::from_be_bytes(*rest[3..].first_chunk().unwrap()) as usize;
+        if rest[0] == 2 {
+            found = rest[7 + key..7 + key + value].to_vec();
+        }
+        rest = &rest[7 + key + value..];
+    }
+    found
+}
+
+#[test]
+fn a_log_that_is_damaged_on_disk_comes_back_from_a_peer() {
+    let network = Network::default();
+    let mut hospital = Place::new("hospital", &network);
+    let mut laboratory = Place::new("laboratory", &network);
+    // Of an encrypted store a whole page would be refused.
+    drop(Node::open(&laboratory.site.path("data"), Box::new(Still)).expect("a plain store"));
+    hospital.serve();
+    laboratory.serve();
+    hospital.import(&bundle("hospital", "low"));
+    settle(&[&hospital, &laboratory]);
+    laboratory.signal("-TERM");
+    let copy = laboratory.site.path("copy");
+    assert_eq!(laboratory.run(&["backup", &copy.to_string_lossy()]).code, Some(0));
+    let row = last_change(&fs::read(copy).unwrap());
+    let store = laboratory.site.path("data/store.redb");
+    let mut file = fs::read(&store).unwrap();
+    let starts = |at: &usize| file[*at] == row[0] && file[*at..].starts_with(&row);
+    let places: Vec<usize> = (0..=file.len() - row.len()).filter(starts).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        file[at + row.len() / 2] ^= 0x10;
+    }
+    fs::write(&store, file).unwrap();
+
+    let scrubbed = laboratory.run(&["tide", "scrub", "--json"]);
+    assert_eq!(scrubbed.code, Some(6), "{}", scrubbed.err);
+    let scrubbed = clisonix_fhir::json::parse(scrubbed.out.trim().as_bytes()).unwrap();
+    assert_eq!((number(&scrubbed, "damaged"), number(&scrubbed, "put_aside")), (1, 1));
+    let damaged = |place: &Place| {
+        let status = place.objects(&["tide", "status"]);
+        status.into_iter().find(|object| object.get("damaged").is_some())
+    };
+    assert!(number(&damaged(&laboratory).expect("it is shown"), "missing") > 0);
+    laboratory.serve();
+    settle(&[&hospital, &laboratory]);
+    wait_for("the repair", || damaged(&laboratory).is_none().then_some(()));
+    assert!(laboratory.shown().contains("Testa"));
+    for arguments in [&["verify"][..], &["tide", "scrub"]] {
+        assert_eq!(laboratory.run(arguments).code, Some(0));
+    }
 }
