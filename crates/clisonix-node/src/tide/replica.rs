@@ -12,7 +12,7 @@ use clisonix_tide::{NodeId, NoticeId, Outcome, Pushed, Reception, Refusal, Repli
 
 use sha2::{Digest, Sha256};
 
-use super::outgoing::{Push, Sent};
+use super::outgoing::{Outgoing, Push, Sent};
 use super::run::{Run as Incoming, Told};
 use super::{Wants, lock};
 use crate::error::NodeError;
@@ -126,7 +126,8 @@ impl Replica for NodeReplica {
     fn beyond(&self, record: &str, have: &[u8], most: usize) -> Option<Run> {
         let have = Have::decode(have).ok()?;
         let outgoing = self.node.outgoing(record, &have, most, &mut *lock(&self.sent)).ok()??;
-        Some(Run { bytes: outgoing.run.encode(), is_all: outgoing.is_all })
+        let Outgoing { run, is_all, knows_all } = outgoing;
+        Some(Run { bytes: run.encode(), is_all, knows_all })
     }
 
     fn arrived(
