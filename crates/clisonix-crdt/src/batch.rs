@@ -38,7 +38,9 @@ pub(crate) fn encode<'a>(record: &str, changes: impl Iterator<Item = Outgoing<'a
     let (start, in_columns) = (out.len(), changes.len() > 1);
     let mut numbering = Numbering::default();
     let mut run = RunWriter::new(&mut numbering, record, in_columns, out);
-    changes.iter().for_each(|change| run.push(change));
+    for change in &changes {
+        run.push(change);
+    }
     let mut out = run.finish();
     let packed = pack_shorter(&mut out, start, in_columns);
     if let Some([version, flags]) = out.get_mut(at..at + 2) {

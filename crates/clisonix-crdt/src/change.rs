@@ -149,6 +149,17 @@ pub(crate) struct Op {
     pub(crate) write: Write,
 }
 
+impl Op {
+    /// The same, borrowed; `None` of edits, which are not spelled out yet.
+    pub(crate) fn raw(&self) -> Option<RawOp<'_>> {
+        let write = match &self.write {
+            Write::Edits(_) => return None,
+            other => other.written(),
+        };
+        Some(RawOp { entry: self.entry.name(), address: self.address.as_bytes(), write })
+    }
+}
+
 /// Which message of which feed a change came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
@@ -281,7 +292,9 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Box<[u8]> {
             + op.write.written().map_or(32, Written::len)
     };
     let mut writer = OpsWriter::new(ops.len(), ops.iter().map(len).sum());
-    ops.iter().for_each(|op| writer.put_op(op));
+    for op in ops {
+        writer.put_op(op);
+    }
     writer.finish()
 }
 
@@ -314,7 +327,9 @@ impl OpsWriter {
     pub(crate) fn put_set(&mut self, entry: (TypeId, &str), address: &[u8], text: &[&str]) {
         self.place(SET, entry, address);
         put_u64(&mut self.out, text.iter().map(|part| part.len() as u64).sum());
-        text.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
+        for part in text {
+            self.out.extend_from_slice(part.as_bytes());
+        }
     }
 
     pub(crate) fn put_op(&mut self, op: &Op) {

@@ -35,7 +35,7 @@ impl Chance {
     fn learn(&mut self, bit: bool) {
         let target = if bit { i64::from(u16::MAX) } else { 0 };
         // One part in 1.5, 2.5, ..
-        let part = 131_072 / (2 * i64::from(self.seen) + 3);
+        let part = i64::from(131_072 / (2 * u32::from(self.seen) + 3));
         let moved = i64::from(self.one) + (((target - i64::from(self.one)) * part) >> 16);
         self.one = u16::try_from(moved).unwrap_or(u16::MAX).clamp(LEAST, u16::MAX - LEAST + 1);
         self.seen = SLOWEST.min(self.seen + 1);

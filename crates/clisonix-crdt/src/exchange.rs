@@ -362,7 +362,7 @@ impl Record {
         self.type_all(&ops, &stamp, &past).map_err(|_| RefusalReason::Operation)?;
         let mut row = Logged::new(stamp, deps, past, ops);
         (row.erased, row.order) = (change.erased, change.order);
-        let change = self.append(row, Spot::default());
+        let change = self.append(row, None, Spot::default());
         Ok(self.carry_out(change))
     }
 
@@ -534,11 +534,19 @@ impl Record {
         op.ok_or(wrong)
     }
 
-    /// Puts a change into state and log; everything about it was checked. `near` is where the cell of
-    /// its only operation is, if that is known.
-    pub(crate) fn append(&mut self, mut row: Logged, near: Spot) -> ChangeNo {
+    /// Puts a change into state and log; everything about it was checked. `ops` are its operations, if
+    /// they are at hand, and `near` is where the cell of the only one is, if that is known.
+    pub(crate) fn append(
+        &mut self,
+        mut row: Logged,
+        ops: Option<&[RawOp<'_>]>,
+        near: Spot,
+    ) -> ChangeNo {
         let (change, stamp) = (self.log.len(), row.stamp);
-        let ops: SmallVec<[(u32, RawOp<'_>); 1]> = row.indexes().zip(raw_ops(&row.ops)).collect();
+        let ops: SmallVec<[(u32, RawOp<'_>); 1]> = match ops {
+            Some(ops) => row.indexes().zip(ops.iter().copied()).collect(),
+            None => row.indexes().zip(raw_ops(&row.ops)).collect(),
+        };
         let mut writer = PageWriter { spot: near, body: std::mem::take(&mut self.scratch) };
         let known = (&self.tables, &self.log);
         let bases = apply(&mut self.entries, &ops, (change, &row), known, &mut writer);

@@ -13,12 +13,14 @@ use smallvec::SmallVec;
 use crate::actor::ActorSource;
 use crate::address::{self, ElementKey, MAX_THING_DEPTH, Path, Step};
 use crate::canonical;
-use crate::change::{ChangeId, MAX_VALUE_BYTES, Op, OpsWriter, Write, plain_name_of, value_named};
+use crate::change::{
+    ChangeId, MAX_VALUE_BYTES, Op, OpsWriter, RawOp, Write, plain_name_of, value_named,
+};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::page::{Lone, Spot};
 use crate::record::Record;
-use crate::state::{ChangeNo, Entry, EntryId};
+use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::tree::skipped;
 use crate::writing::Plan;
 
@@ -68,8 +70,11 @@ impl Record {
         if let [(pointer, value)] = edits
             && let Some(one) = self.straight_to(id, entry, pointer, value)
         {
-            let Some((ops, plan)) = one else { return Ok(None) };
-            return self.commit_encoded(plan, ops, origin, actors).map(Some);
+            let (Found { path, text: Some(text), .. }, plan) = one else { return Ok(None) };
+            let write = Some(Written::Set(&text));
+            let op = RawOp { entry: id.name(), address: path.as_bytes(), write };
+            let encoded = OpsWriter::one_set(op.entry, op.address, &[&text]);
+            return self.commit_encoded(plan, (encoded, Some(&[op])), origin, actors).map(Some);
         }
         let places: Option<Vec<Place<'_>>> =
             edits.iter().map(|(pointer, value)| Some((tokens(pointer)?, *value))).collect();
@@ -88,15 +93,14 @@ impl Record {
         self.edit_quietly(&[object], &Base::Current, origin, actors)
     }
 
-    /// The operation, in canonical form, of one edit that leads straight to a cell. `None` where it must
-    /// be made in another way; inside that, where the cell says so already.
+    /// Where one edit leads straight to a cell. `None` where it must be made in another way.
     fn straight_to(
         &self,
         id: &EntryId,
         entry: &Entry,
         pointer: &str,
         value: &Value,
-    ) -> Option<Option<(Box<[u8]>, Plan)>> {
+    ) -> Option<(Found, Plan)> {
         if !entry.is_plain() || pointer.contains('~') || pointer.len() > MAX_POINTER_BYTES {
             return None;
         }
@@ -110,15 +114,13 @@ impl Record {
         }
         let mut known = Known::of(entry, 1);
         let walk = Walk { record: self, known: &mut known, path: Path::default() };
-        let Found { path, text, is_typed } = walk.member(Scope::Type(id.ty), &tokens, value, 0)?;
+        let found = walk.member(Scope::Type(id.ty), &tokens, value, 0)?;
         // What was added to a text is typed.
-        if is_typed {
+        if found.is_typed {
             return None;
         }
-        let Some(text) = text else { return Some(None) };
-        let op = OpsWriter::one_set(id.name(), path.as_bytes(), &[&text]);
         let plan = if known.fit { Plan::fitting() } else { Plan::now() };
-        Some(Some((op, plan.at(known.near))))
+        Some((found, plan.at(known.near)))
     }
 
     /// The operations of edits that each lead straight to a cell, in order of addresses, and whether
@@ -247,9 +249,8 @@ fn items<'r>(entry: &'r Entry, prefix: &[u8]) -> Option<Items<'r>> {
                 let item = items.last_mut().filter(|item| item.key == key)?;
                 (item.text, item.spot) = (text, spot);
             }
-            (Some(_), _) => return None,
             (None, write) if write != Lone::Set(b"") => {}
-            (None, _) => return None,
+            _ => return None,
         }
     }
     items.sort_unstable_by_key(|item| (item.position, item.key));

@@ -528,13 +528,12 @@ impl<'n, 'r> RunWriter<'n, 'r> {
         let Self { columns, mut out, start, split, count, .. } = self;
         if !split {
             let [mut all, ..] = columns;
-            match (all.get_mut(start), u8::try_from(count)) {
-                (Some(place), Ok(count @ ..0x80)) => *place = count,
-                _ => {
-                    let mut spelled = Vec::new();
-                    put_u64(&mut spelled, count);
-                    all.splice(start..=start, spelled);
-                }
+            if let (Some(place), Ok(count @ ..0x80)) = (all.get_mut(start), u8::try_from(count)) {
+                *place = count;
+            } else {
+                let mut spelled = Vec::new();
+                put_u64(&mut spelled, count);
+                all.splice(start..=start, spelled);
             }
             return all;
         }
@@ -542,7 +541,9 @@ impl<'n, 'r> RunWriter<'n, 'r> {
         for column in columns.iter().take(COLUMNS - 1) {
             put_u64(&mut out, column.len() as u64);
         }
-        columns.iter().for_each(|column| out.extend_from_slice(column));
+        for column in &columns {
+            out.extend_from_slice(column);
+        }
         out
     }
 }

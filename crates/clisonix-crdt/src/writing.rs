@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, encode_ops, is_fhir_id};
+use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, RawOp, Write, encode_ops, is_fhir_id};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::erasure::order::Order;
@@ -307,14 +307,16 @@ impl Record {
         if ops.len() > MAX_OPS {
             return Err(EditError::TooLarge);
         }
-        self.commit_encoded(plan, encode_ops(ops), origin, actors).map(Some)
+        let raw: Option<Vec<RawOp<'_>>> = ops.iter().map(Op::raw).collect();
+        self.commit_encoded(plan, (encode_ops(ops), raw.as_deref()), origin, actors).map(Some)
     }
 
-    /// As [`Self::commit`], of operations as canonical bytes, which are a change.
+    /// As [`Self::commit`], of operations as canonical bytes, which are a change; and as they are,
+    /// unless they edit texts.
     pub(crate) fn commit_encoded(
         &mut self,
         plan: Plan,
-        ops: Box<[u8]>,
+        (ops, raw): (Box<[u8]>, Option<&[RawOp<'_>]>),
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<ChangeNo, EditError> {
@@ -340,10 +342,12 @@ impl Record {
         let past = self.past(actor, seq, &deps).ok_or(EditError::UnknownVersion)?;
         let source = origin.source.as_ref();
         let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
-        self.type_all(&ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
+        if raw.is_none() {
+            self.type_all(&ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
+        }
         let mut row = Logged::new(stamp, deps, past, ops);
         row.order = plan.order;
-        Ok(self.append(row, plan.near))
+        Ok(self.append(row, raw, plan.near))
     }
 
     /// An own actor whose changes the dependencies have all seen, else a fresh one; and the
