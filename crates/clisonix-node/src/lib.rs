@@ -6,6 +6,7 @@
 
 mod apart;
 pub mod consent;
+mod damage;
 mod editing;
 mod erasing;
 mod erasure;
@@ -14,6 +15,7 @@ mod exchange;
 mod flight;
 mod load;
 mod node;
+mod orders;
 mod outside;
 mod quarantine;
 mod reading;
@@ -38,11 +40,13 @@ pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, EngineFault, FaultKind, OpenError, ReadError,
     StoreForm, WriteError,
 };
+pub use damage::Damage;
 pub use editing::{Edited, ReadVersion};
 pub use erasing::{Aim, Erased};
 pub use error::NodeError;
 pub use load::{Input, Load, MAX_WHOLE_BYTES, Read, TakenIn, is_large};
 pub use node::{By, Keys, Node};
+pub use orders::{KeptOrder, MAX_NOTICE_BYTES, MAX_ORDERS, OrderError, OrderReceipt, OrderState};
 pub use outside::Outside;
 pub use quarantine::Quarantined;
 pub use reading::{Patient, RecordText};

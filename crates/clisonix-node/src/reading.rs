@@ -301,7 +301,13 @@ pub(crate) fn text_of(snapshot: &Snapshot, record: &str) -> Result<RecordText, N
 fn shown_together(snapshot: &Snapshot, records: &[&str]) -> Result<RecordText, NodeError> {
     let (mut versions, mut shown) = (Vec::new(), Vec::new());
     for record in records {
-        let head = stored::head(snapshot, record)?.ok_or(NodeError::NotFound("record"))?;
+        let Some(head) = stored::head(snapshot, record)? else {
+            return Err(if crate::damage::is_noted(snapshot, record)? {
+                NodeError::Damaged((*record).to_owned())
+            } else {
+                NodeError::NotFound("record")
+            });
+        };
         versions.push(head.version);
         shown.extend(stored::all_shown(snapshot, record)?);
     }

@@ -11,9 +11,13 @@ use clisonix_pq::checkpoint::{Authors, KnownAuthor};
 use clisonix_tide::{Output, Replica, Scope, Version};
 
 use crate::home::{Home, HomeError, Kept, Member, News};
+use crate::traffic::Fault;
 
 /// Who the node is in its own access log.
 const OWN: By<'static> = By { author: "clisonix serve", purpose: "replication" };
+
+/// As whom it puts back what was damaged.
+const REPAIR: By<'static> = By { purpose: "repair", ..OWN };
 
 /// A node, its author known to itself.
 pub struct NodeHome {
@@ -98,11 +102,19 @@ impl Home for NodeHome {
         Ok(())
     }
 
+    fn keep_fault(&mut self, peer: Fingerprint, fault: &Fault) -> Result<(), HomeError> {
+        Ok(self.node.keep_fault(peer, fault.at_ms, &fault.what)?)
+    }
+
     fn tend(&mut self) -> Result<(), HomeError> {
-        self.checkpoints.tend()?;
-        self.node.keep_peers()?;
-        self.node.keep_audit()?;
-        Ok(())
+        let done = [
+            self.checkpoints.tend(),
+            self.node.mend(REPAIR).map(drop).map_err(HomeError::from),
+            self.node.carry_out_orders(OWN).map(drop).map_err(HomeError::from),
+            self.node.keep_peers().map_err(HomeError::from),
+            self.node.keep_audit().map_err(HomeError::from),
+        ];
+        done.into_iter().collect()
     }
 }
 
