@@ -167,6 +167,7 @@ impl Node {
         let flight = self.launch(name, indexed.map(|()| batch), &mut inside.records)?;
         drop(guard);
         self.land(flight)?;
+        self.inside().signing.note_stored(name);
         Ok(Edited { record: name.to_owned(), change: Some(change) })
     }
 }

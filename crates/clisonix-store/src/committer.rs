@@ -4,6 +4,7 @@
 //! load and a lone writer never waits for company.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,15 +17,19 @@ use crate::ledger::{Ledger, as_fault};
 use crate::limit::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_WAITING_BATCHES, MAX_WAITING_BYTES};
 
 /// A batch on its way; [`Ticket::wait`] tells when it is durable.
-#[derive(Debug)]
 #[must_use = "a batch is durable only after `wait` said so"]
 pub struct Ticket {
     outcome: Arc<Outcome>,
+    /// Who commits what waits, where no thread does.
+    worker: Option<Arc<Mutex<Worker>>>,
 }
 
 impl Ticket {
     /// Waits until the batch is durable, or refused.
     pub fn wait(self) -> Result<Placement, WriteError> {
+        if let Some(worker) = &self.worker {
+            lock(worker).commit_waiting();
+        }
         let mut slot = lock(&self.outcome.slot);
         loop {
             if let Some(result) = slot.take() {
@@ -35,25 +40,49 @@ impl Ticket {
     }
 }
 
-/// The committing thread and the queue before it.
+impl fmt::Debug for Ticket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}
+
+/// On which thread batches become durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commits {
+    /// On one of the store's own: while one group is written the next one gathers.
+    #[default]
+    OnThread,
+    /// On the thread that waits first, together with all that was submitted before. What is read
+    /// and written then follows from the calls alone, so a simulation repeats exactly.
+    OnWait,
+}
+
+/// Who commits, and the queue before it.
 pub(crate) struct Committer {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
+    worker: Option<Arc<Mutex<Worker>>>,
 }
 
 impl Committer {
-    /// Starts the thread; `ledger` is what the engine holds.
+    /// Starts the thread, where one is wanted; `ledger` is what the engine holds.
     pub(crate) fn start(
         engine: Arc<dyn KeyValue>,
         ledger: Ledger,
         quarantine_max: u64,
+        commits: Commits,
     ) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::default());
-        let worker =
+        let mut worker =
             Worker { engine, queue: Arc::clone(&queue), ledger, quarantine_max, astray: false };
-        let thread =
-            std::thread::Builder::new().name("clisonix-commit".into()).spawn(|| worker.run())?;
-        Ok(Self { queue, thread: Some(thread) })
+        if commits == Commits::OnWait {
+            let worker = Some(Arc::new(Mutex::new(worker)));
+            return Ok(Self { queue, thread: None, worker });
+        }
+        let thread = std::thread::Builder::new()
+            .name("clisonix-commit".into())
+            .spawn(move || worker.run())?;
+        Ok(Self { queue, thread: Some(thread), worker: None })
     }
 
     /// Queues a batch; waits while too much is queued.
@@ -61,8 +90,11 @@ impl Committer {
         batch.validate()?;
         let outcome = Arc::new(Outcome::default());
         let promise = Promise { outcome: Arc::clone(&outcome) };
+        if let Some(worker) = self.worker.as_ref().filter(|_| self.queue.is_full()) {
+            lock(worker).commit_waiting();
+        }
         self.queue.push(Pending { batch, promise })?;
-        Ok(Ticket { outcome })
+        Ok(Ticket { outcome, worker: self.worker.clone() })
     }
 }
 
@@ -72,6 +104,9 @@ impl Drop for Committer {
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was already told to every ticket.
             let _ = thread.join();
+        }
+        if let Some(worker) = &self.worker {
+            lock(worker).commit_waiting();
         }
     }
 }
@@ -86,13 +121,24 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
+    fn run(&mut self) {
         while let Some(waiting) = self.queue.next_group() {
-            // A panic inside the engine must not leave submitters waiting for ever: unwinding
-            // drops the promises, which tells them.
-            if catch_unwind(AssertUnwindSafe(|| self.commit(waiting))).is_err() {
-                self.astray = true;
-            }
+            self.commit_caught(waiting);
+        }
+    }
+
+    /// Makes everything that waits durable.
+    fn commit_waiting(&mut self) {
+        while let Some(waiting) = self.queue.next_group_now() {
+            self.commit_caught(waiting);
+        }
+    }
+
+    fn commit_caught(&mut self, waiting: Vec<Pending>) {
+        // A panic inside the engine must not leave submitters waiting for ever: unwinding drops
+        // the promises, which tells them.
+        if catch_unwind(AssertUnwindSafe(|| self.commit(waiting))).is_err() {
+            self.astray = true;
         }
     }
 
@@ -251,6 +297,16 @@ impl Queue {
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        Some(self.take_group(&mut state))
+    }
+
+    /// As [`Self::next_group`], without waiting; `None` when empty.
+    fn next_group_now(&self) -> Option<Vec<Pending>> {
+        let mut state = lock(&self.state);
+        (!state.waiting.is_empty()).then(|| self.take_group(&mut state))
+    }
+
+    fn take_group(&self, state: &mut QueueState) -> Vec<Pending> {
         let mut group = Vec::new();
         let mut bytes = 0;
         while group.len() < MAX_GROUP_BATCHES && bytes < MAX_GROUP_BYTES {
@@ -260,7 +316,11 @@ impl Queue {
         }
         state.bytes -= bytes;
         self.drained.notify_all();
-        Some(group)
+        group
+    }
+
+    fn is_full(&self) -> bool {
+        lock(&self.state).is_full()
     }
 
     fn close(&self) {

@@ -40,7 +40,7 @@ pub use access::{Access, AccessEntry, AccessHead, Action, FIRST_LINK, Hash};
 pub use backup::BackupReport;
 pub use batch::Batch;
 pub use check::CheckReport;
-pub use committer::Ticket;
+pub use committer::{Commits, Ticket};
 pub use content::{Arrival, ChangePlace, MessageId, Quarantined, RawInput};
 pub use error::{
     AccessLogError, BackupError, EngineFault, FaultKind, OpenError, ReadError, WriteError,

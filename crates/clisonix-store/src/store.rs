@@ -7,7 +7,7 @@ use clisonix_pq::at_rest::{Commitment, StoreId};
 
 use crate::batch::Batch;
 use crate::check::{CheckReport, inspect};
-use crate::committer::{Committer, Ticket};
+use crate::committer::{Commits, Committer, Ticket};
 use crate::directory::Directory;
 use crate::engine::Redb;
 use crate::error::{OpenError, ReadError, WriteError};
@@ -40,6 +40,8 @@ pub struct StoreOptions {
     /// Under what a new store is encrypted, and an encrypted one opened. A store that is not
     /// encrypted is opened as it is.
     pub protection: Option<Arc<Protection>>,
+    /// On which thread batches become durable.
+    pub commits: Commits,
 }
 
 impl Default for StoreOptions {
@@ -49,6 +51,7 @@ impl Default for StoreOptions {
             quarantine_max_bytes: MAX_QUARANTINE_BYTES,
             migration: None,
             protection: None,
+            commits: Commits::default(),
         }
     }
 }
@@ -199,8 +202,13 @@ impl Store {
         let incarnation = load_incarnation(&*view)?;
         let ledger = Ledger::load(&*view).map_err(on_open)?;
         drop(view);
-        let committer = Committer::start(Arc::clone(&engine), ledger, options.quarantine_max_bytes)
-            .map_err(OpenError::Thread)?;
+        let committer = Committer::start(
+            Arc::clone(&engine),
+            ledger,
+            options.quarantine_max_bytes,
+            options.commits,
+        )
+        .map_err(OpenError::Thread)?;
         Ok(Self { committer, engine, incarnation, base })
     }
 

@@ -40,6 +40,13 @@ pub trait Replica {
     /// actor's changes are signed. Empty if nothing is here.
     fn have(&self, record: &str) -> Vec<u8>;
 
+    /// What is told in place of [`Self::have`] to a peer that may not know what is here: the same
+    /// whether the record is here or not. The peer answers with the whole record.
+    fn have_nothing(&self, record: &str) -> Vec<u8> {
+        let _ = record;
+        Vec::new()
+    }
+
     /// What a node that has `have` lacks of a record, causes before effects: about `most` bytes, but
     /// one change at least. What stands in `have` and is unknown here is passed over. `have` comes
     /// from the peer and may be anything. An empty run if nothing is lacking; `None` if it cannot be

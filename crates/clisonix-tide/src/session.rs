@@ -89,6 +89,7 @@ pub struct Session {
     closed: Option<CloseReason>,
     agreed_ms: Option<u64>,
     is_in_sync: bool,
+    has_gone_back: bool,
     differing: u64,
 }
 
@@ -99,6 +100,8 @@ struct Way {
     opened_ms: u64,
     /// Whether the peer has greeted since, or was greeted.
     is_greeted: bool,
+    /// The peer's store and its latest arrival as it said before the way was opened.
+    peer_was_at: Cursor,
     /// When the peer last asked something as the one that compares.
     peer_drove_ms: Option<u64>,
 }
@@ -142,6 +145,7 @@ impl Session {
             closed: None,
             agreed_ms: None,
             is_in_sync: false,
+            has_gone_back: false,
             differing: 0,
             settings,
         }
@@ -242,6 +246,9 @@ impl Session {
         self.way.peer_drove_ms = None;
         self.pace.opened(turn.now_ms);
         self.feed.reset(turn.now_ms);
+        self.agreement.opened();
+        self.way.peer_was_at =
+            if self.peer_at.incarnation == 0 { self.settings.seen } else { self.peer_at };
         self.told_outside.clear();
         for slot in self.roster.forget_outside() {
             self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);

@@ -64,6 +64,18 @@ pub(super) const HOUSE: &[Row] = &[
         ],
         tests: &[],
     },
+    // Tests of the whole house below the server; nothing of it is shipped.
+    Row {
+        name: "clisonix-sim",
+        uses: &[
+            "clisonix-fhir",
+            "clisonix-node",
+            "clisonix-pq",
+            "clisonix-store",
+            "clisonix-tide",
+        ],
+        tests: &[],
+    },
     Row {
         name: "clisonix-python",
         uses: &["clisonix-crdt", "clisonix-fhir", "clisonix-pq"],

@@ -40,6 +40,15 @@ pub(super) struct Pending {
     changes: u64,
     /// Whether some of them are not signed at all.
     pub(super) is_unsigned: bool,
+    /// Whether its row is durable. The batch that was to store it may have failed.
+    is_stored: bool,
+}
+
+impl Pending {
+    /// What an earlier process left.
+    fn stored(since_ms: u64) -> Self {
+        Self { since_ms, changes: 0, is_unsigned: true, is_stored: true }
+    }
 }
 
 impl Signing {
@@ -118,15 +127,26 @@ impl Signing {
         if self.author.is_none() {
             return Ok(());
         }
-        if !self.pending.contains_key(record.id()) {
-            rows::put_pending(batch, record.id(), now_ms)?;
-        }
         let pending = self.pending.entry(record.id().to_owned());
-        let pending =
-            pending.or_insert(Pending { since_ms: now_ms, changes: 0, is_unsigned: false });
+        let pending = pending.or_insert(Pending {
+            since_ms: now_ms,
+            changes: 0,
+            is_unsigned: false,
+            is_stored: false,
+        });
+        if !pending.is_stored {
+            rows::put_pending(batch, record.id(), pending.since_ms)?;
+        }
         pending.changes += (record.change_count() - first) as u64;
         pending.is_unsigned |= is_unsigned;
         Ok(())
+    }
+
+    /// An own edit of a record is durable, and what is needed to sign it later with it.
+    pub(crate) fn note_stored(&mut self, record: &str) {
+        if let Some(pending) = self.pending.get_mut(record) {
+            pending.is_stored = true;
+        }
     }
 
     /// Signs the changes of a record from number `first` on; `false` if that is for later.
@@ -183,7 +203,8 @@ impl Signing {
         }
         let changes: u64 = self.pending.values().map(|pending| pending.changes).sum();
         let oldest = self.pending.values().map(|pending| pending.since_ms).min();
-        let is_old = oldest.is_some_and(|oldest| now_ms.saturating_sub(oldest) >= CHECKPOINT_MS);
+        // A clock that was set back is no reason to wait until it is there again.
+        let is_old = oldest.is_some_and(|oldest| now_ms.abs_diff(oldest) >= CHECKPOINT_MS);
         changes >= CHECKPOINT_CHANGES || is_old
     }
 }
@@ -207,18 +228,18 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::Read`].
-    pub fn sign_as(&self, author: Author) -> Result<(), NodeError> {
+    pub fn sign_as(&self, author: impl Into<Arc<Author>>) -> Result<(), NodeError> {
         let snapshot = self.store.snapshot()?;
         let pending = rows::pending(&snapshot)?
             .into_iter()
-            .map(|(name, since_ms)| (name, Pending { since_ms, changes: 0, is_unsigned: true }));
+            .map(|(name, since_ms)| (name, Pending::stored(since_ms)));
         let unclaimed = rows::unclaimed_from(&snapshot, "")?;
         let mut inside = self.inside();
         // A record that is read again writes as a new actor, so none goes on that nobody signs for.
         inside.records.forget_stored();
         let is_live = inside.signing.is_live;
         inside.signing = Signing {
-            author: Some(Arc::new(author)),
+            author: Some(author.into()),
             fresh: BTreeMap::new(),
             pending: pending.collect(),
             is_live,

@@ -133,6 +133,11 @@ impl Replica for NodeReplica {
         have.encode()
     }
 
+    fn have_nothing(&self, _record: &str) -> Vec<u8> {
+        let (whole_statements, whole_changes) = (true, true);
+        Have { whole_statements, whole_changes, ..Have::nothing() }.encode()
+    }
+
     fn beyond(&self, record: &str, have: &[u8], most: usize) -> Option<Run> {
         let have = Have::decode(have).ok()?;
         let outgoing = self.node.outgoing(record, &have, most, &mut *lock(&self.sent)).ok()??;

@@ -19,7 +19,6 @@ mod large;
 mod orders;
 mod pace;
 mod signed;
-mod sim;
 mod tide;
 
 use std::path::Path;

@@ -13,12 +13,23 @@ pub(super) struct Agreement {
     own: Option<(Receipt, Vec<u8>)>,
     /// Whether the peer has kept it.
     is_kept: bool,
+    /// Whether it had when the way was opened.
+    was_kept: bool,
     peers: Option<Receipt>,
+    /// Whether that one came since the way was opened.
+    is_fresh: bool,
 }
 
 impl Agreement {
     pub(super) fn forget_kept(&mut self) {
-        self.is_kept = false;
+        (self.is_kept, self.was_kept) = (false, false);
+    }
+
+    /// A new way: what comes from now on is later than what came before, whatever its time says. The
+    /// peer's clock may have been set back together with its store.
+    pub(super) fn opened(&mut self) {
+        self.is_fresh = false;
+        self.was_kept = self.is_kept;
     }
 
     pub(super) fn own(&self) -> Option<Receipt> {
@@ -60,7 +71,7 @@ impl Session {
             let signature = turn.site.signer.sign(&receipt.signed_bytes());
             turn.out.push(Output::Agreed(receipt, signature.clone()));
             self.agreement.own = Some((receipt, signature));
-            self.agreement.is_kept = false;
+            self.agreement.forget_kept();
         }
         self.send_receipt(turn);
     }
@@ -112,13 +123,23 @@ impl Session {
                 return Ok(());
             }
             // One that comes late does not replace a newer one.
-            let is_older = self.agreement.peers.is_some_and(|last| {
+            let last = self.agreement.peers;
+            let is_older = last.is_some_and(|last| {
                 last.at.incarnation == receipt.at.incarnation
                     && last.time >= receipt.time
+                    && self.agreement.is_fresh
                     && !fault!(LateReceipt)
             });
             if !is_older {
+                // A peer that signs the same anew, on another way, has begun anew: it may have lost
+                // what it kept of this node's, with an older image of its store.
+                let is_same = self.agreement.own().is_some_and(|own| own.agrees(&receipt));
+                if is_same && self.agreement.was_kept {
+                    self.agreement.forget_kept();
+                    self.send_receipt(turn);
+                }
                 self.agreement.peers = Some(receipt);
+                self.agreement.is_fresh = true;
                 let seen: Seen = turn.site.clock.see(receipt.time, turn.now_ms);
                 turn.out.push(Output::Receipt(receipt, signature, seen));
             }

@@ -214,9 +214,14 @@ impl Session {
                 }
                 Offer::Run { is_all, .. } => match outcomes.next() {
                     // What is here is told to those only who may hold it.
-                    Some(Outcome::Taken | Outcome::Lacks) if !turn.may_have(record) => {
+                    Some(Outcome::Taken) if !turn.may_have(record) => {
                         self.note_told_outside(record);
                         Taken::Outside
+                    }
+                    // Of a record that is not here it is not known yet who may hold it, and whether
+                    // it is here is not told either: the whole may come.
+                    Some(Outcome::Lacks) if !turn.may_have(record) => {
+                        Taken::Lacks { have: turn.site.replica.have_nothing(record) }
                     }
                     Some(Outcome::Taken) if *is_all => Taken::Whole { have: Vec::new() },
                     Some(Outcome::Taken) => Taken::Whole { have: turn.have(record) },

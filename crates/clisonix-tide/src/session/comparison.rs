@@ -176,6 +176,11 @@ impl Session {
             // Another store: what it kept of this node's receipts may be gone.
             self.agreement.forget_kept();
         }
+        // All that it says on this way is later than what it said on the one before.
+        let was_at = self.way.peer_was_at;
+        self.has_gone_back |= was_at.incarnation != 0
+            && was_at.incarnation == state.at.incarnation
+            && state.at.arrival < was_at.arrival;
         self.peer_at = state.at;
         self.take_seen(state.seen, turn);
     }

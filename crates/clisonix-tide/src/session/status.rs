@@ -22,6 +22,10 @@ pub struct Status {
     pub behind: Option<u64>,
     /// Arrivals at the peer that are not here, as it last said.
     pub ahead: Option<u64>,
+    /// Whether the peer's store once had fewer arrivals than it had said before, in the same
+    /// incarnation: an older image of its disk was put back, or the machine was copied. What it
+    /// lacks is found by comparing; the peer should get another incarnation.
+    pub has_gone_back: bool,
     /// Differing entries that the last comparison found.
     pub differing: u64,
     /// Records that are not tried for a while, because a run was refused here or there.
@@ -47,6 +51,7 @@ impl Session {
             count: self.roster.count(),
             behind: self.feed.behind(replica.arrival()),
             ahead: is_known.then(|| self.peer_at.arrival.saturating_sub(seen.arrival)),
+            has_gone_back: self.has_gone_back,
             differing: self.differing,
             refused: self.refusals.len(),
             outside: self.roster.outside_count(),

@@ -271,7 +271,9 @@ impl Node {
                 }
                 Output::Epoch(epoch) => drop(self.disk.kept.epochs.insert(peer, epoch)),
                 Output::Agreed(receipt, _) => {
-                    self.disk.kept.receipts.insert(peer, receipt);
+                    let last = self.disk.kept.receipts.insert(peer, receipt);
+                    let is_later = last.is_none_or(|last| last.time < receipt.time);
+                    assert!(is_later, "{} signs with an earlier time", self.number);
                 }
                 Output::Receipt(receipt, signature, _) => {
                     self.disk.kept.peers_receipts.insert(peer, (receipt, signature));

@@ -133,6 +133,7 @@ impl View<'_> {
         object.insert("records", session.count);
         object.insert("refused_records", session.refused as u64);
         object.insert("withheld_records", session.outside as u64);
+        object.insert("store_went_back", session.has_gone_back);
         let receipt = session.receipt.map(|receipt| receipt.time.millis());
         object.insert("receipt_ms", number(receipt));
         let receipt = session.peers_receipt.map(|receipt| receipt.time.millis());
@@ -181,6 +182,10 @@ impl View<'_> {
         if let Some(session) = &peer.session {
             if session.refused > 0 {
                 results.line(format_args!("  refused       {} records", session.refused))?;
+            }
+            if session.has_gone_back {
+                let what = "its store went back: an old image, or a copy of the machine";
+                results.line(format_args!("  attention     {what}"))?;
             }
             if let Some(receipt) = session.peers_receipt {
                 let (when, count) = (time(receipt.time.millis()), receipt.count);
