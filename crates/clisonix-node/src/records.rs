@@ -32,6 +32,10 @@ const MAX_SEGMENT_BYTES: usize = 4 << 20;
 #[derive(Default)]
 pub(crate) struct Records {
     held: BTreeMap<Box<str>, Held>,
+    /// The records in memory in order of their last use.
+    by_turn: BTreeMap<u64, Box<str>>,
+    /// What all of them take in memory.
+    size_bytes: usize,
     unstored: BTreeMap<Box<str>, usize>,
     /// The records with a batch on its way to the store, of which nothing else is written meanwhile.
     in_flight: BTreeSet<Box<str>>,
@@ -61,18 +65,19 @@ struct Held {
 impl Records {
     /// The record, empty if the store has none of that name.
     pub(crate) fn record(&mut self, store: &Store, id: &str) -> Result<&mut Record, NodeError> {
-        self.turn += 1;
         if !self.held.contains_key(id) {
-            self.held.insert(id.into(), Held::load(store, id)?);
+            let held = Held::load(store, id)?;
+            self.size_bytes += held.size_bytes;
+            self.held.insert(id.into(), held);
         }
-        let turn = self.turn;
-        match self.held.get_mut(id) {
-            Some(held) => {
-                held.turn = turn;
-                Ok(&mut held.record)
-            }
-            None => Err(NodeError::Damaged(id.to_owned())),
-        }
+        self.turn += 1;
+        let Some(held) = self.held.get_mut(id) else {
+            return Err(NodeError::Damaged(id.to_owned()));
+        };
+        let name = self.by_turn.remove(&held.turn).unwrap_or_else(|| id.into());
+        self.by_turn.insert(self.turn, name);
+        held.turn = self.turn;
+        Ok(&mut held.record)
     }
 
     /// Adds to a batch what the changes make of the record's rows that came since the last time.
@@ -85,7 +90,10 @@ impl Records {
         batch: &mut Batch,
     ) -> Result<bool, NodeError> {
         let Some(held) = self.held.get_mut(id) else { return Ok(false) };
-        held.put(store, batch)
+        let before = held.size_bytes;
+        let result = held.put(store, batch);
+        self.size_bytes = self.size_bytes - before + held.size_bytes;
+        result
     }
 
     /// Adds to a batch that the changes of a record are final as far as this standing says. To be
@@ -122,13 +130,18 @@ impl Records {
     /// Forgets a record, so that it is read from the store again: after a write that did not
     /// become durable.
     pub(crate) fn forget(&mut self, id: &str) {
-        self.held.remove(id);
+        if let Some(held) = self.held.remove(id) {
+            self.by_turn.remove(&held.turn);
+            self.size_bytes -= held.size_bytes;
+        }
     }
 
     /// Forgets every record that the store has as it is.
     pub(crate) fn forget_stored(&mut self) {
-        let Self { held, unstored, in_flight, .. } = self;
-        held.retain(|id, _| unstored.contains_key(id) || in_flight.contains(id));
+        let stored = self.held.keys().filter(|id| !self.is_held(id));
+        for id in stored.cloned().collect::<Vec<_>>() {
+            self.forget(&id);
+        }
     }
 
     /// Notes that a load has changed the record and that the store does not have the change yet.
@@ -185,14 +198,10 @@ impl Records {
     /// Lets go of the records used longest ago, as far as memory asks for it; not of those that
     /// the store does not have as they are.
     pub(crate) fn shrink(&mut self) {
-        let mut size: usize = self.held.values().map(|held| held.size_bytes).sum();
-        while size > MAX_CACHED_BYTES && self.held.len() > 1 {
-            let stored = self.held.iter().filter(|(id, _)| !self.is_held(id));
-            let oldest = stored.min_by_key(|(_, held)| held.turn);
-            let Some(id) = oldest.map(|(id, _)| id.clone()) else { return };
-            if let Some(held) = self.held.remove(&id) {
-                size = size.saturating_sub(held.size_bytes);
-            }
+        while self.size_bytes > MAX_CACHED_BYTES && self.held.len() > 1 {
+            let oldest = self.by_turn.values().find(|id| !self.is_held(id));
+            let Some(id) = oldest.cloned() else { return };
+            self.forget(&id);
         }
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Exchange {
     statements: Mutex<Verified>,
     wants: Mutex<Wants>,
     peers: Mutex<peers::Peers>,
+    /// Whoever holds it may write the peers' states.
+    keeping: Mutex<()>,
     decisions: Mutex<scope::Decisions>,
     audit: Mutex<audit::Audit>,
     recent: Mutex<outgoing::Recent>,
