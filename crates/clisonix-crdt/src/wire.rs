@@ -184,6 +184,19 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
+    /// As [`Self::count`], and at most `limit`.
+    pub fn count_up_to(&mut self, limit: usize, what: &'static str) -> Result<usize, DecodeError> {
+        let at = self.at;
+        let count = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
+        if count > limit {
+            return Err(DecodeError::Limit { what, at });
+        }
+        if count > self.remaining() {
+            return Err(DecodeError::Truncated(at));
+        }
+        Ok(count)
+    }
+
     /// A length of at most `limit`, and that many bytes.
     #[inline]
     pub fn bytes(&mut self, limit: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {

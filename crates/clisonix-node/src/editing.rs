@@ -11,7 +11,7 @@ use crate::load::{base_of, edit_time, entry_id, put_identifiers};
 use crate::node::{By, Node, access};
 use crate::outside::Actors;
 use crate::reading::parse_entry;
-use crate::records::{Records, seal};
+use crate::records::Records;
 use crate::stored;
 
 /// What an edit did.
@@ -157,9 +157,7 @@ impl Node {
         records: &mut Records,
     ) -> Result<(), NodeError> {
         let result = batch.and_then(|mut batch| {
-            if records.put(&self.store, record, &mut batch)? {
-                seal(&self.store, record, &mut batch)?;
-            }
+            records.put_joined(&self.store, record, &mut batch)?;
             Ok(self.store.write(batch)?)
         });
         if result.is_err() {

@@ -10,7 +10,7 @@ use clisonix_store::{Batch, Placement, Ticket, WriteError};
 
 use crate::error::NodeError;
 use crate::node::Node;
-use crate::records::{Records, seal};
+use crate::records::Records;
 
 /// A batch of one record on its way to the store. It has to be landed.
 #[must_use]
@@ -58,9 +58,7 @@ impl Node {
     ) -> Result<Flight, NodeError> {
         let submitted = batch.and_then(|mut batch| {
             let changes = records.unlogged(record);
-            if records.put(&self.store, record, &mut batch)? {
-                seal(&self.store, record, &mut batch)?;
-            }
+            records.put_joined(&self.store, record, &mut batch)?;
             Ok((self.store.submit(batch)?, changes))
         });
         match submitted {

@@ -96,6 +96,17 @@ impl Records {
         result
     }
 
+    /// As [`Self::put`], and joins rows of the record's log where that is due. The store must have
+    /// every batch of this record before.
+    pub(crate) fn put_joined(
+        &mut self,
+        store: &Store,
+        id: &str,
+        batch: &mut Batch,
+    ) -> Result<(), NodeError> {
+        if self.put(store, id, batch)? { seal(store, id, batch) } else { Ok(()) }
+    }
+
     /// Adds to a batch that the changes of a record are final as far as this standing says. To be
     /// called before [`Self::put`].
     pub(crate) fn put_standing(

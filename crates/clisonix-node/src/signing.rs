@@ -12,6 +12,7 @@ pub(crate) mod news;
 mod own;
 mod receiving;
 pub(crate) mod rows;
+mod statement;
 
 use std::collections::BTreeMap;
 
@@ -25,9 +26,10 @@ use crate::node::{By, Node};
 use crate::version::{self, Standing};
 
 pub use self::error::SignedError;
+pub use self::own::Checkpointed;
 pub(crate) use self::own::Signing;
-pub use self::own::{Checkpointed, MAX_CHECKPOINT_SPANS};
 pub(crate) use self::receiving::SignedRun;
+pub use self::statement::MAX_CHECKPOINT_SPANS;
 
 /// Most statements that come with one record's changes.
 pub const MAX_STATEMENTS: usize = 1 << 16;

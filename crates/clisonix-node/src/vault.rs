@@ -85,8 +85,12 @@ impl VaultFolder {
     ) -> Result<(), VaultFault> {
         make_private(&self.path).map_err(|source| self.at(source))?;
         let sealed = vault.seal(key, random);
-        let generation = vault.generation();
-        for (kind, bytes) in [(VAULT, &sealed.vault), (ANCHOR, &sealed.anchor)] {
+        self.write(vault.generation(), [(VAULT, &sealed.vault), (ANCHOR, &sealed.anchor)])
+    }
+
+    /// Writes a generation's files durably and destroys those of others.
+    fn write(&self, generation: u64, files: [(&str, &[u8]); 2]) -> Result<(), VaultFault> {
+        for (kind, bytes) in files {
             let path = self.file(kind, generation);
             let next = self.path.join(format!("{kind}.next"));
             write_durably(&next, &path, bytes)
@@ -104,15 +108,12 @@ impl VaultFolder {
             let source = io::Error::new(io::ErrorKind::AlreadyExists, "the vault itself is there");
             return Err(other.at(source));
         }
-        for kind in [VAULT, ANCHOR] {
+        let read = |kind| {
             let missing = || VaultFault::Missing { path: self.file(kind, generation) };
-            let bytes = self.read(kind, generation)?.ok_or_else(missing)?;
-            let path = other.file(kind, generation);
-            let next = other.path.join(format!("{kind}.next"));
-            write_durably(&next, &path, &bytes)
-                .map_err(|source| VaultFault::File { path, source })?;
-        }
-        other.destroy_others(generation)
+            self.read(kind, generation)?.ok_or_else(missing)
+        };
+        let (vault, anchor) = (read(VAULT)?, read(ANCHOR)?);
+        other.write(generation, [(VAULT, &vault), (ANCHOR, &anchor)])
     }
 
     /// Overwrites and removes every file that is not of this generation.

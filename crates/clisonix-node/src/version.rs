@@ -98,9 +98,11 @@ impl Have {
         Self { open: Some(BTreeMap::new()), ..Self::default() }
     }
 
-    fn of(record: &Record, standing: &Standing) -> Self {
+    /// Of a record with these heads.
+    fn of(record: &Record, mut heads: Vec<ChangeId>, standing: &Standing) -> Self {
+        heads.truncate(MAX_HEADS);
         Self {
-            heads: record.view().heads().into_iter().take(MAX_HEADS).collect(),
+            heads,
             places: record.latest_places(TOLD_PLACES),
             open: standing.open.clone(),
             ..Self::default()
@@ -151,9 +153,9 @@ impl Have {
         if flags > 7 {
             return Err(DecodeError::Meaningless { what: "flags", at: 0 });
         }
-        let count = counted(&mut reader, MAX_HEADS, "heads")?;
+        let count = reader.count_up_to(MAX_HEADS, "heads")?;
         let heads = (0..count).map(|_| Ok(ChangeId(reader.array()?))).collect::<Result<_, _>>()?;
-        let count = counted(&mut reader, TOLD_PLACES, "places")?;
+        let count = reader.count_up_to(TOLD_PLACES, "places")?;
         let places = (0..count).map(|_| {
             let actor = ActorId(reader.array()?);
             let at = reader.at();
@@ -161,15 +163,13 @@ impl Have {
             Ok((actor, seq.map_err(|_| DecodeError::Meaningless { what: "number", at })?))
         });
         let places = places.collect::<Result<_, DecodeError>>()?;
-        let count = counted(&mut reader, MAX_OPEN, "actors")?;
+        let count = reader.count_up_to(MAX_OPEN, "actors")?;
         let open = (0..count).map(|_| {
             let (actor, number) = (ActorId(reader.array()?), reader.u64()?);
             Ok((actor, Reached { last: number >> 1, adopted: number & 1 == 1 }))
         });
         let open: BTreeMap<_, _> = open.collect::<Result<_, DecodeError>>()?;
-        if !reader.is_empty() {
-            return Err(DecodeError::Trailing(reader.at()));
-        }
+        reader.end()?;
         Ok(Self {
             whole_statements: flags & 1 != 0,
             whole_changes: flags & 2 != 0,
@@ -178,12 +178,6 @@ impl Have {
             open: (flags & 4 == 0).then_some(open),
         })
     }
-}
-
-fn counted(reader: &mut Reader<'_>, most: usize, what: &'static str) -> Result<usize, DecodeError> {
-    let at = reader.at();
-    let count = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
-    if count > most { Err(DecodeError::Limit { what, at }) } else { Ok(count) }
 }
 
 /// The version of a record.
@@ -214,8 +208,9 @@ pub(crate) fn put(
     record: &Record,
     standing: &Standing,
 ) -> Result<[u8; 32], NodeError> {
-    let have = Have::of(record, standing);
-    let version = of(record, standing);
+    let heads = record.view().heads();
+    let version = digest(&heads, standing);
+    let have = Have::of(record, heads, standing);
     let value = [version.as_slice(), &standing.digest, &have.encode()].concat();
     batch.put(Table::Index, &key(record.id()), value)?;
     Ok(version)

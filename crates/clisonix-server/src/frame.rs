@@ -37,7 +37,7 @@ impl Frames {
                 }
             };
             let missing = wanted.saturating_sub(self.held.len());
-            if missing == 0 && wanted >= HEAD_BYTES && self.is_headed() {
+            if missing == 0 {
                 let message = self.held.split_off(HEAD_BYTES);
                 self.held.clear();
                 return Ok(Some(message));
@@ -59,10 +59,6 @@ impl Frames {
     /// How many bytes the message has that has begun, as far as is known.
     pub fn announced(&self) -> u64 {
         self.held.first_chunk().map_or(0, |head| u64::from(u32::from_be_bytes(*head)))
-    }
-
-    fn is_headed(&self) -> bool {
-        self.held.len() >= HEAD_BYTES
     }
 }
 

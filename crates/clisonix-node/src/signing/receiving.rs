@@ -208,7 +208,7 @@ fn put_verified(
         let was = verified.was.get(actor);
         if was != Some(row) {
             let mut row = *row;
-            row.since_ms = super::own::since(was, &row, now_ms);
+            row.since_ms = super::statement::since(was, &row, now_ms);
             rows::put_chain(batch, record.id(), *actor, &row)?;
         }
     }

@@ -70,22 +70,25 @@ impl Node {
         deed: &str,
     ) -> Result<(), NodeError> {
         let now = self.inside().outside.now_ms();
-        let version = version::version(&self.store.snapshot()?, record)?;
+        let (about, told) = ((peer, Box::from(record)), (ground, now / HOUR_MS));
+        if lock(&self.exchange.audit).told.get(&about) == Some(&told) {
+            return Ok(());
+        }
         let line = Access {
             time_ms: now.cast_signed(),
             author: format!("node {}", peer.hexadecimal()),
             action: Action::Export,
             record: Some(record.to_owned()),
-            version,
+            version: version::version(&self.store.snapshot()?, record)?,
             purpose: format!("replication, {deed}: {ground}"),
         };
         let mut audit = lock(&self.exchange.audit);
-        let told = (ground, now / HOUR_MS);
-        if audit.told.insert((peer, record.into()), told) == Some(told) {
-            return Ok(());
-        }
-        if audit.told.len() > MAX_TOLD {
+        if audit.told.len() >= MAX_TOLD {
             audit.told.clear();
+        }
+        // Another thread may have told it meanwhile.
+        if audit.told.insert(about, told) == Some(told) {
+            return Ok(());
         }
         audit.waiting.push(line);
         let is_full = audit.waiting.len() >= MAX_WAITING;

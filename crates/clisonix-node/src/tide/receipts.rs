@@ -3,7 +3,7 @@
 
 use clisonix_crdt::wire::Reader;
 use clisonix_pq::Fingerprint;
-use clisonix_store::{Batch, ReadError, Snapshot, Span, Table};
+use clisonix_store::{Batch, ReadError, Row, Snapshot, Span, Table};
 use clisonix_tide::{NodeId, Receipt};
 use sha2::{Digest, Sha256};
 
@@ -109,6 +109,12 @@ fn decode(row: &[u8]) -> Option<KeptReceipt> {
     is_whole.then(|| KeptReceipt { seq, kept_ms, receipt, signature: signature.to_vec() })
 }
 
+/// The receipt in a row, whose last bytes are its hash.
+fn kept(row: &Row) -> Result<KeptReceipt, NodeError> {
+    let kept = row.value.split_last_chunk::<32>().and_then(|(text, _)| decode(text));
+    Ok(kept.ok_or(ReadError::Damaged { table: Table::Index })?)
+}
+
 impl Node {
     /// Keeps a receipt, durably: of this node or of a peer, whose signature was verified.
     ///
@@ -141,13 +147,7 @@ impl Node {
         let snapshot = self.store.snapshot()?;
         let mut span = Span::prefix(PREFIX);
         span.start = Span::from(&key(from)).start;
-        let rows = snapshot.rows(Table::Index, &span)?.take(most);
-        let read = |row: Result<clisonix_store::Row, _>| {
-            let value = row?.value;
-            let kept = value.split_last_chunk::<32>().and_then(|(row, _)| decode(row));
-            Ok(kept.ok_or(ReadError::Damaged { table: Table::Index })?)
-        };
-        rows.map(read).collect()
+        snapshot.rows(Table::Index, &span)?.take(most).map(|row| kept(&row?)).collect()
     }
 
     /// The latest receipt that this node or the peer signed to the other, by who signed it.
@@ -161,9 +161,7 @@ impl Node {
     ) -> Result<Option<KeptReceipt>, NodeError> {
         let snapshot = self.store.snapshot()?;
         for row in snapshot.rows(Table::Index, &Span::prefix(PREFIX).backwards())? {
-            let value = row?.value;
-            let kept = value.split_last_chunk::<32>().and_then(|(row, _)| decode(row));
-            let kept = kept.ok_or(ReadError::Damaged { table: Table::Index })?;
+            let kept = kept(&row?)?;
             if (kept.from(), kept.to()) == (from, to) {
                 return Ok(Some(kept));
             }

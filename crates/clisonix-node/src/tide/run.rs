@@ -70,33 +70,19 @@ impl Run {
             VERSION => {}
             version => return Err(DecodeError::Version(version)),
         }
-        let key = part(&mut reader)?.to_vec();
-        let count = counted(&mut reader, MAX_RUN_BATCHES, "batches")?;
-        let changes = (0..count).map(|_| Ok(part(&mut reader)?.to_vec()));
+        let key = reader.bytes(usize::MAX, "key")?.to_vec();
+        let count = reader.count_up_to(MAX_RUN_BATCHES, "batches")?;
+        let changes = (0..count).map(|_| Ok(reader.bytes(usize::MAX, "batch")?.to_vec()));
         let changes = changes.collect::<Result<_, DecodeError>>()?;
-        let count = counted(&mut reader, MAX_RUN_STATEMENTS, "statements")?;
+        let count = reader.count_up_to(MAX_RUN_STATEMENTS, "statements")?;
         let statements = (0..count).map(|_| {
-            Ok(match part(&mut reader)? {
+            Ok(match reader.bytes(usize::MAX, "statement")? {
                 [] => Told::Digest(reader.array()?),
                 bytes => Told::Whole(bytes.to_vec()),
             })
         });
         let statements = statements.collect::<Result<_, DecodeError>>()?;
-        if !reader.is_empty() {
-            return Err(DecodeError::Trailing(reader.at()));
-        }
+        reader.end()?;
         Ok(Self { key, changes, statements })
     }
-}
-
-fn part<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
-    let at = reader.at();
-    let length = usize::try_from(reader.u64()?).map_err(|_| DecodeError::Truncated(at))?;
-    reader.take(length)
-}
-
-fn counted(reader: &mut Reader<'_>, most: usize, what: &'static str) -> Result<usize, DecodeError> {
-    let at = reader.at();
-    let count = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
-    if count > most { Err(DecodeError::Limit { what, at }) } else { Ok(count) }
 }

@@ -1,19 +1,27 @@
 //! A store as an older program left it.
 
+use std::path::Path;
+
 use clisonix_store::{Batch, Span, Store, StoreOptions, Table};
 
 use super::LAYOUT_KEY;
 use crate::load::tests::{BY, bundle, node, read};
 use crate::version;
 
+/// A node with the records of one bundle.
+fn filled(directory: &Path) -> crate::Node {
+    let node = node(directory, 1);
+    let mut load = node.load(BY);
+    load.take(&read("one.json", &bundle(5))).unwrap();
+    load.finish().unwrap();
+    node
+}
+
 #[test]
 fn records_of_the_older_layout_are_made_anew_from_their_logs() {
     let home = tempfile::tempdir().unwrap();
     let directory = home.path().join("data");
-    let first = node(&directory, 1);
-    let mut load = first.load(BY);
-    load.take(&read("one.json", &bundle(5))).unwrap();
-    load.finish().unwrap();
+    let first = filled(&directory);
     let ids = first.record_ids().unwrap();
     let texts = |node: &crate::Node| -> Vec<_> {
         ids.iter().map(|id| node.record_text(id, BY).unwrap()).collect()
@@ -54,10 +62,7 @@ fn versions(node: &crate::Node) -> Vec<(String, [u8; 32])> {
 fn records_of_the_layout_before_get_their_versions() {
     let home = tempfile::tempdir().unwrap();
     let directory = home.path().join("data");
-    let first = node(&directory, 1);
-    let mut load = first.load(BY);
-    load.take(&read("one.json", &bundle(5))).unwrap();
-    load.finish().unwrap();
+    let first = filled(&directory);
     let told = versions(&first);
     assert!(!told.is_empty());
     drop(first);

@@ -97,9 +97,7 @@ impl Author {
         time_ms: u64,
         random: &mut dyn Random,
     ) -> Result<Statement, StatementError> {
-        self.state(Standing::Final, spans, time_ms, |text| {
-            self.identity.sign(CHECKPOINT, text, random).to_bytes().to_vec()
-        })
+        self.state_for_good(Standing::Final, spans, time_ms, random)
     }
 
     /// Vouches for good for spans of chains that have no author: each `nonce` is the chain's id.
@@ -113,7 +111,17 @@ impl Author {
         time_ms: u64,
         random: &mut dyn Random,
     ) -> Result<Statement, StatementError> {
-        self.state(Standing::Adopted, spans, time_ms, |text| {
+        self.state_for_good(Standing::Adopted, spans, time_ms, random)
+    }
+
+    fn state_for_good(
+        &self,
+        standing: Standing,
+        spans: &[Span],
+        time_ms: u64,
+        random: &mut dyn Random,
+    ) -> Result<Statement, StatementError> {
+        self.state(standing, spans, time_ms, |text| {
             self.identity.sign(CHECKPOINT, text, random).to_bytes().to_vec()
         })
     }

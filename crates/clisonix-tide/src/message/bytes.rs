@@ -324,17 +324,17 @@ fn list_of<T>(
     limit: usize,
     read: fn(&mut Reader<'_>) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
-    let count = count(reader, limit, "records")?;
+    let count = reader.count_up_to(limit, "records")?;
     (0..count).map(|_| read(reader)).collect()
 }
 
 fn symbols(reader: &mut Reader<'_>) -> Result<Vec<Symbol>, DecodeError> {
-    let count = count(reader, MAX_MESSAGE_SYMBOLS, "symbols")?;
+    let count = reader.count_up_to(MAX_MESSAGE_SYMBOLS, "symbols")?;
     (0..count).map(|_| Symbol::read(reader)).collect()
 }
 
 fn ids(reader: &mut Reader<'_>) -> Result<Vec<u64>, DecodeError> {
-    let count = count(reader, MAX_MESSAGE_ENTRIES, "entries")?;
+    let count = reader.count_up_to(MAX_MESSAGE_ENTRIES, "entries")?;
     (0..count).map(|_| Ok(u64::from_be_bytes(reader.array()?))).collect()
 }
 
@@ -363,11 +363,4 @@ fn choice(reader: &mut Reader<'_>, end: u8, what: &'static str) -> Result<u8, De
     let at = reader.at();
     let byte = reader.byte()?;
     if byte < end { Ok(byte) } else { Err(DecodeError::Meaningless { what, at }) }
-}
-
-/// A count within its limit and within the bytes that are there.
-fn count(reader: &mut Reader<'_>, limit: usize, what: &'static str) -> Result<usize, DecodeError> {
-    let at = reader.at();
-    let count = reader.count(what)?;
-    if count > limit { Err(DecodeError::Limit { what, at }) } else { Ok(count) }
 }
