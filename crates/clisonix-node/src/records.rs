@@ -58,6 +58,8 @@ struct Held {
     is_resealed: bool,
     /// How far its changes are final.
     standing: Standing,
+    /// Whether `standing` speaks of changes that are not stored yet, too.
+    is_stated: bool,
     /// When it was used last.
     turn: u64,
 }
@@ -119,7 +121,11 @@ impl Records {
         self.record(store, id)?;
         if let Some(held) = self.held.get_mut(id) {
             held.standing = standing(&held.record);
-            version::put(batch, &held.record, &held.standing)?;
+            held.is_stated = held.record.change_count() > held.logged;
+            // With changes the row comes with them.
+            if !held.is_stated {
+                version::put(batch, &held.record, &held.standing)?;
+            }
         }
         Ok(())
     }
@@ -248,6 +254,7 @@ impl Held {
             erased,
             is_resealed,
             standing,
+            is_stated: false,
             turn: 0,
         })
     }
@@ -279,7 +286,10 @@ impl Held {
             batch.state(record.id(), state)?;
         }
         stored::put_head(batch, record, self.tail)?;
-        self.standing.add(&record.places_since(self.logged));
+        if !self.is_stated {
+            self.standing.add(&record.places_since(self.logged));
+        }
+        self.is_stated = false;
         version::put(batch, record, &self.standing)?;
         self.logged = record.change_count();
         self.size_bytes = record.size_bytes();

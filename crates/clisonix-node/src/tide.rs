@@ -46,7 +46,7 @@ pub(crate) struct Exchange {
     statements: Mutex<Verified>,
     wants: Mutex<Wants>,
     peers: Mutex<peers::Peers>,
-    /// Whoever holds it may write the peers' states.
+    /// Whoever holds it may write the peers' states, and the lines of what they were given.
     keeping: Mutex<()>,
     decisions: Mutex<scope::Decisions>,
     audit: Mutex<audit::Audit>,
