@@ -53,6 +53,8 @@ pub(crate) struct Exchange {
     recent: Mutex<outgoing::Recent>,
     /// Whoever holds it may add to the receipts.
     receipts: Mutex<()>,
+    /// Why something that came from a peer could not be taken in, not told yet.
+    trouble: Mutex<Option<NodeError>>,
 }
 
 /// Checkpoints that were verified, the latest last.
@@ -86,6 +88,12 @@ impl Node {
     /// Whose changes are taken in.
     pub fn authors(&self) -> Arc<Authors> {
         Arc::clone(&lock(&self.exchange.authors))
+    }
+
+    /// Why something that came from a peer could not be taken in since this was asked last, such as
+    /// a full disk: the fault is this node's, and the peer tries again.
+    pub fn take_trouble(&self) -> Option<NodeError> {
+        lock(&self.exchange.trouble).take()
     }
 
     /// The number of the latest durable arrival, 0 before the first.

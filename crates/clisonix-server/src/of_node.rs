@@ -153,6 +153,7 @@ impl Chores {
             None => keep(&self.node).and(sign(&self.node))?,
         }
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let fault = fault.or_else(|| self.node.take_trouble().map(HomeError::from));
         fault.map_or(Ok(()), Err)
     }
 }

@@ -310,7 +310,10 @@ impl<'a> Receiving<'a> {
                     wants.statements.remove(record);
                     wants.changes.remove(record);
                 }
-                Err(_) => self.set(places, |reception| reception.outcome = Outcome::Later),
+                Err(fault) => {
+                    *lock(&self.node.exchange.trouble) = Some(fault);
+                    self.set(places, |reception| reception.outcome = Outcome::Later);
+                }
             }
         }
     }
