@@ -79,7 +79,7 @@ impl Drop for Folder {
 pub struct Site {
     pub node: Arc<Node>,
     pub name: Fingerprint,
-    seed: [u8; 32],
+    seed: Vec<u8>,
     peer: Peer,
     author: clisonix_pq::checkpoint::KnownAuthor,
     keys: Arc<LinkKeys>,
@@ -135,7 +135,7 @@ impl Site {
     fn over(node: Node) -> Result<Self> {
         let random = &mut { random };
         let identity = Identity::generate(Profile::Hybrid, random)?;
-        let seed = *identity.seed();
+        let seed = identity.seed().to_vec();
         let public = identity.public().clone();
         let keys = LinkKeys::new(identity, now_ms(), random)?;
         let peer = Peer::new(public, keys.public().to_text().as_bytes())?;

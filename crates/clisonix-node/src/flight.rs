@@ -57,8 +57,8 @@ impl Node {
         records: &mut Records,
     ) -> Result<Flight, NodeError> {
         let submitted = batch.and_then(|mut batch| {
-            let changes = records.unlogged(record);
             records.put_joined(&self.store, record, &mut batch)?;
+            let changes = batch.latest_change().map(<[u8]>::to_vec).unwrap_or_default();
             Ok((self.store.submit(batch)?, changes))
         });
         match submitted {

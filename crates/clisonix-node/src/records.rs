@@ -181,13 +181,6 @@ impl Records {
         self.unstored.contains_key(id) || self.in_flight.contains(id)
     }
 
-    /// The changes of a record that are in no row of its log yet, as a segment; nothing without any.
-    pub(crate) fn unlogged(&self, id: &str) -> Vec<u8> {
-        let held = self.held.get(id);
-        let held = held.filter(|held| held.logged < held.record.change_count());
-        held.map_or_else(Vec::new, |held| held.record.segment(held.logged))
-    }
-
     /// Notes that a batch of the record is on its way, which is soon settled.
     pub(crate) fn begin_flight(&mut self, id: &str) {
         self.in_flight.insert(id.into());

@@ -217,6 +217,7 @@ fn put_verified(
         let reaches = rows::reaches(record, statement);
         let reaches = BTreeMap::from([(record.id().to_owned(), reaches)]);
         rows::put_statement(batch, statement, &reaches)?;
+        rows::put_checkpoint(batch, snapshot, statement)?;
     }
     rows::remove_settled(batch, snapshot, record.id(), &verified.chains)
 }

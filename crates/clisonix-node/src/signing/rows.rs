@@ -243,7 +243,22 @@ fn checkpoint_key(digest: &[u8; 32]) -> Vec<u8> {
     [b"t\0".as_slice(), digest].concat()
 }
 
-/// Adds a statement to each of these records, which have actors that it speaks of.
+/// Adds a checkpoint, unless the store has it: it is large, and speaks of many records.
+pub(super) fn put_checkpoint(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    statement: &Statement,
+) -> Result<(), NodeError> {
+    let bytes = statement.to_bytes();
+    let key = checkpoint_key(&Sha256::digest(bytes).into());
+    if statement.standing().is_final() && !snapshot.contains(Table::Index, &key)? {
+        batch.put(Table::Index, &key, bytes.to_vec())?;
+    }
+    Ok(())
+}
+
+/// Adds a statement to each of these records, which have actors that it speaks of; a checkpoint
+/// stands apart, see [`put_checkpoint`].
 pub(super) fn put_statement(
     batch: &mut Batch,
     statement: &Statement,
@@ -251,9 +266,6 @@ pub(super) fn put_statement(
 ) -> Result<(), NodeError> {
     let (bytes, is_final) = (statement.to_bytes(), statement.standing().is_final());
     let digest: [u8; 32] = Sha256::digest(bytes).into();
-    if is_final {
-        batch.put(Table::Index, &checkpoint_key(&digest), bytes.to_vec())?;
-    }
     for (record, reaches) in records {
         let time = statement.time_ms().to_be_bytes();
         let key = [of_record(b'x', record).as_slice(), &time, &digest].concat();

@@ -260,6 +260,7 @@ impl Node {
             by_record.insert(record.clone(), reached.collect());
         }
         rows::put_statement(batch, statement, &by_record)?;
+        rows::put_checkpoint(batch, &snapshot, statement)?;
         if is_final {
             let records = by_record.keys().map(String::as_str);
             batch.note(News::new([statement], records).encode())?;
