@@ -293,8 +293,8 @@ fn many_records_share_their_checkpoints() {
 /// Three changes of a record, each as it is pushed.
 fn three_pushes(from: &Site, record: &str, cursor: &mut u64) -> Vec<Vec<u8>> {
     let mut runs = Vec::new();
-    for turn in 0..3 {
-        from.write(record, "active", turn % 2 == 0);
+    for _ in 0..3 {
+        from.write(record, "birthDate", format!("{}-02-03", 1900 + *cursor).as_str());
         let pushed = from.replica.arrived(*cursor, 1 << 20, &mut |_| true).expect("known");
         *cursor = pushed.upto;
         runs.extend(pushed.runs.into_iter().map(|(_, run)| run));
