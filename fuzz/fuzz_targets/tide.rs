@@ -35,8 +35,10 @@ impl Replica for Counts {
 
     fn beyond(&self, record: &str, have: &[u8], _: usize) -> Option<Run> {
         let count = self.0.get(record).copied().unwrap_or_default();
-        let lacking = count.saturating_sub(have.first().copied().unwrap_or_default());
-        Some(Run { bytes: vec![lacking; usize::from(lacking.min(1))], is_all: lacking < 9 })
+        let there = have.first().copied().unwrap_or_default();
+        let lacking = count.saturating_sub(there);
+        let bytes = vec![lacking; usize::from(lacking.min(1))];
+        Some(Run { bytes, is_all: lacking < 9, knows_all: there <= count })
     }
 
     fn arrived(

@@ -1,8 +1,10 @@
 //! What post-quantum keys and sealed shares cost: operations a second of the two profiles beside the
 //! classical algorithms that they replace, in CPU time of one thread; and one large file sealed and
-//! opened beside its cipher alone, the Rust `age` crate and typage, all in one run.
+//! opened beside its cipher alone, the Rust `age` crate and typage; and what a store costs that is
+//! encrypted, all in one run.
 
 mod changes;
+mod importing;
 mod links;
 mod operations;
 #[path = "../../crdt/src/report.rs"]
@@ -43,6 +45,7 @@ fn main() -> Result<()> {
     operations::run(spell, &mut report)?;
     links::run(spell, &mut report)?;
     changes::run(spell, &mut report)?;
+    importing::run(&mut report)?;
     report.close();
     Ok(())
 }
@@ -79,5 +82,6 @@ fn rows() -> Vec<Row> {
         .chain(costs)
         .chain(sizes.map(|(name, title)| Row::new(name, title, "B", "lower")))
         .chain(sharing::rows())
+        .chain(importing::rows())
         .collect()
 }

@@ -112,6 +112,9 @@ fn sessions(report: &mut Report) -> Result<()> {
             };
             value("bytes", cost.bytes as f64);
             value("beside", cost.beside as f64);
+            value("finding", cost.finding as f64);
+            value("heads", cost.heads as f64);
+            value("rest", cost.beside.saturating_sub(cost.finding + cost.heads) as f64);
             value("messages", cost.messages as f64);
             value("round_trips", cost.round_trips);
             value("ms", cost.ms);
@@ -149,6 +152,9 @@ fn difference_rows(seeds: usize) -> Vec<Row> {
         for (what, title, unit) in [
             ("bytes", "bytes of both but receipts", "B"),
             ("beside", "of them besides changes", "B"),
+            ("finding", "of that, to find the difference", "B"),
+            ("heads", "of that, what both have", "B"),
+            ("rest", "of that, entries, names and numbers", "B"),
             ("messages", "messages of both", "count"),
             ("round_trips", "round trips until equal", "count"),
             ("ms", "CPU of both sites, ms", "ms"),

@@ -1,6 +1,8 @@
 //! Whole sessions of this engine between two sites: messages and bytes until both hold the same and
 //! know it. The changes are bytes of a fixed length, so that what comes beside them shows.
 
+use std::cell::Cell;
+
 use anyhow::{Result, ensure};
 use clisonix_tide::{
     Catalogue, Clock, Cursor, Input, NodeId, Outcome, Output, Pushed, Reception, Replica, Run,
@@ -14,14 +16,22 @@ use crate::timed;
 const CHANGE_BYTES: usize = 300;
 /// Kinds of the messages that carry receipts.
 const RECEIPTS: [u8; 2] = [12, 13];
+/// Up to this kind, messages serve to find the difference.
+const LAST_FINDING: u8 = 5;
+/// Bytes that tell what a site has of a record: as many as a head.
+const HEAD_BYTES: usize = 32;
 
 /// What a session cost.
 #[derive(Clone, Copy, Default)]
 pub struct Cost {
     /// Bytes of all messages of both sides, but receipts.
     pub bytes: usize,
-    /// Of them, what is neither a change nor a head.
+    /// Of them, what is no change.
     pub beside: usize,
+    /// Of that, what finds the difference.
+    pub finding: usize,
+    /// Of that, what tells what the sites have of records.
+    pub heads: usize,
     pub messages: usize,
     /// Round trips until both hold the same.
     pub round_trips: f64,
@@ -34,6 +44,8 @@ struct Counts {
     names: Vec<String>,
     arrivals: Vec<usize>,
     knows_arrivals: bool,
+    /// Bytes that told what is here.
+    heads: Cell<usize>,
 }
 
 impl Counts {
@@ -63,29 +75,25 @@ impl Replica for Counts {
         Some(head(number, u64::from(self.edits[number])))
     }
 
-    /// As long as a head.
     fn have(&self, record: &str) -> Vec<u8> {
+        self.heads.set(self.heads.get() + HEAD_BYTES);
         let edits = self.number(record).map_or(0, |number| self.edits[number]);
-        [&edits.to_be_bytes()[..], &[0; 28]].concat()
+        [&edits.to_be_bytes()[..], &[0; HEAD_BYTES - 4]].concat()
     }
 
     fn beyond(&self, record: &str, have: &[u8], _: usize) -> Option<Run> {
         let had = have.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let here = self.edits[self.number(record)?];
         let lacking = here.saturating_sub(had) as usize;
-        Some(Run { bytes: vec![7; lacking * CHANGE_BYTES], is_all: true })
+        Some(Run { bytes: vec![7; lacking * CHANGE_BYTES], is_all: true, knows_all: had <= here })
     }
 
-    fn arrived(
-        &self,
-        after: u64,
-        most: usize,
-        _: &mut dyn FnMut(&str) -> bool,
-    ) -> Option<Pushed> {
+    fn arrived(&self, after: u64, most: usize, _: &mut dyn FnMut(&str) -> bool) -> Option<Pushed> {
         let arrivals = self.arrivals.get(after as usize..).filter(|_| self.knows_arrivals)?;
         let fit = arrivals.iter().take((most / CHANGE_BYTES).max(1));
-        let runs: Vec<(Box<str>, Vec<u8>)> =
-            fit.map(|number| (self.names[*number].as_str().into(), vec![7; CHANGE_BYTES])).collect();
+        let runs: Vec<(Box<str>, Vec<u8>)> = fit
+            .map(|number| (self.names[*number].as_str().into(), vec![7; CHANGE_BYTES]))
+            .collect();
         Some(Pushed { upto: after + runs.len() as u64, runs })
     }
 
@@ -139,7 +147,8 @@ impl Pair {
         let site = || {
             let mut names: Vec<String> = (0..records).map(name).collect();
             names.sort_unstable();
-            Counts { edits: vec![1; records], names, arrivals: vec![0; 9], knows_arrivals }
+            let (edits, arrivals) = (vec![1; records], vec![0; 9]);
+            Counts { edits, names, arrivals, knows_arrivals, heads: Cell::default() }
         };
         let sites = [site(), site()];
         let catalogues = [Catalogue::of(&sites[0]), Catalogue::of(&sites[1])];
@@ -156,23 +165,44 @@ impl Pair {
             Session::new(settings, &catalogues[usize::from(node)], &all)
         };
         let sessions = [session(0), session(1)];
-        Self { sites, catalogues, sessions, clocks: [Clock::default(); 2], now_ms: 1_700_000_000_000 }
+        Self {
+            sites,
+            catalogues,
+            sessions,
+            clocks: [Clock::default(); 2],
+            now_ms: 1_700_000_000_000,
+        }
     }
 
     /// Changes so many records at the caller's side, spread evenly.
     pub fn change(&mut self, changed: usize) {
-        let step = self.sites[0].names.len() / changed.max(1);
-        for number in (0..changed).map(|n| n * step) {
-            self.sites[0].edit(number);
-            let record = self.sites[0].names[number].clone();
-            self.catalogues[0].set(&record, self.sites[0].version(&record));
-            self.sessions[0].record_changed(&record, &self.catalogues[0], &all);
+        let edited = self.edit(changed);
+        self.tell(&edited);
+    }
+
+    /// Edits so many records; gives their names and versions now.
+    fn edit(&mut self, changed: usize) -> Vec<(String, Version)> {
+        let site = &mut self.sites[0];
+        let step = site.names.len() / changed.max(1);
+        let numbers = (0..changed).map(|n| n * step);
+        let edited = numbers.map(|number| {
+            site.edit(number);
+            (site.names[number].clone(), head(number, u64::from(site.edits[number])))
+        });
+        edited.collect()
+    }
+
+    fn tell(&mut self, edited: &[(String, Version)]) {
+        for (record, version) in edited {
+            self.catalogues[0].set(record, Some(*version));
+            self.sessions[0].record_changed(record, &self.catalogues[0], &all);
         }
     }
 
     /// Nanoseconds for one change of one record in one peer's session, catalogue included.
     pub fn upkeep_ns(&mut self, changes: usize) -> f64 {
-        let ((), ms) = timed(|| self.change(changes));
+        let edited = self.edit(changes);
+        let ((), ms) = timed(|| self.tell(&edited));
         ms * 1e6 / changes as f64
     }
 
@@ -200,6 +230,7 @@ impl Pair {
 
     fn carry(&mut self) -> Result<Cost> {
         let before: u32 = self.sites.iter().flat_map(|site| &site.edits).sum();
+        self.sites.iter().for_each(|site| site.heads.set(0));
         self.now_ms += 60_000;
         let callee = self.give(1, Input::Open { is_caller: false });
         let mut waiting = [callee, self.give(0, Input::Open { is_caller: true })];
@@ -213,6 +244,9 @@ impl Pair {
                         if !RECEIPTS.contains(&message[1]) {
                             cost.messages += 1;
                             cost.bytes += message.len();
+                        }
+                        if message[1] <= LAST_FINDING {
+                            cost.finding += message.len();
                         }
                         waiting[1 - node].extend(self.give(node, Input::Message(&message)));
                     }
@@ -231,6 +265,7 @@ impl Pair {
         ensure!(self.sites[0].edits == self.sites[1].edits, "the sites differ");
         let after: u32 = self.sites.iter().flat_map(|site| &site.edits).sum();
         cost.beside = cost.bytes.saturating_sub((after - before) as usize * CHANGE_BYTES);
+        cost.heads = self.sites.iter().map(|site| site.heads.get()).sum();
         cost.round_trips = f64::from(equal_after.unwrap_or_default()) / 2.0;
         Ok(cost)
     }

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use engine::{automerge::Automerge, clisonix::Clisonix, diamond::Diamond, loro::Loro, record::Noted, yrs::Yrs};
+use engine::{
+    automerge::Automerge, clisonix::Clisonix, diamond::Diamond, loro::Loro, record::Noted, yrs::Yrs,
+};
 use report::{Report, Row};
 use trace::Trace;
 

@@ -209,6 +209,11 @@ impl Record {
         self.entries.contains_key(id)
     }
 
+    /// Whether a change is here.
+    pub fn knows_change(&self, id: &ChangeId) -> bool {
+        self.number_of(id).is_some()
+    }
+
     /// The greatest event time that a feed stated here, milliseconds since the Unix epoch. A message
     /// without a time of its own is taken as one millisecond later.
     pub fn latest_event_ms(&self, feed: &str) -> Option<u64> {

@@ -58,8 +58,17 @@ def epoch_key(secret: bytes, epoch: int) -> bytes:
     return siphash(secret, b"clisonix sketch\0" + epoch.to_bytes(8, "big"))
 
 
+def name_hash(key: bytes, record: str) -> bytes:
+    return siphash(key, record.encode() + b"\xfe")
+
+
 def entry(key: bytes, record: str, version: bytes) -> bytes:
-    return siphash(key, record.encode() + b"\xff" + version)
+    whole = siphash(key, record.encode() + b"\xff" + version)
+    return whole[:5] + name_hash(key, record)[:3] + whole[8:]
+
+
+def name_check(key: bytes, record: str) -> int:
+    return int.from_bytes(name_hash(key, record)[4:8], "little")
 
 
 def entry_id(entry: bytes) -> int:

@@ -9,6 +9,7 @@ from second_sketch import (
     entry,
     entry_id,
     epoch_key,
+    name_check,
     places,
     set_hash,
     siphash,
@@ -35,6 +36,7 @@ def test_entries() -> None:
         made = entry(key, record["record"], bytes.fromhex(record["version"]))
         assert made.hex() == record["entry"]
         assert f"{check(entry_id(made)):08x}" == record["check"]
+        assert f"{name_check(key, record['record']):08x}" == record["name_check"]
         assert list(places(entry_id(made), 2000)) == record["places"]
     assert f"{set_hash(ENTRIES):032x}" == VECTORS["set_hash"]
 

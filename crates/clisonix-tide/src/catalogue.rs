@@ -15,6 +15,8 @@ pub(crate) struct Slot(pub(crate) u32);
 pub struct Catalogue {
     slots: Vec<(Arc<str>, Option<Version>)>,
     by_name: BTreeMap<Arc<str>, Slot>,
+    /// The one that was set last: every session asks for that next.
+    latest: Option<Slot>,
 }
 
 impl Catalogue {
@@ -33,8 +35,9 @@ impl Catalogue {
     /// A record has this version now; `true` if it had another one. The sessions are to be told
     /// then ([`Session::record_changed`](crate::Session::record_changed)).
     pub fn set(&mut self, record: &str, version: Option<Version>) -> bool {
-        let held = self.by_name.get(record).and_then(|slot| self.slots.get_mut(slot.0 as usize));
-        if let Some((_, held)) = held {
+        let slot = self.slot(record);
+        if let Some((_, held)) = slot.and_then(|slot| self.slots.get_mut(slot.0 as usize)) {
+            self.latest = slot;
             return std::mem::replace(held, version) != version;
         }
         let Ok(number) = u32::try_from(self.slots.len()) else { return false };
@@ -42,6 +45,7 @@ impl Catalogue {
             let name: Arc<str> = record.into();
             self.slots.push((Arc::clone(&name), version));
             self.by_name.insert(name, Slot(number));
+            self.latest = Some(Slot(number));
         }
         version.is_some()
     }
@@ -67,7 +71,8 @@ impl Catalogue {
     }
 
     pub(crate) fn slot(&self, record: &str) -> Option<Slot> {
-        self.by_name.get(record).copied()
+        let latest = self.latest.filter(|slot| self.name(*slot) == Some(record));
+        latest.or_else(|| self.by_name.get(record).copied())
     }
 
     pub(crate) fn version_of(&self, slot: Slot) -> Option<Version> {

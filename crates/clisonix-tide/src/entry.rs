@@ -1,10 +1,16 @@
 //! Entries: one record in one version, as a keyed hash that only one pair of peers can compute.
 
 use std::fmt;
+use std::hash::Hasher as _;
 
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use crate::replica::Version;
+
+/// How many bits of an id follow from the version too; the others from the record alone.
+const VERSION_BITS: u32 = 40;
+/// The bits of an id that follow from the record alone.
+const RECORD_MASK: u64 = !0 << VERSION_BITS;
 
 /// The key under which one pair of peers hashes entries during one epoch.
 ///
@@ -14,9 +20,11 @@ use crate::replica::Version;
 #[derive(Clone, PartialEq, Eq)]
 pub struct SketchKey([u8; 16]);
 
-/// A record in one version: 16 bytes of SipHash-2-4 over its name and its version.
+/// A record in one version: 16 bytes of SipHash-2-4 over its name and its version, three of which are
+/// replaced by a hash of the name alone.
 ///
-/// The first eight bytes stand in sketches ([`Self::id`]), all of them in the [`SetHash`].
+/// The first eight bytes stand in sketches ([`Self::id`]), all of them in the [`SetHash`]. Where two
+/// entries begin alike, they most likely stand for one record in two versions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry(pub u128);
 
@@ -37,11 +45,38 @@ impl SketchKey {
 
     /// The entry of a record in this version.
     pub fn entry(&self, record: &str, version: &Version) -> Entry {
-        let mut text = Vec::with_capacity(record.len() + 1 + version.0.len());
-        text.extend_from_slice(record.as_bytes());
-        text.push(0xff);
-        text.extend_from_slice(&version.0);
-        Entry(u128::from_le_bytes(SipHasher24::new_with_key(&self.0).hash(&text).as_bytes()))
+        self.entry_with(self.name(record) << VERSION_BITS, record, version)
+    }
+
+    /// The entry of a record in this version, from its entry in another one.
+    pub(crate) fn next_entry(&self, held: Entry, record: &str, version: &Version) -> Entry {
+        self.entry_with(held.id() & RECORD_MASK, record, version)
+    }
+
+    fn entry_with(&self, part: u64, record: &str, version: &Version) -> Entry {
+        // Neither of the bytes that part name and version stands in UTF-8.
+        let hash = self.hash(record, 0xff, &version.0);
+        Entry(hash & !u128::from(RECORD_MASK) | u128::from(part))
+    }
+
+    /// 32 bits that tell a record's name from others that begin their entries alike.
+    pub fn name_check(&self, record: &str) -> u32 {
+        (self.name(record) >> 32) as u32
+    }
+
+    fn name(&self, record: &str) -> u64 {
+        let hash = self.hash(record, 0xfe, &[]) as u64;
+        #[cfg(test)]
+        let hash = hash & tests::NAME_BITS.get();
+        hash
+    }
+
+    fn hash(&self, record: &str, mark: u8, rest: &[u8]) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(record.as_bytes());
+        hasher.write(&[mark]);
+        hasher.write(rest);
+        u128::from_le_bytes(hasher.finish128().as_bytes())
     }
 }
 
@@ -56,6 +91,11 @@ impl Entry {
     pub fn id(self) -> u64 {
         self.0 as u64
     }
+}
+
+/// What entries of one record begin with, whatever its version.
+pub(crate) fn record_part(id: u64) -> u64 {
+    id >> VERSION_BITS
 }
 
 impl fmt::Debug for Entry {
@@ -83,8 +123,27 @@ impl fmt::Debug for SetHash {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// What is left of the hash of a name: with few bits many records' entries begin alike.
+        pub(crate) static NAME_BITS: Cell<u64> = const { Cell::new(u64::MAX) };
+    }
+
+    #[test]
+    fn entries_of_one_record_begin_alike() {
+        let key = SketchKey::of_epoch(&[7; 16], 1);
+        let one = key.entry("patient-123", &Version([1; 32]));
+        let two = key.entry("patient-123", &Version([2; 32]));
+        let other = key.entry("patient-124", &Version([1; 32]));
+        assert_eq!(record_part(one.id()), record_part(two.id()));
+        assert_ne!(record_part(one.id()), record_part(other.id()));
+        assert_ne!(one.id(), two.id());
+        assert_eq!(key.next_entry(one, "patient-123", &Version([2; 32])), two);
+    }
 
     #[test]
     fn keys_separate_pairs_and_epochs() {

@@ -63,6 +63,10 @@ mod switch {
         LateReceipt,
         /// A receipt is not verified.
         ReceiptUnverified,
+        /// What the peer said of its place before, and comes late, counts as what it says now.
+        LateWordTrusted,
+        /// The answerer does not say what it has and the asker lacks.
+        HaveWithheld,
         /// A store's new incarnation is not noticed: the old cursor goes on.
         IncarnationIgnored,
         // Around them.

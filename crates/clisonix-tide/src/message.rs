@@ -18,7 +18,7 @@ pub const MAX_MESSAGE_SYMBOLS: usize = 1 << 14;
 /// Most entries in one message.
 pub const MAX_MESSAGE_ENTRIES: usize = 1 << 14;
 /// Most records that one message asks for or has changes of.
-pub const MAX_MESSAGE_RECORDS: usize = 256;
+pub const MAX_MESSAGE_RECORDS: usize = 1 << 10;
 /// Most records of one push: of the shortest runs as many as [`FEED_BYTES`](crate::FEED_BYTES) hold.
 pub const MAX_MESSAGE_BATCHES: usize = 1 << 14;
 /// Most bytes that say what a node has of one record.
@@ -58,21 +58,31 @@ pub(crate) enum Feeding {
     Unknown,
 }
 
+/// Which record is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The one of this name.
+    Name(Box<str>),
+    /// The one that the receiver showed by this entry, which both have; the name's check tells that
+    /// both mean the same.
+    Entry { id: u64, check: u32 },
+}
+
 /// One thing that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A record that the asker does not know, by its entry.
     Id(u64),
-    /// A record by name, and what the asker has of it.
-    Name { record: Box<str>, have: Vec<u8> },
+    /// A record that the asker knows, and what it has of it.
+    Known { subject: Subject, have: Vec<u8> },
 }
 
 /// What is said to an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The item's record (its name only if the item did not tell it), what the answerer has of it
-    /// (only for a named item), and what the asker lacks.
-    Run { record: Box<str>, have: Vec<u8>, run: Vec<u8>, is_all: bool },
+    /// The item's record (its name only if the asker does not know it), what the answerer has of it
+    /// (only if the asker may have more), and what the asker lacks.
+    Run { record: Box<str>, have: Option<Vec<u8>>, run: Vec<u8>, is_all: bool },
     /// There is no such entry, or it is not told.
     Gone,
     /// By the answerer's rules the asker may not hold this record.
@@ -83,9 +93,9 @@ pub(crate) enum Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
     /// Changes of a record.
-    Run { record: Box<str>, run: Vec<u8>, is_all: bool },
+    Run { subject: Subject, run: Vec<u8>, is_all: bool },
     /// By the giver's rules the receiver may not hold this record.
-    Outside { record: Box<str> },
+    Outside { subject: Subject },
 }
 
 /// What became of an offer.
@@ -101,6 +111,8 @@ pub(crate) enum Taken {
     Outside,
     /// It could not be taken now.
     Later,
+    /// There is no such entry.
+    Gone,
 }
 
 /// A record's changes.

@@ -125,6 +125,9 @@ pub struct Run {
     pub bytes: Vec<u8>,
     /// Whether that was all.
     pub is_all: bool,
+    /// Whether the one that was asked for has everything that the other one said that it has. `false`
+    /// where that is not certain: then it says what it has itself.
+    pub knows_all: bool,
 }
 
 /// Arrivals on their way.

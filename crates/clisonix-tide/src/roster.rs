@@ -1,12 +1,14 @@
 //! The records that one peer may hold, as entries, and their sketch.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+mod index;
+
+use std::collections::BTreeSet;
 
 use crate::catalogue::{Catalogue, Slot};
 use crate::entry::{Entry, SetHash, SketchKey};
 use crate::replica::{NoticeId, Scope};
 use crate::sketch::{LISTED_BYTES, MAX_SYMBOLS, SYMBOL_BYTES, Sketch, Symbol};
+use index::Index;
 
 /// Kept current at every write; answers a peer without touching a record.
 #[derive(Clone, Debug)]
@@ -17,7 +19,7 @@ pub(crate) struct Roster {
     sketch: Sketch,
     /// By number in the catalogue; 0 for what is not in the set.
     by_slot: Vec<Entry>,
-    by_id: BTreeMap<u64, Slot>,
+    by_id: Index,
     /// Grows with every change of the set.
     version: u64,
     /// What the peer says that this node may not hold.
@@ -48,7 +50,7 @@ impl Roster {
             epoch,
             sketch: Sketch::new(Sketch::kept_for(catalogue.len())),
             by_slot: Vec::new(),
-            by_id: BTreeMap::new(),
+            by_id: Index::new(),
             version,
             outside: BTreeSet::new(),
         };
@@ -60,10 +62,12 @@ impl Roster {
     pub(crate) fn refresh(&mut self, slot: Slot, catalogue: &Catalogue, scope: &dyn Scope) -> bool {
         let Some(name) = catalogue.name(slot) else { return false };
         let version = catalogue.version_of(slot).filter(|_| !self.outside.contains(&slot));
-        let entry = version
-            .filter(|_| may_have(name, scope))
-            .map_or(Entry(0), |version| self.key.entry(name, &version));
-        self.put(slot, entry)
+        let held = self.by_slot.get(slot.0 as usize).copied().filter(|held| *held != Entry(0));
+        let entry = version.filter(|_| may_have(name, scope)).map(|version| match held {
+            Some(held) => self.key.next_entry(held, name, &version),
+            None => self.key.entry(name, &version),
+        });
+        self.put(slot, entry.unwrap_or(Entry(0)))
     }
 
     pub(crate) fn refresh_all(&mut self, catalogue: &Catalogue, scope: &dyn Scope) {
@@ -82,17 +86,17 @@ impl Roster {
             return false;
         }
         if *held != Entry(0) {
-            self.by_id.remove(&held.id());
-            self.sketch.remove(*held);
+            self.by_id.remove(held.id());
         }
         // Two entries with one id come once in 2^64 pairs; another epoch parts them.
-        if entry != Entry(0) && self.by_id.contains_key(&entry.id()) {
+        if entry != Entry(0) && !self.by_id.insert(entry.id(), slot) {
             entry = Entry(0);
         }
-        *held = entry;
-        if entry != Entry(0) {
-            self.by_id.insert(entry.id(), slot);
-            self.sketch.insert(entry);
+        match (std::mem::replace(held, entry), entry) {
+            (Entry(0), Entry(0)) => {}
+            (Entry(0), new) => self.sketch.insert(new),
+            (old, Entry(0)) => self.sketch.remove(old),
+            (old, new) => self.sketch.replace(old, new),
         }
         self.version = self.version.wrapping_add(1);
         self.keep(Sketch::kept_for(self.by_id.len()));
@@ -130,7 +134,7 @@ impl Roster {
             epoch,
             sketch: Sketch::new(self.sketch.symbols().len()),
             by_slot: Vec::with_capacity(self.by_slot.len()),
-            by_id: BTreeMap::new(),
+            by_id: Index::new(),
             version: self.version,
             outside: std::mem::take(&mut self.outside),
         };
@@ -173,7 +177,12 @@ impl Roster {
 
     /// The record that an entry stands for.
     pub(crate) fn slot(&self, id: u64) -> Option<Slot> {
-        self.by_id.get(&id).copied()
+        self.by_id.get(id)
+    }
+
+    /// What tells a record's name beside the id of its entry.
+    pub(crate) fn name_check(&self, record: &str) -> u32 {
+        self.key.name_check(record)
     }
 
     pub(crate) fn holds(&self, slot: Slot) -> bool {
@@ -182,7 +191,6 @@ impl Roster {
 
     /// Entries' ids in ascending order.
     pub(crate) fn ids_after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, Slot)> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.by_id.range((start, Bound::Unbounded)).map(|(id, slot)| (*id, *slot))
+        self.by_id.after(after)
     }
 }

@@ -16,7 +16,7 @@ mod world;
 use world::World;
 
 /// How many seeds run where none are named.
-const SEEDS: std::ops::Range<u64> = 0..200;
+const SEEDS: std::ops::Range<u64> = 0..2000;
 
 #[test]
 fn sites_that_can_reach_each_other_come_to_hold_the_same() {

@@ -11,7 +11,7 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::signing::news::News as StatementNews;
 use crate::signing::rows::{self, ChainRow, StatementRow};
-use crate::version::Have;
+use crate::version::{self, Have, Reached};
 
 /// Bytes of changes that arrived lately in memory.
 const MAX_RECENT_BYTES: usize = 8 << 20;
@@ -39,6 +39,8 @@ pub(super) struct Outgoing {
     pub(super) run: Run,
     /// Whether nothing more is lacking.
     pub(super) is_all: bool,
+    /// Whether everything that the peer has is here.
+    pub(super) knows_all: bool,
 }
 
 /// What goes out after an arrival.
@@ -272,6 +274,8 @@ fn build(
     let name = record.id();
     let damaged = || NodeError::Damaged(name.to_owned());
     let mut missing = Missing::of(record, have).ok_or_else(damaged)?;
+    let here = version::have(snapshot, name)?.open;
+    let knows_all = knows_all(record, here.as_ref(), have, &missing.known);
     let chains = rows::chains(snapshot, name)?;
     missing.keep_signed(&chains);
     let have = &without_adopted(have, &chains);
@@ -297,7 +301,28 @@ fn build(
     if have.is_nothing() && !run.is_empty() {
         run.key = snapshot.record(name)?.unwrap_or_default();
     }
-    Ok(Some(Outgoing { run, is_all: count == missing.numbers.len() }))
+    Ok(Some(Outgoing { run, is_all: count == missing.numbers.len(), knows_all }))
+}
+
+/// Whether everything that a peer tells of is here, and final where it is final there. `known` are
+/// the last changes of each actor that it has of those that are here.
+fn knows_all(
+    record: &Record,
+    here: Option<&BTreeMap<ActorId, Reached>>,
+    have: &Have,
+    known: &BTreeMap<ActorId, u64>,
+) -> bool {
+    let (Some(here), Some(there)) = (here, &have.open) else { return false };
+    let is_final_here = |(actor, last): (&ActorId, &u64)| {
+        let all = Reached { last: *last, adopted: false };
+        let there = there.get(actor).copied().unwrap_or(all);
+        let is_enough =
+            |here: &Reached| here.last >= there.last && (there.adopted || !here.adopted);
+        here.get(actor).is_none_or(is_enough)
+    };
+    have.heads.iter().all(|head| record.knows_change(head))
+        && have.places.iter().all(|(actor, seq)| *seq <= record.last_seq(*actor))
+        && known.iter().filter(|(_, last)| **last > 0).all(is_final_here)
 }
 
 /// What a peer has, but for what it has by adoption only where the author's own word is here.

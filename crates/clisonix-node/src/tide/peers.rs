@@ -96,7 +96,9 @@ impl Node {
         // One at a time, so that an older state is never written after a newer one.
         let _alone = lock(&self.exchange.keeping);
         let (mut batch, mut names) = (Batch::new(), Vec::new());
-        for (peer, held) in lock(&self.exchange.peers).0.iter_mut().filter(|(_, held)| !held.is_kept) {
+        for (peer, held) in
+            lock(&self.exchange.peers).0.iter_mut().filter(|(_, held)| !held.is_kept)
+        {
             batch.put(Table::Index, &key(*peer), held.state.encode())?;
             held.is_kept = true;
             names.push(*peer);

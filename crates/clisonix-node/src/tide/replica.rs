@@ -12,7 +12,7 @@ use clisonix_tide::{NodeId, NoticeId, Outcome, Pushed, Reception, Refusal, Repli
 
 use sha2::{Digest, Sha256};
 
-use super::outgoing::{Push, Sent};
+use super::outgoing::{Outgoing, Push, Sent};
 use super::run::{Run as Incoming, Told};
 use super::{Wants, lock};
 use crate::error::NodeError;
@@ -126,7 +126,8 @@ impl Replica for NodeReplica {
     fn beyond(&self, record: &str, have: &[u8], most: usize) -> Option<Run> {
         let have = Have::decode(have).ok()?;
         let outgoing = self.node.outgoing(record, &have, most, &mut *lock(&self.sent)).ok()??;
-        Some(Run { bytes: outgoing.run.encode(), is_all: outgoing.is_all })
+        let Outgoing { run, is_all, knows_all } = outgoing;
+        Some(Run { bytes: run.encode(), is_all, knows_all })
     }
 
     fn arrived(
@@ -296,8 +297,10 @@ impl<'a> Receiving<'a> {
 
     fn land(&mut self) {
         self.bytes = 0;
-        let (places, flights): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flights).into_iter().unzip();
-        let records: Vec<String> = flights.iter().map(|flight: &Flight| flight.record.clone()).collect();
+        let (places, flights): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.flights).into_iter().unzip();
+        let records: Vec<String> =
+            flights.iter().map(|flight: &Flight| flight.record.clone()).collect();
         let landed = self.node.land_all(flights);
         for ((places, record), landed) in places.iter().zip(&records).zip(landed) {
             match landed {
@@ -305,7 +308,9 @@ impl<'a> Receiving<'a> {
                     let before = arrivals.start.saturating_sub(1);
                     let arrivals = (before, arrivals.end.saturating_sub(1).max(before));
                     // What came as one arrived as one.
-                    self.set(places.get(..1).unwrap_or_default(), |first| first.arrivals = arrivals);
+                    self.set(places.get(..1).unwrap_or_default(), |first| {
+                        first.arrivals = arrivals
+                    });
                     let mut wants = lock(&self.node.exchange.wants);
                     wants.statements.remove(record);
                     wants.changes.remove(record);

@@ -10,7 +10,6 @@
     clippy::unwrap_used
 )]
 
-mod at_rest;
 mod crash;
 // The store's own test medium, so that both are cut in the same way.
 #[path = "../../../clisonix-store/tests/it/disk.rs"]

@@ -6,7 +6,7 @@ use clisonix_crdt::{DecodeError, MAX_NAME_BYTES};
 use super::{
     Batch, Feeding, Item, MAX_HAVE_BYTES, MAX_MESSAGE_BATCHES, MAX_MESSAGE_BYTES,
     MAX_MESSAGE_ENTRIES, MAX_MESSAGE_RECORDS, MAX_MESSAGE_SYMBOLS, MAX_SIGNATURE_BYTES, Message,
-    Offer, Part, State, TIDE_VERSION, Taken,
+    Offer, Part, State, Subject, TIDE_VERSION, Taken,
 };
 use crate::entry::SetHash;
 use crate::receipt::{Cursor, Receipt};
@@ -176,6 +176,29 @@ impl State {
     }
 }
 
+impl Subject {
+    /// No record's name is empty.
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Name(record) => put_bytes(out, record.as_bytes()),
+            Self::Entry { id, check } => {
+                out.push(0);
+                out.extend_from_slice(&id.to_be_bytes());
+                out.extend_from_slice(&check.to_be_bytes());
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let record = name(reader)?;
+        if !record.is_empty() {
+            return Ok(Self::Name(record));
+        }
+        let id = u64::from_be_bytes(reader.array()?);
+        Ok(Self::Entry { id, check: u32::from_be_bytes(reader.array()?) })
+    }
+}
+
 impl Item {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
@@ -183,9 +206,9 @@ impl Item {
                 out.push(0);
                 out.extend_from_slice(&id.to_be_bytes());
             }
-            Self::Name { record, have } => {
+            Self::Known { subject, have } => {
                 out.push(1);
-                put_bytes(out, record.as_bytes());
+                subject.write(out);
                 put_bytes(out, have);
             }
         }
@@ -193,7 +216,7 @@ impl Item {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         if flag(reader)? {
-            Ok(Self::Name { record: name(reader)?, have: have(reader)? })
+            Ok(Self::Known { subject: Subject::read(reader)?, have: have(reader)? })
         } else {
             Ok(Self::Id(u64::from_be_bytes(reader.array()?)))
         }
@@ -204,9 +227,12 @@ impl Part {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Run { record, have, run, is_all } => {
-                out.push(u8::from(*is_all));
+                let without_have = if have.is_some() { 0 } else { 4 };
+                out.push(without_have + u8::from(*is_all));
                 put_bytes(out, record.as_bytes());
-                put_bytes(out, have);
+                if let Some(have) = have {
+                    put_bytes(out, have);
+                }
                 put_bytes(out, run);
             }
             Self::Gone => out.push(2),
@@ -215,13 +241,13 @@ impl Part {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(match choice(reader, 4, "part")? {
+        Ok(match choice(reader, 6, "part")? {
             2 => Self::Gone,
             3 => Self::Outside,
-            is_all => Self::Run {
-                is_all: is_all == 1,
+            kind => Self::Run {
+                is_all: kind & 1 == 1,
                 record: name(reader)?,
-                have: have(reader)?,
+                have: if kind < 4 { Some(have(reader)?) } else { None },
                 run: run(reader)?,
             },
         })
@@ -231,24 +257,28 @@ impl Part {
 impl Offer {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Run { record, run, is_all } => {
+            Self::Run { subject, run, is_all } => {
                 out.push(u8::from(*is_all));
-                put_bytes(out, record.as_bytes());
+                subject.write(out);
                 put_bytes(out, run);
             }
-            Self::Outside { record } => {
+            Self::Outside { subject } => {
                 out.push(3);
-                put_bytes(out, record.as_bytes());
+                subject.write(out);
             }
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = reader.at();
-        Ok(match choice(reader, 4, "offer")? {
-            2 => return Err(DecodeError::Meaningless { what: "offer", at }),
-            3 => Self::Outside { record: name(reader)? },
-            is_all => Self::Run { is_all: is_all == 1, record: name(reader)?, run: run(reader)? },
+        let kind = choice(reader, 4, "offer")?;
+        if kind == 2 {
+            return Err(DecodeError::Meaningless { what: "offer", at });
+        }
+        let subject = Subject::read(reader)?;
+        Ok(match kind {
+            3 => Self::Outside { subject },
+            is_all => Self::Run { is_all: is_all == 1, subject, run: run(reader)? },
         })
     }
 }
@@ -267,16 +297,18 @@ impl Taken {
             Self::Refused { reason } => out.extend_from_slice(&[2, *reason]),
             Self::Outside => out.push(3),
             Self::Later => out.push(4),
+            Self::Gone => out.push(5),
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(match choice(reader, 5, "result")? {
+        Ok(match choice(reader, 6, "result")? {
             0 => Self::Whole { have: have(reader)? },
             1 => Self::Lacks { have: have(reader)? },
             2 => Self::Refused { reason: reader.byte()? },
             3 => Self::Outside,
-            _ => Self::Later,
+            4 => Self::Later,
+            _ => Self::Gone,
         })
     }
 }

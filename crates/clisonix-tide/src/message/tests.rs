@@ -49,11 +49,14 @@ fn vectors() -> Vec<(Message, String)> {
     );
     let record: Box<str> = "p".into();
     let (have, run) = (vec![0xaa], vec![0xbb, 0xbc]);
-    let part =
-        Part::Run { record: record.clone(), have: have.clone(), run: run.clone(), is_all: true };
+    let (name, entry) =
+        (Subject::Name(record.clone()), Subject::Entry { id: 258, check: 0x0102_0304 });
+    let part = |have, is_all| Part::Run { record: record.clone(), have, run: run.clone(), is_all };
+    let parts = vec![part(Some(have.clone()), true), part(None, false), Part::Gone, Part::Outside];
     let offers = vec![
-        Offer::Run { record: record.clone(), run: run.clone(), is_all: false },
-        Offer::Outside { record: record.clone() },
+        Offer::Run { subject: name.clone(), run: run.clone(), is_all: false },
+        Offer::Run { subject: entry.clone(), run: run.clone(), is_all: true },
+        Offer::Outside { subject: name.clone() },
     ];
     let results = vec![
         Taken::Whole { have: Vec::new() },
@@ -61,8 +64,13 @@ fn vectors() -> Vec<(Message, String)> {
         Taken::Refused { reason: 2 },
         Taken::Outside,
         Taken::Later,
+        Taken::Gone,
     ];
-    let items = vec![Item::Id(1), Item::Name { record: record.clone(), have }];
+    let items = vec![
+        Item::Id(1),
+        Item::Known { subject: name, have: have.clone() },
+        Item::Known { subject: entry, have },
+    ];
     let batches = vec![Batch { record, run }];
     vec![
         (Message::Hello { question: 1, state: state() }, format!("00_01_{set}")),
@@ -84,13 +92,19 @@ fn vectors() -> Vec<(Message, String)> {
             Message::List { question: 1, is_all: true, ids: vec![258] },
             "05_01_01_01_0000000000000102".into(),
         ),
-        (Message::Want { question: 1, items }, "06_01_02_00_0000000000000001_01_0170_01aa".into()),
         (
-            Message::Runs { question: 1, parts: vec![part, Part::Gone, Part::Outside] },
-            "07_01_03_01_0170_01aa_02bbbc_02_03".into(),
+            Message::Want { question: 1, items },
+            "06_01_03_00_0000000000000001_01_0170_01aa_01_00_0000000000000102_01020304_01aa".into(),
         ),
-        (Message::Give { question: 1, offers }, "08_01_02_00_0170_02bbbc_03_0170".into()),
-        (Message::Taken { question: 1, results }, "09_01_05_00_00_01_01aa_02_02_03_04".into()),
+        (
+            Message::Runs { question: 1, parts },
+            "07_01_04_01_0170_01aa_02bbbc_04_0170_02bbbc_02_03".into(),
+        ),
+        (
+            Message::Give { question: 1, offers },
+            "08_01_03_00_0170_02bbbc_01_00_0000000000000102_01020304_02bbbc_03_0170".into(),
+        ),
+        (Message::Taken { question: 1, results }, "09_01_06_00_00_01_01aa_02_02_03_04_05".into()),
         (
             Message::Feed { incarnation: 3, after: 4, upto: 5, batches },
             "0a_0000000000000003_04_05_01_0170_02bbbc".into(),

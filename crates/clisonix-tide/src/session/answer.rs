@@ -3,7 +3,8 @@
 use super::{MAX_REFUSED, Output, Session, Turn};
 use crate::fault::fault;
 use crate::message::{
-    Item, MAX_HAVE_BYTES, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_SYMBOLS, Message, Offer, Part, Taken,
+    Item, MAX_HAVE_BYTES, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_SYMBOLS, Message, Offer, Part, Subject,
+    Taken,
 };
 use crate::replica::{NoticeId, Outcome, Run};
 use crate::roster::may_have;
@@ -32,8 +33,11 @@ impl Turn<'_, '_> {
     /// What one that has `have` lacks of a record or notice.
     pub(super) fn beyond(&self, name: &str, have: &[u8], most: usize) -> Option<Run> {
         match NoticeId::of_name(name) {
-            Some(_) if have == NOTICE_HELD => Some(Run { bytes: Vec::new(), is_all: true }),
-            Some(id) => self.site.replica.notice(&id).map(|bytes| Run { bytes, is_all: true }),
+            Some(_) if have == NOTICE_HELD => Some(Run { is_all: true, ..Run::default() }),
+            Some(id) => {
+                let bytes = self.site.replica.notice(&id)?;
+                Some(Run { bytes, is_all: true, knows_all: true })
+            }
             None => self.site.replica.beyond(name, have, most),
         }
     }
@@ -91,11 +95,9 @@ impl Session {
             let most = (ANSWER_BYTES - bytes).max(LEAST_BYTES);
             let part = match item {
                 Item::Id(id) => self.part_of_id(id, most, turn),
-                Item::Name { record, have } => self.part_of_name(&record, &have, most, turn),
+                Item::Known { subject, have } => self.part_of_known(&subject, &have, most, turn),
             };
-            if let Part::Run { have, run, .. } = &part {
-                bytes += have.len() + run.len();
-            }
+            bytes += part.size_bytes();
             parts.push(part);
         }
         turn.send(&Message::Runs { question, parts });
@@ -113,31 +115,51 @@ impl Session {
         }
         // The asker does not know the record.
         match turn.beyond(&name, &[], most) {
-            Some(run) => turn.run_part(name.clone(), &name, Vec::new(), run),
+            Some(run) => turn.run_part(name.clone(), &name, None, run),
             None => Part::Gone,
         }
     }
 
-    fn part_of_name(
+    /// The name of the record that the peer means.
+    fn meant(&self, subject: &Subject, turn: &Turn<'_, '_>) -> Option<Box<str>> {
+        match subject {
+            Subject::Name(record) => Some(record.clone()),
+            Subject::Entry { id, check } => {
+                let name = turn.site.catalogue.name(self.roster.slot(*id)?)?;
+                (self.roster.name_check(name) == *check).then(|| name.into())
+            }
+        }
+    }
+
+    fn part_of_known(
         &mut self,
-        name: &str,
+        subject: &Subject,
         have: &[u8],
         most: usize,
         turn: &mut Turn<'_, '_>,
     ) -> Part {
-        self.named_by_peer(name, turn);
-        if !turn.may_have(name) {
-            self.note_told_outside(name);
-            turn.out.push(Output::Withheld { record: name.into() });
+        let Some(name) = self.meant(subject, turn) else { return Part::Gone };
+        let is_named = matches!(subject, Subject::Name(_));
+        self.named_by_peer(&name, turn);
+        if !turn.may_have(&name) {
+            self.note_told_outside(&name);
+            turn.out.push(Output::Withheld { record: name });
             return Part::Outside;
         }
-        let here = turn.have(name);
-        match turn.beyond(name, have, most) {
-            Some(run) => turn.run_part("".into(), name, here, run),
-            None if here.is_empty() => {
-                Part::Run { record: "".into(), have: here, run: Vec::new(), is_all: true }
+        match turn.beyond(&name, have, most) {
+            Some(run) => {
+                // Who asks by name wants to know in any case.
+                let is_told = (is_named || !run.knows_all) && !fault!(HaveWithheld);
+                let here = is_told.then(|| turn.have(&name));
+                turn.run_part("".into(), &name, here, run)
             }
-            None => Part::Gone,
+            None => match turn.have(&name) {
+                here if here.is_empty() => {
+                    let run = Run { is_all: true, ..Run::default() };
+                    turn.run_part("".into(), &name, Some(here), run)
+                }
+                _ => Part::Gone,
+            },
         }
     }
 
@@ -169,22 +191,28 @@ impl Session {
 
     /// Takes what the peer gives.
     pub(super) fn answer_give(&mut self, question: u64, offers: &[Offer], turn: &mut Turn<'_, '_>) {
+        let names: Vec<_> = offers.iter().map(|offer| self.meant(offer.subject(), turn)).collect();
         let runs: Vec<(&str, &[u8])> = offers
             .iter()
-            .filter_map(|offer| match offer {
-                Offer::Run { record, run, .. } => Some((&**record, &**run)),
-                Offer::Outside { .. } => None,
+            .zip(&names)
+            .filter_map(|(offer, name)| match (offer, name) {
+                (Offer::Run { run, .. }, Some(name)) => Some((&**name, &**run)),
+                _ => None,
             })
             .collect();
         let mut outcomes = self.take_runs(&runs, None, turn).into_iter();
         let mut results = Vec::with_capacity(offers.len());
-        for offer in offers {
+        for (offer, name) in offers.iter().zip(&names) {
+            let Some(record) = name else {
+                results.push(Taken::Gone);
+                continue;
+            };
             results.push(match offer {
-                Offer::Outside { record } => {
+                Offer::Outside { .. } => {
                     self.mark_outside(record, turn);
                     Taken::Whole { have: Vec::new() }
                 }
-                Offer::Run { record, is_all, .. } => match outcomes.next() {
+                Offer::Run { is_all, .. } => match outcomes.next() {
                     // What is here is told to those only who may hold it.
                     Some(Outcome::Taken | Outcome::Lacks) if !turn.may_have(record) => {
                         self.note_told_outside(record);
@@ -202,8 +230,16 @@ impl Session {
     }
 }
 
+impl Offer {
+    fn subject(&self) -> &Subject {
+        match self {
+            Self::Run { subject, .. } | Self::Outside { subject } => subject,
+        }
+    }
+}
+
 impl Turn<'_, '_> {
-    fn run_part(&mut self, told: Box<str>, name: &str, have: Vec<u8>, run: Run) -> Part {
+    fn run_part(&mut self, told: Box<str>, name: &str, have: Option<Vec<u8>>, run: Run) -> Part {
         if !run.bytes.is_empty() {
             self.out.push(Output::Given { record: name.into(), size_bytes: run.bytes.len() });
         }

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 
+use super::difference::Difference;
 use super::questions::Asked;
 use super::{CloseReason, Session, Turn};
 use crate::catalogue::Slot;
@@ -30,7 +31,7 @@ pub(super) struct Comparison {
 #[derive(Debug, Default)]
 struct Listing {
     after: Option<u64>,
-    ours: Vec<Slot>,
+    ours: Vec<(u64, Slot)>,
     theirs: Vec<u64>,
 }
 
@@ -210,8 +211,8 @@ impl Session {
     /// Compares the peer's set with this node's.
     fn compare(&mut self, state: &State, turn: &mut Turn<'_, '_>) -> Result<(), CloseReason> {
         if state.count == 0 {
-            let ours: Vec<Slot> = self.roster.ids_after(None).map(|(_, slot)| slot).collect();
-            self.found(ours, Vec::new(), turn);
+            let ours: Vec<(u64, Slot)> = self.roster.ids_after(None).collect();
+            self.found(Difference::of(ours, Vec::new()), turn);
             return Ok(());
         }
         let comparison = Comparison {
@@ -292,9 +293,9 @@ impl Session {
         }
         let of =
             |wanted: Side| found.iter().filter(move |(_, side)| *side == wanted).map(|(id, _)| *id);
-        let ours = of(Side::Ours).filter_map(|id| self.roster.slot(id)).collect();
+        let ours = of(Side::Ours).filter_map(|id| Some((id, self.roster.slot(id)?))).collect();
         let theirs = of(Side::Theirs).collect();
-        self.found(ours, theirs, turn);
+        self.found(Difference::of(ours, theirs), turn);
         Ok(())
     }
 
@@ -350,13 +351,11 @@ impl Session {
         // Own entries between the first and the last of these that are not among them.
         let end = if is_all || ids.is_empty() { u64::MAX } else { listing.after.unwrap_or(0) };
         let own = self.roster.ids_after(before).take_while(|(id, _)| *id <= end);
-        listing
-            .ours
-            .extend(own.filter(|(id, _)| ids.binary_search(id).is_err()).map(|(_, slot)| slot));
+        listing.ours.extend(own.filter(|(id, _)| ids.binary_search(id).is_err()));
         let is_full = listing.theirs.len() >= MAX_FOUND_ENTRIES;
         if is_all || ids.is_empty() || is_full {
             let Listing { ours, theirs, .. } = std::mem::take(listing);
-            self.found(ours, theirs, turn);
+            self.found(Difference::of(ours, theirs), turn);
         } else {
             self.ask_list(*comparison, turn);
         }

@@ -3,79 +3,80 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::answer::LEAST_BYTES;
+use super::difference::Difference;
+use super::gifts::{Gift, MAX_GIFTS};
+use super::intake::Answer;
 use super::questions::Asked;
-use super::refusals::{BUSY_MS, REFUSED_MS, Resting};
-use super::{ANSWER_BYTES, CloseReason, Output, Session, Turn};
+use super::refusals::{REFUSED_MS, Resting};
+use super::{ANSWER_BYTES, CloseReason, Session, Turn};
 use crate::catalogue::Slot;
 use crate::fault::fault;
-use crate::message::{Item, MAX_MESSAGE_RECORDS, Message, Offer, Part, Taken};
-use crate::replica::{NoticeId, Outcome, Refusal};
+use crate::message::{Item, MAX_MESSAGE_RECORDS, Message, Part, Subject};
+use crate::replica::{Outcome, Refusal};
 
 /// Most questions for runs that are open at a time; with [`ANSWER_BYTES`] the most that is on its
 /// way.
-pub const EXCHANGE_WINDOW: usize = 8;
+pub const EXCHANGE_WINDOW: usize = 16;
 /// How often questions in a row may stay without an answer until the exchange is given up.
 const MAX_STALLS: u32 = 8;
-/// How often a record is given again because the peer lacks what it goes on from.
-const MAX_GIFTS: u8 = 4;
-/// Most records that are asked for by name in one message: each carries what is here of it.
-const NAMED_AT_ONCE: usize = 64;
+/// How many bytes of an answer a record is thought to take before one came.
+const FIRST_RECORD_BYTES: usize = 1 << 10;
+/// Least number of records that one message asks for.
+const LEAST_AT_ONCE: usize = 8;
 
 /// What is still to be asked for or given.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    /// Own entries that the peer has not.
-    ours: VecDeque<Slot>,
-    /// Entries of the peer that are not here.
+    /// Records that both have, with the peer's entries.
+    pairs: VecDeque<(Slot, u64)>,
+    /// Records that the peer has not.
+    pub(super) ours: VecDeque<Slot>,
+    /// Entries of the peer of which no record is here.
     theirs: VecDeque<u64>,
-    /// Records to ask for by name, because more of them is to come.
-    more: VecDeque<Box<str>>,
-    gifts: VecDeque<Gift>,
+    /// Records to ask for again, because more of them is to come.
+    known: VecDeque<Known>,
+    pub(super) gifts: VecDeque<Gift>,
     /// How often runs of a record went on from what is not here.
     lacking: BTreeMap<Box<str>, u8>,
-    /// Whether the peer has none of our records in another version.
-    peer_lacks: bool,
     /// Whether this node goes through a difference.
     is_driving: bool,
     /// Whether something was taken since it began.
-    has_moved: bool,
+    pub(super) has_moved: bool,
     window: usize,
     stalls: u32,
+    /// How many bytes of an answer a record took of late.
+    record_bytes: usize,
 }
 
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
     Id(u64),
-    Name(Box<str>),
+    Known(Known),
 }
 
-/// Something to be given: what lies beyond what the peer has.
+/// A record that is here too.
 #[derive(Clone, Debug)]
-pub(super) struct Gift {
+pub(super) struct Known {
     record: Box<str>,
-    have: Vec<u8>,
-    tries: u8,
-    /// The peer may not hold it and is told so.
-    is_outside: bool,
-    /// Whether the run that was sent was all.
-    is_all: bool,
+    /// The peer's entry of it, if it is asked for by that.
+    entry: Option<u64>,
 }
 
 impl Default for Exchange {
     fn default() -> Self {
         Self {
+            pairs: VecDeque::new(),
             ours: VecDeque::new(),
             theirs: VecDeque::new(),
-            more: VecDeque::new(),
+            known: VecDeque::new(),
             gifts: VecDeque::new(),
             lacking: BTreeMap::new(),
-            peer_lacks: false,
             is_driving: false,
             has_moved: false,
             window: 2,
             stalls: 0,
+            record_bytes: FIRST_RECORD_BYTES,
         }
     }
 }
@@ -86,9 +87,10 @@ impl Exchange {
     }
 
     fn is_empty(&self) -> bool {
-        self.ours.is_empty()
+        self.pairs.is_empty()
+            && self.ours.is_empty()
             && self.theirs.is_empty()
-            && self.more.is_empty()
+            && self.known.is_empty()
             && self.gifts.is_empty()
     }
 
@@ -99,18 +101,26 @@ impl Exchange {
 
     /// A record is to be asked for.
     pub(super) fn ask(&mut self, record: Box<str>) {
-        self.more.push_back(record);
+        self.known.push_back(Known { record, entry: None });
     }
 
-    fn answered(&mut self) {
+    /// An answer came. While answers do not wait for each other, more may be on their way.
+    pub(super) fn answered(&mut self, is_quick: bool) {
         self.stalls = 0;
-        self.window = (self.window + 1).min(EXCHANGE_WINDOW);
+        self.window = (self.window + usize::from(is_quick)).min(EXCHANGE_WINDOW);
     }
-}
 
-impl Gift {
-    fn of(record: &str) -> Self {
-        Self { record: record.into(), have: Vec::new(), tries: 0, is_outside: false, is_all: true }
+    /// An answer told so many records in so many bytes.
+    fn note_size(&mut self, records: usize, bytes: usize) {
+        if let Some(each) = bytes.checked_div(records) {
+            self.record_bytes = self.record_bytes.midpoint(each);
+        }
+    }
+
+    /// How many records one question asks for: about as many as one answer holds.
+    fn at_once(&self) -> usize {
+        let fit = ANSWER_BYTES / self.record_bytes.max(1);
+        fit.clamp(LEAST_AT_ONCE, MAX_MESSAGE_RECORDS)
     }
 }
 
@@ -120,12 +130,12 @@ fn is_exchange(asked: &Asked) -> bool {
 
 impl Session {
     /// The difference is found; it is gone through.
-    pub(super) fn found(&mut self, ours: Vec<Slot>, theirs: Vec<u64>, turn: &mut Turn<'_, '_>) {
-        self.differing = (ours.len() + theirs.len()) as u64;
+    pub(super) fn found(&mut self, difference: Difference, turn: &mut Turn<'_, '_>) {
+        self.differing = difference.len() as u64;
         self.comparison = None;
-        self.exchange.peer_lacks = theirs.is_empty();
-        self.exchange.ours = ours.into();
-        self.exchange.theirs = theirs.into();
+        self.exchange.pairs = difference.pairs.into();
+        self.exchange.ours = difference.ours.into();
+        self.exchange.theirs = difference.theirs.into();
         self.exchange.is_driving = true;
         self.exchange.has_moved = false;
         self.exchange.lacking.clear();
@@ -140,7 +150,7 @@ impl Session {
     /// Asks and gives as much as the window allows.
     pub(super) fn pump(&mut self, turn: &mut Turn<'_, '_>) {
         while self.questions.count(is_exchange) < self.exchange.window {
-            if !self.give_next(turn) && !self.want_named(turn) && !self.want_ids(turn) {
+            if !self.give_next(turn) && !self.want_known(turn) && !self.want_ids(turn) {
                 break;
             }
         }
@@ -154,72 +164,23 @@ impl Session {
         }
     }
 
-    fn give_next(&mut self, turn: &mut Turn<'_, '_>) -> bool {
-        let (mut offers, mut gifts, mut bytes) = (Vec::new(), Vec::new(), 0);
-        while bytes < ANSWER_BYTES && offers.len() < MAX_MESSAGE_RECORDS {
-            let Some(mut gift) = self.exchange.gifts.pop_front() else { break };
-            let Some(offer) = self.offer(&gift, (ANSWER_BYTES - bytes).max(LEAST_BYTES), turn)
-            else {
-                continue;
-            };
-            if let Offer::Run { run, is_all, .. } = &offer {
-                bytes += run.len();
-                gift.is_all = *is_all;
-            }
-            offers.push(offer);
-            gifts.push(gift);
-        }
-        if offers.is_empty() {
-            return false;
-        }
-        let message = |question| Message::Give { question, offers };
-        let message = self.questions.ask(turn.now_ms, Asked::Give(gifts), message);
-        turn.send_bytes(message);
-        true
-    }
-
-    fn offer(&mut self, gift: &Gift, most: usize, turn: &mut Turn<'_, '_>) -> Option<Offer> {
-        let record = gift.record.clone();
-        if gift.is_outside {
-            return Some(Offer::Outside { record });
-        }
-        if self.refusals.rests(&Resting::Gift(record.clone()), turn.now_ms) {
-            return None;
-        }
-        if !turn.may_have(&record) {
-            if let Some(slot) = turn.site.catalogue.slot(&record) {
-                self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
-            }
-            turn.out.push(Output::Withheld { record });
-            return None;
-        }
-        let run = turn.beyond(&record, &gift.have, most)?;
-        if run.bytes.is_empty() || fault!(NothingGiven) {
-            return None;
-        }
-        let size_bytes = run.bytes.len();
-        turn.out.push(Output::Given { record: record.clone(), size_bytes });
-        Some(Offer::Run { record, run: run.bytes, is_all: run.is_all })
-    }
-
-    /// Asks for records that are here too, by name.
-    fn want_named(&mut self, turn: &mut Turn<'_, '_>) -> bool {
-        let (mut items, mut wanted) = (Vec::new(), Vec::new());
-        while items.len() < NAMED_AT_ONCE {
-            let Some(record) = self.next_named(turn) else { break };
-            if self.refusals.rests(&Resting::Record(record.clone()), turn.now_ms) {
+    /// Asks for records that are here too, telling what is here of them.
+    fn want_known(&mut self, turn: &mut Turn<'_, '_>) -> bool {
+        let (mut items, mut wanted, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while items.len() < self.exchange.at_once() && bytes < ANSWER_BYTES {
+            let Some(known) = self.next_known(turn) else { break };
+            let resting = Resting::Record(known.record.clone());
+            if self.refusals.rests(&resting, turn.now_ms) || !turn.may_have(&known.record) {
                 continue;
             }
-            if !turn.may_have(&record) {
-                continue;
-            }
-            let have = turn.have(&record);
-            items.push(Item::Name { record: record.clone(), have });
-            wanted.push(Wanted::Name(record));
+            let have = turn.have(&known.record);
+            bytes += have.len();
+            let subject = self.subject(known.record.clone(), known.entry);
+            items.push(Item::Known { subject, have });
+            wanted.push(Wanted::Known(known));
         }
         if items.is_empty() {
-            // Records that the peer lacks whole were turned into gifts.
-            return !self.exchange.gifts.is_empty() && self.give_next(turn);
+            return false;
         }
         let message = |question| Message::Want { question, items };
         let message = self.questions.ask(turn.now_ms, Asked::Want(wanted), message);
@@ -227,39 +188,34 @@ impl Session {
         true
     }
 
-    fn next_named(&mut self, turn: &Turn<'_, '_>) -> Option<Box<str>> {
-        if let Some(record) = self.exchange.more.pop_front() {
-            return Some(record);
+    fn next_known(&mut self, turn: &Turn<'_, '_>) -> Option<Known> {
+        if let Some(known) = self.exchange.known.pop_front() {
+            return Some(known);
         }
-        while let Some(slot) = self.exchange.ours.pop_front() {
-            let Some(name) = turn.site.catalogue.name(slot).filter(|_| self.roster.holds(slot))
-            else {
-                continue;
-            };
-            if self.exchange.peer_lacks || NoticeId::of_name(name).is_some() {
-                self.exchange.gifts.push_back(Gift::of(name));
-                if self.exchange.gifts.len() >= MAX_MESSAGE_RECORDS {
-                    return None;
-                }
-            } else {
-                return Some(name.into());
+        while let Some((slot, id)) = self.exchange.pairs.pop_front() {
+            let name = turn.site.catalogue.name(slot).filter(|_| self.roster.holds(slot));
+            if let Some(name) = name {
+                // After a comparison that led to nothing the peer is to say what it has.
+                let entry = (!self.pace.is_fruitless()).then_some(id);
+                return Some(Known { record: name.into(), entry });
             }
+            self.exchange.theirs.push_back(id);
         }
         None
     }
 
-    /// Asks for what is not here by its entries, after all that is here in another version: of
-    /// that, the entries are known then.
-    fn want_ids(&mut self, turn: &mut Turn<'_, '_>) -> bool {
-        let is_named = |asked: &Asked| match asked {
-            Asked::Want(wanted) => matches!(wanted.first(), Some(Wanted::Name(_))),
-            _ => false,
-        };
-        if !self.exchange.ours.is_empty() || self.questions.has(is_named) {
-            return false;
+    /// How a record is spoken of.
+    pub(super) fn subject(&self, record: Box<str>, entry: Option<u64>) -> Subject {
+        match entry {
+            Some(id) => Subject::Entry { id, check: self.roster.name_check(&record) },
+            None => Subject::Name(record),
         }
+    }
+
+    /// Asks by their entries for records that are not here.
+    fn want_ids(&mut self, turn: &mut Turn<'_, '_>) -> bool {
         let mut ids = Vec::new();
-        while ids.len() < MAX_MESSAGE_RECORDS {
+        while ids.len() < self.exchange.at_once() {
             let Some(id) = self.exchange.theirs.pop_front() else { break };
             let rests = self.refusals.rests(&Resting::Entry(id), turn.now_ms);
             if self.roster.slot(id).is_none() && !rests {
@@ -292,7 +248,8 @@ impl Session {
         if parts.len() > wanted.len() {
             return Err(CloseReason::Excess);
         }
-        self.exchange.answered();
+        self.exchange.answered(self.questions.is_quick());
+        self.exchange.note_size(parts.len(), parts.iter().map(Part::size_bytes).sum());
         let (answered, rest) = wanted.split_at_checked(parts.len()).unwrap_or_default();
         // Nothing at all was answered: it is not asked again in this exchange.
         if !answered.is_empty() {
@@ -319,7 +276,7 @@ impl Session {
         for wanted in rest.iter().rev() {
             match wanted {
                 Wanted::Id(id) => self.exchange.theirs.push_front(*id),
-                Wanted::Name(record) => self.exchange.more.push_front(record.clone()),
+                Wanted::Known(known) => self.exchange.known.push_front(known.clone()),
             }
         }
     }
@@ -331,14 +288,20 @@ impl Session {
         }
         match (wanted, part) {
             (Wanted::Id(id), Part::Run { record, run, is_all, .. }) if !record.is_empty() => {
-                Some(Answer { record, id: Some(*id), have: Vec::new(), run, is_all })
+                Some(Answer { record, id: Some(*id), have: None, run, is_all })
             }
-            (Wanted::Name(record), Part::Run { have, run, is_all, .. }) => {
-                Some(Answer { record: record.clone(), id: None, have, run, is_all })
+            (Wanted::Known(known), Part::Run { have, run, is_all, .. }) => {
+                Some(Answer { record: known.record.clone(), id: known.entry, have, run, is_all })
             }
-            (Wanted::Name(record), Part::Outside) => {
-                self.mark_outside(record, turn);
+            (Wanted::Known(known), Part::Outside) => {
+                self.mark_outside(&known.record, turn);
                 self.exchange.has_moved = true;
+                None
+            }
+            // It is another record's entry, or the peer has another version now.
+            (Wanted::Known(Known { record, entry: Some(id) }), Part::Gone) => {
+                self.exchange.ask(record.clone());
+                self.exchange.theirs.push_back(*id);
                 None
             }
             _ => None,
@@ -368,14 +331,14 @@ impl Session {
             // By this node's rules the peer may not hold it; it is told, or the two never agree.
             self.note_told_outside(record);
             let is_outside = true;
-            self.exchange.gifts.push_back(Gift { is_outside, ..Gift::of(record) });
+            self.exchange.gifts.push_back(Gift { is_outside, entry: *id, ..Gift::of(record) });
             self.exchange.has_moved = true;
         } else if !is_all && is_new {
-            self.exchange.more.push_back(record.clone());
+            self.exchange.known.push_back(Known { record: record.clone(), entry: *id });
         } else if !is_all {
             self.rest(record, *id, Refusal::Endless, REFUSED_MS, false, turn);
-        } else if id.is_none() {
-            self.exchange.gifts.push_back(Gift { have: have.clone(), ..Gift::of(record) });
+        } else if let Some(have) = have.clone() {
+            self.exchange.gifts.push_back(Gift { have, entry: *id, ..Gift::of(record) });
         }
     }
 
@@ -386,156 +349,8 @@ impl Session {
         if *tries > MAX_GIFTS {
             self.rest(record, id, Refusal::Endless, REFUSED_MS, false, turn);
         } else {
-            self.exchange.more.push_back(record.into());
+            self.exchange.ask(record.into());
         }
-    }
-
-    pub(super) fn take_results(
-        &mut self,
-        question: u64,
-        results: Vec<Taken>,
-        turn: &mut Turn<'_, '_>,
-    ) -> Result<(), CloseReason> {
-        if !matches!(self.questions.asked(question), Some(Asked::Give(_))) {
-            return Ok(());
-        }
-        let Some(Asked::Give(gifts)) = self.questions.take(question, turn.now_ms) else {
-            return Ok(());
-        };
-        if results.len() > gifts.len() {
-            return Err(CloseReason::Excess);
-        }
-        self.exchange.answered();
-        for (gift, result) in gifts.into_iter().zip(results) {
-            self.take_result(gift, result, turn);
-        }
-        self.pump(turn);
-        Ok(())
-    }
-
-    fn take_result(&mut self, mut gift: Gift, result: Taken, turn: &mut Turn<'_, '_>) {
-        let record = gift.record.clone();
-        match result {
-            Taken::Whole { .. } if gift.is_outside => self.exchange.has_moved = true,
-            Taken::Whole { have } => {
-                self.exchange.has_moved = true;
-                self.refusals.remove(&Resting::Gift(record.clone()));
-                if gift.is_all {
-                    return;
-                }
-                if gift.have == have {
-                    self.rest(&record, None, Refusal::Endless, REFUSED_MS, true, turn);
-                } else {
-                    gift.have = have;
-                    self.exchange.gifts.push_front(gift);
-                }
-            }
-            Taken::Lacks { have } => {
-                gift.tries += 1;
-                if gift.tries > MAX_GIFTS {
-                    self.rest(&record, None, Refusal::Endless, REFUSED_MS, true, turn);
-                } else {
-                    gift.have = have;
-                    self.exchange.gifts.push_front(gift);
-                }
-            }
-            Taken::Refused { reason } => {
-                self.rest(&record, None, Refusal::of(reason), REFUSED_MS, true, turn);
-            }
-            Taken::Outside => {
-                self.exchange.has_moved = true;
-                self.mark_outside(&record, turn);
-            }
-            Taken::Later => {
-                self.refusals.add(Resting::Gift(record), BUSY_MS, turn.now_ms);
-                self.pace_soon();
-            }
-        }
-    }
-
-    /// A record is not tried for a while.
-    fn rest(
-        &mut self,
-        record: &str,
-        id: Option<u64>,
-        reason: Refusal,
-        first_ms: u64,
-        by_peer: bool,
-        turn: &mut Turn<'_, '_>,
-    ) {
-        if let Some(id) = id {
-            self.refusals.add(Resting::Entry(id), first_ms, turn.now_ms);
-        }
-        let resting = if by_peer { Resting::Gift } else { Resting::Record };
-        let pause_ms = self.refusals.add(resting(record.into()), first_ms, turn.now_ms);
-        turn.out.push(Output::Refused { record: record.into(), by_peer, reason, pause_ms });
-    }
-
-    /// Takes runs of records and notices in, durably, and tells what changed.
-    pub(super) fn take_runs(
-        &mut self,
-        runs: &[(&str, &[u8])],
-        answers: Option<&[Answer]>,
-        turn: &mut Turn<'_, '_>,
-    ) -> Vec<Outcome> {
-        let is_record = |(name, run): &&(&str, &[u8])| !name.starts_with('!') && !run.is_empty();
-        let of_records: Vec<(&str, &[u8])> = runs.iter().filter(is_record).copied().collect();
-        let peer = self.settings.peer;
-        let received = if of_records.is_empty() {
-            Vec::new()
-        } else {
-            turn.site.replica.receive(&of_records, &peer)
-        };
-        let mut received = received.into_iter();
-        let mut outcomes = Vec::with_capacity(runs.len());
-        for (at, (name, run)) in runs.iter().enumerate() {
-            let outcome = if run.is_empty() {
-                Outcome::Taken
-            } else if name.starts_with('!') {
-                self.take_notice(name, run, turn)
-            } else if let Some(reception) = received.next() {
-                self.feed.came_from_peer(reception.arrivals);
-                if turn.site.catalogue.set(name, reception.version) {
-                    self.tell_changed(name, turn);
-                }
-                reception.outcome
-            } else {
-                Outcome::Later
-            };
-            self.named_by_peer(name, turn);
-            let id = answers.and_then(|answers| answers.get(at)).and_then(|answer| answer.id);
-            match outcome {
-                Outcome::Refused(reason) => self.rest(name, id, reason, REFUSED_MS, false, turn),
-                Outcome::Taken if !run.is_empty() => {
-                    self.refusals.remove(&Resting::Record((*name).into()));
-                }
-                Outcome::Later => {
-                    self.refusals.add(Resting::Record((*name).into()), BUSY_MS, turn.now_ms);
-                    self.pace_soon();
-                }
-                _ => {}
-            }
-            outcomes.push(outcome);
-        }
-        outcomes
-    }
-
-    fn take_notice(&mut self, name: &str, run: &[u8], turn: &mut Turn<'_, '_>) -> Outcome {
-        let Some(id) = NoticeId::of_name(name) else {
-            return Outcome::Refused(Refusal::Unreadable);
-        };
-        let outcome = turn.site.replica.receive_notice(&id, run, &self.settings.peer);
-        if outcome == Outcome::Taken && turn.site.catalogue.set_notice(&id) {
-            self.tell_changed(name, turn);
-        }
-        outcome
-    }
-
-    fn tell_changed(&mut self, name: &str, turn: &mut Turn<'_, '_>) {
-        if let Some(slot) = turn.site.catalogue.slot(name) {
-            self.roster.refresh(slot, turn.site.catalogue, turn.site.scope);
-        }
-        turn.out.push(Output::Changed { record: name.into() });
     }
 
     /// Questions for runs stayed without an answer: they are asked anew.
@@ -554,13 +369,12 @@ impl Session {
     }
 }
 
-/// A part with what it answers.
-pub(super) struct Answer {
-    record: Box<str>,
-    /// The entry, where the record was not known.
-    id: Option<u64>,
-    /// What the peer has.
-    have: Vec<u8>,
-    run: Vec<u8>,
-    is_all: bool,
+impl Part {
+    /// Of what it says of its record.
+    pub(super) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Run { have, run, .. } => have.as_ref().map_or(0, Vec::len) + run.len(),
+            Self::Gone | Self::Outside => 0,
+        }
+    }
 }

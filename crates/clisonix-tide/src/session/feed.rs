@@ -32,10 +32,12 @@ pub(super) struct Feed {
     in_flight: VecDeque<u64>,
     sent_ms: u64,
     tries: u32,
-    /// Where the peer last said that it stands.
-    told: Option<u64>,
     /// Whether the peer has said since the way was opened where it stands.
     is_told: bool,
+    /// Whether that was a place in this store. On one way it only moves on from there.
+    is_placed: bool,
+    /// Whether what comes after the peer's place is not known any more.
+    is_lost: bool,
     /// When something was last taken or confirmed.
     moved_ms: u64,
     /// Arrivals, after the first up to the second, that came from the peer.
@@ -46,7 +48,7 @@ impl Feed {
     /// A new way: what was in flight may be lost.
     pub(super) fn reset(&mut self, now_ms: u64) {
         self.rewind();
-        self.is_told = false;
+        (self.is_told, self.is_placed, self.is_lost) = (false, false, false);
         self.moved_ms = now_ms;
         self.tries = 0;
     }
@@ -85,7 +87,7 @@ impl Feed {
     pub(super) fn state(&self, arrival: u64) -> Feeding {
         match self.confirmed {
             Some(_) if self.scanned < arrival || !self.in_flight.is_empty() => Feeding::Running,
-            None if !self.is_told => Feeding::Unknown,
+            None if !self.is_told && !self.is_lost => Feeding::Unknown,
             _ => Feeding::Done,
         }
     }
@@ -128,22 +130,23 @@ impl Session {
     /// The peer says where it stands.
     pub(super) fn take_seen(&mut self, seen: Cursor, turn: &mut Turn<'_, '_>) {
         let feed = &mut self.feed;
-        let is_ours = seen.incarnation == self.settings.incarnation;
-        if !is_ours || seen.arrival > turn.site.replica.arrival() {
-            // It may have said that before it agreed; if not, what is in flight stays unconfirmed.
-            feed.told = None;
-            if !std::mem::replace(&mut feed.is_told, true) {
+        let is_here = seen.incarnation == self.settings.incarnation
+            && seen.arrival <= turn.site.replica.arrival();
+        if !is_here {
+            // After a place in this store, another one was said before and comes late.
+            if !feed.is_placed || fault!(LateWordTrusted) {
+                feed.is_told = true;
                 feed.confirmed = None;
                 feed.in_flight.clear();
             }
             return;
         }
-        let was_told = std::mem::replace(&mut feed.is_told, true);
-        feed.told = Some(seen.arrival);
+        feed.is_told = true;
+        let was_placed = std::mem::replace(&mut feed.is_placed, true);
         match feed.confirmed {
             Some(confirmed) if seen.arrival == confirmed => {}
-            // It may say it late; if it says nothing else, this is where the next try begins.
-            Some(confirmed) if seen.arrival < confirmed && was_told => {}
+            // It comes late.
+            Some(confirmed) if seen.arrival < confirmed && was_placed => {}
             Some(confirmed) if seen.arrival > confirmed => {
                 feed.moved_ms = turn.now_ms;
                 feed.tries = 0;
@@ -185,6 +188,7 @@ impl Session {
             let Some(pushed) = pushed.filter(|pushed| pushed.upto > after) else {
                 // What arrived then is not known any more; the comparison serves the peer.
                 self.feed.confirmed = None;
+                self.feed.is_lost = true;
                 self.feed.in_flight.clear();
                 self.pace_soon();
                 return None;
@@ -212,7 +216,6 @@ impl Session {
         let wait = self.questions.retry_ms(feed.tries.saturating_add(1));
         if !feed.in_flight.is_empty() && turn.now_ms.abs_diff(feed.sent_ms) >= wait {
             feed.tries = feed.tries.saturating_add(1);
-            feed.confirmed = feed.told;
             feed.rewind();
         }
         self.push(turn);

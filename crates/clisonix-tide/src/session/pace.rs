@@ -51,6 +51,11 @@ impl Pace {
         self.fruitless = if has_moved { 0 } else { self.fruitless.saturating_add(1) };
     }
 
+    /// Whether the last comparison led to nothing.
+    pub(super) fn is_fruitless(&self) -> bool {
+        self.fruitless > 0
+    }
+
     pub(super) fn soon(&mut self) {
         self.wish = Wish::Soon;
     }

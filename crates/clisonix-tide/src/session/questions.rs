@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::exchange::{Gift, Wanted};
+use super::exchange::Wanted;
+use super::gifts::Gift;
 use crate::message::Message;
 
 /// After how long a question is asked again at first, in milliseconds.
 pub const RETRY_MS: u64 = 3_000;
 /// After how long at most, in milliseconds.
 pub const MAX_RETRY_MS: u64 = 60_000;
+/// How much longer than twice the shortest an answer may take that is still quick, in milliseconds.
+const QUICK_MS: u64 = 250;
 
 /// Open questions, and how long answers take.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub(super) struct Questions {
     open: BTreeMap<u64, Question>,
     /// How long answers took of late, in milliseconds.
     answer_ms: u64,
+    /// The shortest time that an answer took.
+    least_ms: u64,
+    /// Whether the last answer took not much longer: little is in its way.
+    is_quick: bool,
 }
 
 #[derive(Debug)]
@@ -40,7 +47,13 @@ pub(super) enum Asked {
 
 impl Questions {
     pub(super) fn new(first: u64) -> Self {
-        Self { next: first, open: BTreeMap::new(), answer_ms: 0 }
+        Self {
+            next: first,
+            open: BTreeMap::new(),
+            answer_ms: 0,
+            least_ms: u64::MAX,
+            is_quick: false,
+        }
     }
 
     /// Opens a question and gives the bytes to send.
@@ -64,12 +77,20 @@ impl Questions {
     pub(super) fn take(&mut self, number: u64, now_ms: u64) -> Option<Asked> {
         let question = self.open.remove(&number)?;
         if question.tries == 1 {
+            let took = now_ms.abs_diff(question.asked_ms);
+            self.least_ms = self.least_ms.min(took);
+            self.is_quick = took <= self.least_ms.saturating_mul(2).saturating_add(QUICK_MS);
             // One that comes very late tells little of the others.
             let most = self.answer_ms * 2 + RETRY_MS / 4;
-            let took = now_ms.abs_diff(question.asked_ms).min(most).min(MAX_RETRY_MS);
+            let took = took.min(most).min(MAX_RETRY_MS);
             self.answer_ms = (self.answer_ms * 3 + took) / 4;
         }
         Some(question.asked)
+    }
+
+    /// Whether the last answer came without waiting behind others.
+    pub(super) fn is_quick(&self) -> bool {
+        self.is_quick
     }
 
     /// A question is given up.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::message::{Batch, Feeding, Item, Offer, Part, State};
+use crate::clock::Clock;
+use crate::message::{Batch, Feeding, Item, Offer, Part, State, Subject};
+use crate::receipt::Receipt;
+use crate::replica::{Refusal, Replica};
 use crate::sim::model::{Model, Seal, change_bytes};
 use crate::sketch::{LISTED_BYTES, SYMBOL_BYTES};
 
@@ -459,11 +462,80 @@ fn pushes_that_wait_together_are_taken_and_answered_as_one() {
 }
 
 #[test]
+fn what_a_peer_said_of_its_place_before_is_passed_over() {
+    let mut pair = Pair::with(10);
+    pair.meet();
+    pair.write(0, 3);
+    let behind = |pair: &Pair| pair.sessions[0].status(&pair.models[0]).behind;
+    assert_eq!(behind(&pair), Some(1));
+    let own = pair.sessions[0].settings.incarnation;
+    for (incarnation, arrival) in [(0, 0), (own, 1), (own, 9999), (own + 1, 10)] {
+        let seen = Message::Seen { cursor: Cursor { incarnation, arrival } };
+        pair.send(0, &seen);
+        assert_eq!(behind(&pair), Some(1), "{incarnation} {arrival}");
+    }
+    pair.give(0, Input::Arrived);
+    pair.now_ms += 2 * MAX_RETRY_MS;
+    let again = pair.give(0, Input::Tick);
+    let is_push = |output: &Output| matches!(output, Output::Send(bytes) if bytes[1] == 10);
+    assert!(again.iter().any(is_push), "{again:?}");
+}
+
+#[test]
+fn a_record_that_both_have_is_spoken_of_by_its_entry() {
+    let mut pair = Pair::with(100);
+    pair.write(1, 7);
+    let state = pair.state(1);
+    pair.give(0, Input::Open { is_caller: false });
+    let outputs = pair.send(0, &Message::Hello { question: 1, state });
+    let Some(Output::Send(want)) = outputs.last() else { panic!("{outputs:?}") };
+    let Ok(Message::Want { question, items }) = Message::read(want) else { panic!("{want:?}") };
+    let [Item::Known { subject: Subject::Entry { id, check }, have }] = &items[..] else {
+        panic!("{items:?}")
+    };
+    let answer = |pair: &mut Pair, subject: Subject| {
+        let item = Item::Known { subject, have: have.clone() };
+        let outputs = pair.send(1, &Message::Want { question, items: vec![item] });
+        let Some(Output::Send(runs)) = outputs.last() else { panic!("{outputs:?}") };
+        match Message::read(runs) {
+            Ok(Message::Runs { mut parts, .. }) => parts.remove(0),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (id, check) = (*id, *check);
+    let run = change_bytes(&name(7), (3, 1));
+    let told = Part::Run { record: "".into(), have: None, run: run.clone(), is_all: true };
+    assert_eq!(answer(&mut pair, Subject::Entry { id, check }), told);
+    // Another name's check, and an entry that is not there.
+    for (id, check) in [(id, check ^ 1), (id ^ 1, check)] {
+        assert_eq!(answer(&mut pair, Subject::Entry { id, check }), Part::Gone);
+    }
+    let named = answer(&mut pair, Subject::Name(name(7).into()));
+    assert!(matches!(named, Part::Run { have: Some(_), .. }), "{named:?}");
+    // The asker then asks by name, and for the entry's record.
+    let outputs = pair.send(0, &Message::Runs { question, parts: vec![Part::Gone] });
+    let sent = outputs.iter().filter_map(|output| match output {
+        Output::Send(bytes) => Message::read(bytes).ok(),
+        _ => None,
+    });
+    let items: Vec<Item> = sent
+        .filter_map(|message| match message {
+            Message::Want { items, .. } => Some(items),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let subject = Subject::Name(name(7).into());
+    assert_eq!(items, [Item::Known { subject, have: have.clone() }, Item::Id(id)]);
+}
+
+#[test]
 fn what_is_refused_rests() {
     let mut pair = Pair::with(10);
     pair.meet();
     let record: Box<str> = name(3).into();
-    let offers = vec![Offer::Run { record: record.clone(), run: vec![1; 28], is_all: true }];
+    let subject = Subject::Name(record.clone());
+    let offers = vec![Offer::Run { subject, run: vec![1; 28], is_all: true }];
     for pause_ms in [REFUSED_MS, 2 * REFUSED_MS, 4 * REFUSED_MS] {
         let outputs = pair.send(0, &Message::Give { question: 1, offers: offers.clone() });
         let (by_peer, reason) = (false, Refusal::Signature);
@@ -490,7 +562,8 @@ fn a_scope_holds_at_once_and_hides_names() {
     let withheld = Output::Withheld { record: "p-00000003".into() };
     assert!(outputs.contains(&withheld));
     assert_eq!(pair.sessions[0].roster.count(), 9, "and it is not compared any more");
-    let named = Item::Name { record: "p-00000003".into(), have: Vec::new() };
+    let subject = Subject::Name("p-00000003".into());
+    let named = Item::Known { subject, have: Vec::new() };
     let want = Message::Want { question: 2, items: vec![named] }.write();
     let outputs = pair.give_in(0, Input::Message(&want), &hidden);
     let outside = Message::Runs { question: 2, parts: vec![Part::Outside] };

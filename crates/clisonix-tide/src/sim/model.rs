@@ -173,7 +173,10 @@ impl Replica for Model {
             Lie::Nothing => return None,
             Lie::None | Lie::Versions => {}
         }
-        Some(Run { bytes: run, is_all })
+        let knows_all = there
+            .iter()
+            .all(|(author, number)| changes.get(author).is_some_and(|last| last >= number));
+        Some(Run { bytes: run, is_all, knows_all })
     }
 
     fn arrived(

@@ -25,6 +25,8 @@ const MUTANTS: &[Fault] = &[
     Fault::RevokedServed,
     Fault::LateReceipt,
     Fault::ReceiptUnverified,
+    Fault::LateWordTrusted,
+    Fault::HaveWithheld,
     Fault::IncarnationIgnored,
     Fault::AckBeforeSync,
     Fault::IncarnationReused,

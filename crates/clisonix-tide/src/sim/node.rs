@@ -30,6 +30,13 @@ struct View<'a> {
     is_revoked: bool,
 }
 
+impl<'a> View<'a> {
+    /// `revoked` are the nodes that were revoked, as bits.
+    fn new(consent: &'a Consent, own: usize, peer: usize, revoked: u8) -> Self {
+        Self { consent, own, peer, is_revoked: revoked >> peer & 1 == 1 }
+    }
+}
+
 impl Scope for View<'_> {
     fn may_hold(&self, record: &str) -> bool {
         self.consent.allows(record, self.own) && self.consent.allows(record, self.peer)
@@ -143,14 +150,10 @@ impl Node {
                 seen: self.disk.kept.seen.get(&peer).copied().unwrap_or_default(),
                 first_question: chance.next() >> 8,
             };
-            let session = Session::new(settings, &self.catalogue, &self.view(peer));
+            let view = View::new(&self.consent, self.number, peer, self.revoked);
+            let session = Session::new(settings, &self.catalogue, &view);
             self.sessions.insert(peer, session);
         }
-    }
-
-    fn view(&self, peer: usize) -> View<'_> {
-        let is_revoked = self.revoked >> peer & 1 == 1;
-        View { consent: &self.consent, own: self.number, peer, is_revoked }
     }
 
     /// An older disk, or another node's copy of it, goes on.
@@ -189,22 +192,20 @@ impl Node {
         if fault!(SketchNotUpdated) || (fault!(OthersNotTold) && from.is_some()) {
             return;
         }
-        let peers: Vec<usize> = self.sessions.keys().copied().collect();
-        for peer in peers.into_iter().filter(|peer| Some(*peer) != from) {
-            let Some(mut session) = self.sessions.remove(&peer) else { continue };
-            session.record_changed(record, &self.catalogue, &self.view(peer));
-            self.sessions.insert(peer, session);
+        let (consent, own, revoked) = (&self.consent, self.number, self.revoked);
+        for (&peer, session) in self.sessions.iter_mut().filter(|(peer, _)| Some(**peer) != from) {
+            let view = View::new(consent, own, peer, revoked);
+            session.record_changed(record, &self.catalogue, &view);
         }
     }
 
     /// Sessions are told that a record's consent is another one.
     pub(super) fn tell_scope(&mut self, record: Option<&str>) {
-        let peers: Vec<usize> = self.sessions.keys().copied().collect();
-        for peer in peers {
-            let Some(mut session) = self.sessions.remove(&peer) else { continue };
+        let (consent, own, revoked) = (&self.consent, self.number, self.revoked);
+        for (&peer, session) in &mut self.sessions {
             let records = record.as_ref().map(std::slice::from_ref);
-            session.scope_changed(records, &self.catalogue, &self.view(peer));
-            self.sessions.insert(peer, session);
+            let view = View::new(consent, own, peer, revoked);
+            session.scope_changed(records, &self.catalogue, &view);
         }
     }
 
@@ -243,16 +244,11 @@ impl Node {
         sent: &mut Sent,
     ) -> Vec<Box<str>> {
         let now_ms = self.now_ms(now_ms);
-        let Some(mut session) = self.sessions.remove(&peer) else { return Vec::new() };
+        let Some(session) = self.sessions.get_mut(&peer) else { return Vec::new() };
         if fault!(AckBeforeSync) && self.synced.is_none() {
             self.synced = Some(self.disk.model.clone());
         }
-        let scope = View {
-            consent: &self.consent,
-            own: self.number,
-            peer,
-            is_revoked: self.revoked >> peer & 1 == 1,
-        };
+        let scope = View::new(&self.consent, self.number, peer, self.revoked);
         let mut site = Site {
             replica: &mut self.disk.model,
             catalogue: &mut self.catalogue,
@@ -261,7 +257,6 @@ impl Node {
             clock: &mut self.clock,
         };
         let outputs = session.handle(input, now_ms, &mut site);
-        self.sessions.insert(peer, session);
         let mut changed = Vec::new();
         for output in outputs {
             match output {

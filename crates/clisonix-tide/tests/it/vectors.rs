@@ -61,6 +61,8 @@ fn entries_and_their_places() {
         let version = Version(array(text(record, "version")));
         let made = key.entry(text(record, "record"), &version);
         assert_eq!(made, entry(text(record, "entry")));
+        let check = format!("{:08x}", key.name_check(text(record, "record")));
+        assert_eq!(check, text(record, "name_check"));
         hash.insert(made);
         // A set of one shows the entry's places.
         let mut alone = Sketch::new(2000);

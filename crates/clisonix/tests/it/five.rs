@@ -139,8 +139,7 @@ fn edited(places: &[Place]) -> Vec<String> {
             edit(place, &mut acknowledged);
             acknowledged
         };
-        let editing: Vec<_> =
-            places.iter().map(|place| scope.spawn(move || edit(place))).collect();
+        let editing: Vec<_> = places.iter().map(|place| scope.spawn(move || edit(place))).collect();
         editing.into_iter().flat_map(|editing| editing.join().expect("edits")).collect()
     })
 }

@@ -220,8 +220,6 @@ fn what_is_erased_at_one_site_is_erased_at_the_others() {
     settle(&[&hospital, &laboratory]);
     let erased = hospital.run(&["erase", "MRN-1", "--reason", "a test"]);
     assert_eq!(erased.code, Some(0), "{}", erased.err);
-    wait_for("the erasure", || {
-        (!laboratory.shown().contains("by-the-laboratory")).then_some(())
-    });
+    wait_for("the erasure", || (!laboratory.shown().contains("by-the-laboratory")).then_some(()));
     settle(&[&hospital, &laboratory]);
 }

@@ -1,0 +1,120 @@
+//! Which record an entry stands for: ids in buckets by their first bits.
+
+use crate::catalogue::Slot;
+
+/// How many ids a bucket holds on average at most.
+const BUCKET_IDS: usize = 32;
+/// How many times as many buckets there are after growing.
+const GROWTH_BITS: u32 = 2;
+/// Most bits by which ids are told apart.
+const MAX_BITS: u32 = 24;
+
+/// Ids are keyed hashes, so they fill the buckets evenly, and a record's id stays in its bucket from
+/// version to version. A write touches one short stretch of memory, which a tree of a million
+/// does not.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    /// Ids in ascending order, each with its record.
+    buckets: Vec<Vec<(u64, Slot)>>,
+    bits: u32,
+    len: usize,
+}
+
+impl Index {
+    pub(super) fn new() -> Self {
+        Self { buckets: vec![Vec::new()], bits: 0, len: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn bucket(&self, id: u64) -> usize {
+        id.checked_shr(u64::BITS - self.bits).unwrap_or_default() as usize
+    }
+
+    /// The record of an id.
+    pub(super) fn get(&self, id: u64) -> Option<Slot> {
+        let bucket = self.buckets.get(self.bucket(id))?;
+        let place = bucket.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        bucket.get(place).map(|(_, slot)| *slot)
+    }
+
+    /// Puts an id in; `false` if it stands for a record already.
+    pub(super) fn insert(&mut self, id: u64, slot: Slot) -> bool {
+        if self.len >= self.buckets.len() * BUCKET_IDS && self.bits < MAX_BITS {
+            self.grow();
+        }
+        let number = self.bucket(id);
+        let Some(bucket) = self.buckets.get_mut(number) else { return false };
+        let Err(place) = bucket.binary_search_by_key(&id, |(id, _)| *id) else { return false };
+        bucket.insert(place, (id, slot));
+        self.len += 1;
+        true
+    }
+
+    /// Takes an id out, if it is there.
+    pub(super) fn remove(&mut self, id: u64) {
+        let number = self.bucket(id);
+        let Some(bucket) = self.buckets.get_mut(number) else { return };
+        if let Ok(place) = bucket.binary_search_by_key(&id, |(id, _)| *id) {
+            bucket.remove(place);
+            self.len -= 1;
+        }
+    }
+
+    /// Ids in ascending order, from the first or from the one after `after` on.
+    pub(super) fn after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, Slot)> {
+        let first = after.map_or(0, |after| self.bucket(after));
+        let buckets = self.buckets.get(first..).unwrap_or_default();
+        let is_before = move |id: u64| after.is_some_and(|after| id <= after);
+        buckets.iter().flatten().copied().skip_while(move |(id, _)| is_before(*id))
+    }
+
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.buckets);
+        self.bits += GROWTH_BITS;
+        self.buckets.resize_with(1 << self.bits, Vec::new);
+        for (id, slot) in old.into_iter().flatten() {
+            let number = self.bucket(id);
+            if let Some(bucket) = self.buckets.get_mut(number) {
+                bucket.push((id, slot));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn it_holds_what_a_map_holds() {
+        let (mut index, mut map) = (Index::new(), BTreeMap::new());
+        let mut id = 1_u64;
+        for number in 0..20_000 {
+            // Many ids share their first bits.
+            id = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) & !(0xff << 40);
+            let is_new = !map.contains_key(&id);
+            assert_eq!(index.insert(id, Slot(number)), is_new);
+            map.entry(id).or_insert(Slot(number));
+            if number % 3 == 0 {
+                let gone = *map.keys().nth(map.len() / 2).unwrap();
+                map.remove(&gone);
+                index.remove(gone);
+                index.remove(gone);
+                assert_eq!(index.get(gone), None);
+            }
+        }
+        assert_eq!(index.len(), map.len());
+        assert!(map.iter().all(|(id, slot)| index.get(*id) == Some(*slot)));
+        let all: Vec<(u64, Slot)> = map.iter().map(|(id, slot)| (*id, *slot)).collect();
+        assert_eq!(index.after(None).collect::<Vec<_>>(), all);
+        for place in [0, 7, all.len() / 2, all.len() - 1] {
+            assert_eq!(index.after(Some(all[place].0)).collect::<Vec<_>>(), all[place + 1..]);
+        }
+        assert_eq!(index.after(Some(u64::MAX)).count(), 0);
+    }
+}
