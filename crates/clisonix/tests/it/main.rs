@@ -8,8 +8,6 @@ mod crash;
 mod demo;
 mod editing;
 mod faults;
-mod five;
-mod ground;
 mod import;
 mod keys;
 mod network;

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,22 +15,15 @@ use std::time::{Duration, Instant};
 
 use clisonix_fhir::json::Value;
 
-use crate::ground::Ground;
-use crate::parties::{objects_of, run};
-use crate::site::{Ended, Site, bundle};
+use crate::parties::{objects, run};
+use crate::site::{Ended, Site};
 
 /// The longest that anything is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Sites that know each other.
-pub(crate) type Names = &'static [&'static str];
+const NAMES: [&str; 3] = ["hospital", "laboratory", "clinic"];
 
-/// Of most tests.
-pub(crate) const THREE: Names = &["hospital", "laboratory", "clinic"];
-/// Of a larger one.
-pub(crate) const FIVE: Names = &["hospital", "laboratory", "clinic", "practice", "pharmacy"];
-
-/// Which names lead where, who is cut off, and what is wrong with lines.
+/// Which names lead where, and who is cut off.
 #[derive(Clone, Default)]
 pub(crate) struct Network(Arc<Mutex<Map>>);
 
@@ -37,19 +31,6 @@ pub(crate) struct Network(Arc<Mutex<Map>>);
 struct Map {
     routes: BTreeMap<String, SocketAddr>,
     cut: BTreeSet<String>,
-    /// By the two names in their order.
-    faults: BTreeMap<(String, String), Fault>,
-}
-
-/// What is wrong with the line between two sites.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Fault {
-    /// Connections stay, and nothing comes through.
-    pub(crate) is_deaf: bool,
-    /// How long each piece takes beside.
-    pub(crate) delay: Duration,
-    /// How many bytes come through in a second, in each direction.
-    pub(crate) bytes_per_s: Option<usize>,
 }
 
 impl Network {
@@ -75,26 +56,14 @@ impl Network {
         };
     }
 
-    /// Does something to the line between two sites; nothing is wrong with it by default.
-    pub(crate) fn disturb(&self, one: &str, two: &str, fault: Fault) {
-        let names = (one.min(two).to_owned(), one.max(two).to_owned());
-        self.0.lock().unwrap().faults.insert(names, fault);
-    }
-
-    fn fault(&self, names: &[String]) -> Fault {
-        let [one, two] = names else { return Fault::default() };
-        let names = (one.min(two).clone(), one.max(two).clone());
-        self.0.lock().unwrap().faults.get(&names).copied().unwrap_or_default()
-    }
-
     fn is_cut(&self, names: &[String]) -> bool {
         let map = self.0.lock().unwrap();
         names.iter().any(|name| map.cut.contains(name))
     }
 
-    /// The proxy of a site, at an address of this process.
-    fn proxy(&self, name: &str, at: IpAddr) -> SocketAddr {
-        let listener = TcpListener::bind((at, 0)).unwrap();
+    /// The proxy of a site.
+    fn proxy(&self, name: &str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (network, name) = (self.clone(), name.to_owned());
         thread::spawn(move || {
@@ -135,21 +104,9 @@ impl Network {
         let _ = (from.set_nodelay(true), to.set_nodelay(true));
         let mut piece = vec![0; 1 << 16];
         while !self.is_cut(names) {
-            let fault = self.fault(names);
-            if fault.is_deaf {
-                thread::sleep(Duration::from_millis(50));
-                continue;
-            }
-            let most = fault.bytes_per_s.map_or(piece.len(), |rate| (rate / 10).clamp(1, 1 << 16));
-            match from.read(&mut piece[..most]) {
+            match from.read(&mut piece) {
                 Ok(0) => break,
-                Ok(count) => {
-                    let rate = fault.bytes_per_s.unwrap_or(usize::MAX) as f64;
-                    thread::sleep(fault.delay + Duration::from_secs_f64(count as f64 / rate));
-                    if to.write_all(&piece[..count]).is_err() {
-                        break;
-                    }
-                }
+                Ok(count) if to.write_all(&piece[..count]).is_err() => break,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
                 _ => {}
             }
@@ -164,56 +121,32 @@ pub(crate) struct Place {
     pub(crate) name: &'static str,
     network: Network,
     proxy: SocketAddr,
-    pub(crate) ground: Option<Ground>,
     child: Option<Child>,
 }
 
 impl Place {
     /// A site that knows the two others; nothing serves yet.
     pub(crate) fn new(name: &'static str, network: &Network) -> Self {
-        Self::among(THREE, name, network, None)
-    }
-
-    /// A site that knows the others of these, on its own ground or on loopback.
-    pub(crate) fn among(
-        names: Names,
-        name: &'static str,
-        network: &Network,
-        ground: Option<Ground>,
-    ) -> Self {
         let site = Site::new();
-        copy(&made(names).path(name), &site.path(""));
-        let near = ground.as_ref().map_or(IpAddr::from([127, 0, 0, 1]), Ground::near);
-        let proxy = network.proxy(name, near);
-        Self { site, name, network: network.clone(), proxy, ground, child: None }
-    }
-
-    /// Two sites that serve, of which the hospital has a patient: both hold the same.
-    pub(crate) fn two(network: &Network, second: &'static str) -> [Self; 2] {
-        let mut places = ["hospital", second].map(|name| Self::new(name, network));
-        places.iter_mut().for_each(Self::serve);
-        places[0].import(&bundle("hospital", "low"));
-        settle(&places.each_ref());
-        places
+        copy(&made().path(name), &site.path(""));
+        let proxy = network.proxy(name);
+        Self { site, name, network: network.clone(), proxy, child: None }
     }
 
     /// Starts the serving process.
     pub(crate) fn serve(&mut self) {
         let mut command = command(&self.site);
         let proxy = self.proxy.to_string();
-        let at = self.ground.as_ref().map_or(IpAddr::from([127, 0, 0, 1]), Ground::far);
-        command.args(["serve", "--listen", &SocketAddr::new(at, 0).to_string(), "--proxy", &proxy]);
-        if let Some(ground) = &self.ground {
-            command = ground.inside(&command);
-        }
+        command.args(["serve", "--listen", "127.0.0.1:0", "--proxy", &proxy]);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program runs");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.find_map(|line| line.strip_prefix("listening at ")?.parse().ok());
         self.child = Some(child);
         self.network.lead(self.name, address.expect("an address"));
         thread::spawn(move || lines.for_each(|line| eprintln!("{line}")));
-        // Until the process answers, a command opens the store itself, which is in use.
-        wait_for("the socket", || (self.run(&["tide", "status"]).code == Some(0)).then_some(()));
+        wait_for("the socket", || {
+            UnixStream::connect(self.site.path("data/serve.socket")).is_ok().then_some(())
+        });
     }
 
     /// Sends the serving process a signal.
@@ -228,40 +161,19 @@ impl Place {
         }
     }
 
-    /// The command that kills the serving process, see [`Self::ended`].
-    pub(crate) fn kill(&self) -> Command {
-        let mut command = Command::new("kill");
-        command.args(["-KILL", &self.child.as_ref().expect("a process").id().to_string()]);
-        command
-    }
-
-    /// Waits for the end of a serving process that was killed.
-    pub(crate) fn ended(&mut self) {
-        let mut child = self.child.take().expect("a process");
-        assert_eq!(child.wait().expect("an end").code(), None);
-    }
-
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let Some(ground) = &self.ground else { return run(&self.site, arguments) };
-        let mut command = command(&self.site);
-        command.args(arguments);
-        Ended::of(&ground.inside(&command).output().expect("the program runs"))
+        run(&self.site, arguments)
     }
 
     pub(crate) fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        objects_of(&self.run(&[arguments, &["--json"]].concat()))
+        objects(&self.site, arguments)
     }
 
     /// Takes in a bundle of a feed of this site.
     pub(crate) fn import(&self, bundle: &str) {
-        let ended = self.try_import(bundle);
-        assert_eq!(ended.code, Some(0), "{}", ended.err);
-    }
-
-    /// As [`Self::import`]; what is acknowledged ends with 0.
-    pub(crate) fn try_import(&self, bundle: &str) -> Ended {
         let file = self.site.file("in.json", bundle);
-        self.run(&["import", &file, "--feed", self.name])
+        let ended = self.run(&["import", &file, "--feed", self.name]);
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
     }
 
     /// Everything that is shown of the test's patient.
@@ -317,10 +229,10 @@ fn command(site: &Site) -> Command {
     command
 }
 
-/// Sites with keys that have admitted each other, made once for all tests: as people do it.
-fn made(names: Names) -> &'static Site {
-    static MADE: [OnceLock<Site>; 2] = [const { OnceLock::new() }; 2];
-    MADE[usize::from(names.len() > THREE.len())].get_or_init(|| {
+/// Three sites with keys that have admitted each other, made once for all tests: as people do it.
+fn made() -> &'static Site {
+    static MADE: OnceLock<Site> = OnceLock::new();
+    MADE.get_or_init(|| {
         let all = Site::new();
         let run = |name: &str, arguments: &[&str]| {
             let mut command = all.command();
@@ -332,7 +244,7 @@ fn made(names: Names) -> &'static Site {
             ended
         };
         let mut told = Vec::new();
-        for name in names {
+        for name in NAMES {
             let file = all.file(&format!("{name}/pass"), "four words for tests\n");
             fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("permissions");
             run(name, &["keys", "new", name]);
@@ -345,7 +257,7 @@ fn made(names: Names) -> &'static Site {
             let digits = ended.err.split(": ").nth(1).expect("a fingerprint").trim().to_owned();
             told.push((name, out.into_owned(), digits));
         }
-        for name in names {
+        for name in NAMES {
             for (_, file, digits) in told.iter().filter(|(other, ..)| *other != name) {
                 let add = ["peers", "add", file, "--fingerprint", digits];
                 run(name, &[&add[..], &["--basis", "all", "--shared"]].concat());

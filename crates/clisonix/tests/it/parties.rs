@@ -86,11 +86,7 @@ pub(crate) fn run(site: &Site, arguments: &[&str]) -> Ended {
 
 /// The JSON objects that a command prints.
 pub(crate) fn objects(site: &Site, arguments: &[&str]) -> Vec<Value> {
-    objects_of(&run(site, &[arguments, &["--json"]].concat()))
-}
-
-/// The JSON objects that a command has printed.
-pub(crate) fn objects_of(ended: &Ended) -> Vec<Value> {
+    let ended = run(site, &[arguments, &["--json"]].concat());
     assert_eq!(ended.code, Some(0), "stderr: {}", ended.err);
     ended.out.lines().map(|line| json::parse(line.as_bytes()).expect("JSON")).collect()
 }

@@ -12,7 +12,7 @@ use crate::parties;
 use crate::site::{bundle, number, text};
 
 /// A finding of the test's patient, with a word to look for.
-pub(crate) fn finding(word: &str) -> String {
+fn finding(word: &str) -> String {
     format!(
         r#"{{"resourceType":"Bundle","identifier":{{"system":"urn:test:finding","value":"{word}"}},
  "type":"collection","timestamp":"2024-05-03T08:00:00Z","entry":[
@@ -33,7 +33,12 @@ fn seen(place: &Place, word: &str) {
 #[test]
 fn what_is_edited_apart_meets_also_after_a_kill() {
     let network = Network::default();
-    let [mut hospital, mut laboratory] = Place::two(&network, "laboratory");
+    let mut hospital = Place::new("hospital", &network);
+    let mut laboratory = Place::new("laboratory", &network);
+    hospital.serve();
+    laboratory.serve();
+    hospital.import(&bundle("hospital", "low"));
+    settle(&[&hospital, &laboratory]);
     assert!(laboratory.shown().contains("Testa"));
 
     network.cut("laboratory", true);
@@ -96,7 +101,12 @@ fn a_stopped_peer_holds_up_nobody() {
 #[test]
 fn who_is_revoked_is_cut_and_a_wrong_key_is_shown() {
     let network = Network::default();
-    let [hospital, clinic] = Place::two(&network, "clinic");
+    let mut hospital = Place::new("hospital", &network);
+    let mut clinic = Place::new("clinic", &network);
+    hospital.serve();
+    clinic.serve();
+    hospital.import(&bundle("hospital", "low"));
+    settle(&[&hospital, &clinic]);
     let revoked = hospital.run(&["peers", "revoke", "clinic", "--json"]);
     assert_eq!(revoked.code, Some(0), "{}", revoked.err);
     hospital.import(&finding("after-the-revocation"));
@@ -214,12 +224,20 @@ fn a_bundle_goes_where_no_line_leads() {
 #[test]
 fn what_is_erased_at_one_site_is_erased_at_the_others() {
     let network = Network::default();
-    let [hospital, laboratory] = Place::two(&network, "laboratory");
+    let mut hospital = Place::new("hospital", &network);
+    let mut laboratory = Place::new("laboratory", &network);
+    hospital.serve();
+    laboratory.serve();
+    hospital.import(&bundle("hospital", "low"));
     laboratory.import(&finding("by-the-laboratory"));
     seen(&hospital, "by-the-laboratory");
     settle(&[&hospital, &laboratory]);
     let erased = hospital.run(&["erase", "MRN-1", "--reason", "a test"]);
     assert_eq!(erased.code, Some(0), "{}", erased.err);
-    wait_for("the erasure", || (!laboratory.shown().contains("by-the-laboratory")).then_some(()));
+    wait_for("the erasure", || {
+        eprintln!("{}", laboratory.status("hospital").to_text());
+        eprintln!("{}", hospital.status("laboratory").to_text());
+        (!laboratory.shown().contains("by-the-laboratory")).then_some(())
+    });
     settle(&[&hospital, &laboratory]);
 }
