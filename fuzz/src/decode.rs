@@ -17,8 +17,9 @@ pub(crate) fn run(data: &[u8]) {
     match data.below(MODES) {
         0 => batch(data.rest()),
         1 => {
-            let mut bytes = b"CXB\x03".to_vec();
-            bytes.push(data.byte());
+            let flags = data.byte();
+            let mut bytes = b"CXB".to_vec();
+            bytes.extend([3 + (flags >> 7), flags & 0x7f]);
             bytes.push(NAME.len() as u8);
             bytes.extend_from_slice(NAME.as_bytes());
             bytes.extend_from_slice(data.rest());

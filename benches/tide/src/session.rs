@@ -48,6 +48,11 @@ struct Counts {
     heads: Cell<usize>,
 }
 
+/// A change, told from others by its number.
+fn change(number: u32) -> Vec<u8> {
+    [&number.to_be_bytes()[..], &[7; CHANGE_BYTES - 4]].concat()
+}
+
 impl Counts {
     fn number(&self, record: &str) -> Option<usize> {
         self.names.binary_search_by(|name| name.as_str().cmp(record)).ok()
@@ -84,15 +89,15 @@ impl Replica for Counts {
     fn beyond(&self, record: &str, have: &[u8], _: usize) -> Option<Run> {
         let had = have.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let here = self.edits[self.number(record)?];
-        let lacking = here.saturating_sub(had) as usize;
-        Some(Run { bytes: vec![7; lacking * CHANGE_BYTES], is_all: true, knows_all: had <= here })
+        let bytes = (had + 1..=here).flat_map(change).collect();
+        Some(Run { bytes, is_all: true, knows_all: had <= here })
     }
 
     fn arrived(&self, after: u64, most: usize, _: &mut dyn FnMut(&str) -> bool) -> Option<Pushed> {
         let arrivals = self.arrivals.get(after as usize..).filter(|_| self.knows_arrivals)?;
         let fit = arrivals.iter().take((most / CHANGE_BYTES).max(1));
         let runs: Vec<(Box<str>, Vec<u8>)> = fit
-            .map(|number| (self.names[*number].as_str().into(), vec![7; CHANGE_BYTES]))
+            .map(|&number| (self.names[number].as_str().into(), change(self.edits[number])))
             .collect();
         Some(Pushed { upto: after + runs.len() as u64, runs })
     }
@@ -102,7 +107,12 @@ impl Replica for Counts {
         for (record, run) in runs {
             let first = self.arrival();
             if let Some(number) = self.number(record) {
-                (0..run.len() / CHANGE_BYTES).for_each(|_| self.edit(number));
+                for bytes in run.chunks(CHANGE_BYTES) {
+                    let change = bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+                    if change == self.edits[number] + 1 {
+                        self.edit(number);
+                    }
+                }
             }
             receptions.push(Reception {
                 outcome: Outcome::Taken,

@@ -157,21 +157,27 @@ impl Path {
 
     pub(crate) fn push(&mut self, step: Step<'_>) {
         match step {
-            Step::Presence => self.0.extend_from_slice(&PRESENCE.to_be_bytes()),
-            Step::Position => self.0.extend_from_slice(&POSITION.to_be_bytes()),
-            Step::Content => self.0.extend_from_slice(&CONTENT.to_be_bytes()),
-            Step::Element(id) => self.0.extend_from_slice(&(id.0 + FIRST_ELEMENT).to_be_bytes()),
+            Step::Presence => self.put(PRESENCE),
+            Step::Position => self.put(POSITION),
+            Step::Content => self.put(CONTENT),
+            Step::Element(id) => self.put(id.0 + FIRST_ELEMENT),
             Step::Unknown(name) => {
-                self.0.extend_from_slice(&UNKNOWN.to_be_bytes());
+                self.put(UNKNOWN);
                 let len = name.len().min(MAX_UNKNOWN_NAME_BYTES);
                 self.0.push(len as u8);
                 self.0.extend(name.bytes().take(len));
             }
             Step::Key(key) => {
                 self.0.extend_from_slice(&key.hash);
-                self.0.extend_from_slice(&key.occurrence.to_be_bytes());
+                self.put(key.occurrence);
             }
         }
+    }
+
+    fn put(&mut self, number: u16) {
+        let [high, low] = number.to_be_bytes();
+        self.0.push(high);
+        self.0.push(low);
     }
 }
 
@@ -234,6 +240,21 @@ impl<'a> Iterator for Steps<'a> {
             }
         }
     }
+}
+
+/// Of an address behind a list's: which element it is in, and whether it is that one's position or
+/// content.
+pub(crate) fn in_list(bytes: &[u8]) -> Option<(ElementKey, Option<Step<'_>>)> {
+    let (hash, rest) = bytes.split_first_chunk()?;
+    let (occurrence, rest) = rest.split_first_chunk()?;
+    let key = ElementKey { hash: *hash, occurrence: u16::from_be_bytes(*occurrence) };
+    let last = match rest {
+        [] => return None,
+        rest if *rest == POSITION.to_be_bytes() => Some(Step::Position),
+        rest if *rest == CONTENT.to_be_bytes() => Some(Step::Content),
+        _ => None,
+    };
+    Some((key, last))
 }
 
 /// Checks that `bytes` are whole steps, that a special step ends them, and the depth.

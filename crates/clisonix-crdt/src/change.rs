@@ -8,6 +8,7 @@
 mod marks;
 
 use std::fmt;
+use std::ops::Range;
 
 use clisonix_fhir::json::Value;
 use clisonix_fhir::schema::{ElementId, Scope, TypeId};
@@ -115,9 +116,14 @@ impl Typed {
 
     /// Reads a value in canonical form.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (root, edits) = Self::split(bytes)?;
+        Ok(Self { root, edits: edits.into() })
+    }
+
+    /// The root and the edits of a value in canonical form.
+    pub(crate) fn split(bytes: &[u8]) -> Result<(OpName, &[u8]), DecodeError> {
         let mut reader = Reader::new(bytes);
-        let root = OpName::read(&mut reader)?;
-        Ok(Self { root, edits: reader.rest().into() })
+        Ok((OpName::read(&mut reader)?, reader.rest()))
     }
 }
 
@@ -141,6 +147,17 @@ pub(crate) struct Op {
     pub(crate) entry: EntryId,
     pub(crate) address: Address,
     pub(crate) write: Write,
+}
+
+impl Op {
+    /// The same, borrowed; `None` of edits, which are not spelled out yet.
+    pub(crate) fn raw(&self) -> Option<RawOp<'_>> {
+        let write = match &self.write {
+            Write::Edits(_) => return None,
+            other => other.written(),
+        };
+        Some(RawOp { entry: self.entry.name(), address: self.address.as_bytes(), write })
+    }
 }
 
 /// Which message of which feed a change came from.
@@ -266,43 +283,101 @@ fn has_value(tag: u8) -> bool {
     matches!(tag, SET | POSITION | EDITS)
 }
 
-/// Appends the canonical bytes of `ops`.
-pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
+/// The canonical bytes of `ops`.
+pub(crate) fn encode_ops(ops: &[Op]) -> Box<[u8]> {
     // Tags and lengths take less than 16 bytes.
     let len = |op: &Op| {
         16 + op.entry.id.len()
             + op.address.as_bytes().len()
             + op.write.written().map_or(32, Written::len)
     };
-    let mut out = Vec::with_capacity(8 + ops.iter().map(len).sum::<usize>());
-    put_u64(&mut out, ops.len() as u64);
-    let mut before: Option<&EntryId> = None;
+    let mut writer = OpsWriter::new(ops.len(), ops.iter().map(len).sum());
     for op in ops {
-        let same = before == Some(&op.entry);
-        let typed;
-        let (tag, value): (u8, &[u8]) = match &op.write {
-            Write::Set(text) => (SET, text.as_bytes()),
-            Write::Position(position) => (POSITION, position),
-            Write::Mark => (MARK, &[]),
-            Write::Keep => (KEEP, &[]),
-            Write::Stated => (STATED, &[]),
-            Write::Edits(edits) => {
-                typed = edits.to_bytes();
-                (EDITS, &typed)
-            }
-        };
-        out.push(tag | if same { SAME_ENTRY } else { 0 });
-        if !same {
-            put_u64(&mut out, u64::from(op.entry.ty.0));
-            put_bytes(&mut out, op.entry.id.as_bytes());
-        }
-        put_bytes(&mut out, op.address.as_bytes());
-        if has_value(tag) {
-            put_bytes(&mut out, value);
-        }
-        before = Some(&op.entry);
+        writer.put_op(op);
     }
-    out
+    writer.finish()
+}
+
+/// Writes canonical bytes, operation by operation.
+pub(crate) struct OpsWriter {
+    out: Vec<u8>,
+    /// The entry of the operation before: its type, and where its id stands.
+    before: Option<(TypeId, Range<usize>)>,
+}
+
+impl OpsWriter {
+    /// Of so many operations, which take so many bytes, about.
+    pub(crate) fn new(count: usize, bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(bytes + spelled_len(count));
+        put_u64(&mut out, count as u64);
+        Self { out, before: None }
+    }
+
+    /// The canonical bytes of one operation that sets a cell to these parts of a text.
+    pub(crate) fn one_set(entry: (TypeId, &str), address: &[u8], text: &[&str]) -> Box<[u8]> {
+        let len: usize = text.iter().map(|part| part.len()).sum();
+        let head = 1 + spelled_len(usize::from(entry.0.0)) + spelled_len(entry.1.len());
+        let parts = spelled_len(address.len()) + address.len() + spelled_len(len) + len;
+        let mut writer = Self::new(1, head + entry.1.len() + parts);
+        writer.put_set(entry, address, text);
+        writer.finish()
+    }
+
+    /// An operation that sets a cell to these parts of a text.
+    pub(crate) fn put_set(&mut self, entry: (TypeId, &str), address: &[u8], text: &[&str]) {
+        self.place(SET, entry, address);
+        put_u64(&mut self.out, text.iter().map(|part| part.len() as u64).sum());
+        for part in text {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    pub(crate) fn put_op(&mut self, op: &Op) {
+        self.put(op.entry.name(), op.address.as_bytes(), &op.write);
+    }
+
+    pub(crate) fn put(&mut self, entry: (TypeId, &str), address: &[u8], write: &Write) {
+        match write {
+            Write::Set(text) => self.put_set(entry, address, &[text]),
+            Write::Position(position) => {
+                self.place(POSITION, entry, address);
+                put_bytes(&mut self.out, position);
+            }
+            Write::Mark => self.place(MARK, entry, address),
+            Write::Keep => self.place(KEEP, entry, address),
+            Write::Stated => self.place(STATED, entry, address),
+            Write::Edits(typed) => {
+                self.place(EDITS, entry, address);
+                put_bytes(&mut self.out, &typed.to_bytes());
+            }
+        }
+    }
+
+    fn place(&mut self, tag: u8, (ty, id): (TypeId, &str), address: &[u8]) {
+        let is_same = |(before, at): &(TypeId, Range<usize>)| {
+            *before == ty && self.out.get(at.clone()) == Some(id.as_bytes())
+        };
+        if self.before.as_ref().is_some_and(is_same) {
+            self.out.push(tag | SAME_ENTRY);
+        } else {
+            self.out.push(tag);
+            put_u64(&mut self.out, u64::from(ty.0));
+            put_bytes(&mut self.out, id.as_bytes());
+            let end = self.out.len();
+            self.before = Some((ty, end - id.len()..end));
+        }
+        put_bytes(&mut self.out, address);
+    }
+
+    pub(crate) fn finish(self) -> Box<[u8]> {
+        self.out.into()
+    }
+}
+
+/// Bytes that a number takes (LEB128).
+fn spelled_len(number: usize) -> usize {
+    let bits = usize::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 /// One operation of checked canonical bytes, borrowed from them.
@@ -447,25 +522,39 @@ pub(crate) fn decode_ops(bytes: &[u8]) -> Vec<Op> {
     raw_ops(bytes).map(own).collect()
 }
 
+/// Whether some operation in canonical bytes has edits inside a text.
+pub(crate) fn types(bytes: &[u8]) -> bool {
+    let mut skim = Skim::new(bytes);
+    while let Some((_, at, _)) = skim.next() {
+        if bytes.get(at).is_some_and(|tag| tag & !SAME_ENTRY == EDITS) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Whether a write from outside fits the cell at `address`.
-pub(crate) fn fits(address: &[u8], write: &Write) -> bool {
+pub(crate) fn fits(address: &[u8], write: Option<Written<'_>>) -> bool {
     match write {
-        Write::Set(text) => {
+        Some(Written::Set(text)) => {
             !address::is_presence(address)
                 && !address::is_position(address)
                 && text.len() <= MAX_VALUE_BYTES
                 && check_text(address, text).is_some()
         }
         // A trailing zero would be a second spelling of the same fraction.
-        Write::Position(position) => {
+        Some(Written::Position(position)) => {
             address::is_position(address)
                 && position.len() <= MAX_POSITION_BYTES
                 && position.last().is_some_and(|&last| last != 0)
         }
-        Write::Mark | Write::Keep | Write::Stated => address::is_presence(address),
-        Write::Edits(typed) => {
-            note::place(address).is_some() && typed.edits.len() <= MAX_VALUE_BYTES
+        None | Some(Written::Mark | Written::Keep) => address::is_presence(address),
+        Some(Written::Edits(bytes)) => {
+            note::place(address).is_some()
+                && Typed::split(bytes).is_ok_and(|(_, edits)| edits.len() <= MAX_VALUE_BYTES)
         }
+        // Only a state holds one.
+        Some(Written::Text(..)) => false,
     }
 }
 
@@ -503,16 +592,16 @@ pub(crate) fn is_fhir_id(id: &str) -> bool {
 
 /// Whether `address` is one that a diff can make: every element is a member of the thing it stands
 /// in, and the last step fits what stands there.
-pub(crate) fn belongs(entry: &EntryId, address: &Address) -> bool {
-    walk_address(entry, address).is_some()
+pub(crate) fn belongs(ty: TypeId, address: &[u8]) -> bool {
+    walk_address(ty, address).is_some()
 }
 
-fn walk_address(entry: &EntryId, address: &Address) -> Option<()> {
-    let mut scope = Some(Scope::Type(entry.ty));
+fn walk_address(ty: TypeId, address: &[u8]) -> Option<()> {
+    let mut scope = Some(Scope::Type(ty));
     let mut depth = 0;
     // Set while the walk stands on a list element (true) or in a thing (false) that may be marked.
     let (mut on_item, mut markable, mut is_cell) = (false, true, false);
-    for step in address.steps() {
+    for step in Steps::of(address, false) {
         match step {
             Step::Element(element) => {
                 scope?.elements().contains(&element).then_some(())?;
@@ -534,7 +623,7 @@ fn walk_address(entry: &EntryId, address: &Address) -> Option<()> {
             Step::Presence => markable.then_some(())?,
         }
     }
-    match address.steps().last()? {
+    match Steps::of(address, false).last()? {
         Step::Element(_) => is_cell.then_some(()),
         Step::Key(_) => None,
         _ => Some(()),

@@ -15,11 +15,13 @@ use thiserror::Error;
 
 use crate::actor::keys::{Keys, Way};
 use crate::actor::{ActorId, ActorSource, Clock, Past};
-use crate::change::{ChangeId, Op, RawOp, Typed, Write, decode_ops, raw_ops};
+use crate::address::Address;
+use crate::change::{ChangeId, Op, RawOp, Typed, Write, raw_ops};
 use crate::edit::{Base, EditError, Origin};
 use crate::log::{Logged, apply};
+use crate::page::PageWriter;
 use crate::record::Record;
-use crate::state::{ChangeNo, EntryId, Written};
+use crate::state::{ChangeNo, EntryId, Named, Written};
 use crate::travel::Incoming;
 use crate::writing::{Plan, presence_op};
 use admission::Hopes;
@@ -145,7 +147,7 @@ impl Record {
                 let view = version.as_ref().map_or_else(|| self.view(), |at| self.view_of(at));
                 Selection::of_value(&view, entry, pointer)?
             }
-            Erasure::Entry(entry) if self.entries.contains_key(entry) => Selection::entry(entry),
+            Erasure::Entry(entry) if self.entries.contains_key(*entry) => Selection::entry(entry),
             Erasure::Entry(_) => return Err(EraseError::NoSuchEntry),
             Erasure::Record => Selection::default(),
         };
@@ -312,16 +314,22 @@ impl Record {
         let mut tables = self.tables.without_stamps();
         let mut typed = Vec::new();
         for (change, row) in self.log.rows() {
-            let ops = row.indexes().zip(decode_ops(&row.ops));
-            let ops: Vec<(u32, Op)> = ops.filter(|(_, op)| affected.contains(&op.entry)).collect();
-            apply(&mut self.entries, &ops, change, row, (&tables, &self.log));
+            let ops = row.indexes().zip(raw_ops(&row.ops));
+            let is_affected = |op: &RawOp<'_>| affected.contains(&op.entry as &dyn Named);
+            let ops: Vec<(u32, RawOp<'_>)> = ops.filter(|(_, op)| is_affected(op)).collect();
+            let known = (&tables, &self.log);
+            apply(&mut self.entries, &ops, (change, row), known, &mut PageWriter::default());
             tables.stamps.push(change, row.stamp);
-            let ops = ops.into_iter().map(|(_, op)| op);
-            typed.extend(ops.filter(|op| matches!(op.write, Write::Edits(_))));
+            let edits = ops.iter().filter(|(_, op)| matches!(op.write, Some(Written::Edits(_))));
+            typed.extend(edits.map(|(_, op)| {
+                let entry = EntryId { ty: op.entry.0, id: op.entry.1.into() };
+                (entry, Address::trusted(op.address))
+            }));
         }
         // What had been superseded may be live again.
         self.tables.stamps = tables.stamps;
-        self.forget_overwritten(&typed);
+        let cells = typed.iter().map(|(entry, at)| (entry.name(), at.as_bytes()));
+        self.forget_overwritten(cells);
     }
 
     /// Whether a change lacks content that may not be missing, or keys for what it holds.

@@ -11,8 +11,8 @@ use crate::address::Address;
 use crate::batch;
 use crate::canonical;
 use crate::change::{
-    ChangeId, MAX_VALUE_BYTES, Op, RawOp, Typed, Write, belongs, decode_ops, encode_ops, find_op,
-    fits, raw_ops,
+    ChangeId, MAX_VALUE_BYTES, Op, OpsWriter, RawOp, Typed, Write, belongs, decode_ops, find_op,
+    fits, op_count, plain_name, raw_ops, types,
 };
 use crate::erasure::admission::Hopes;
 use crate::erasure::order::{Gone, left_indexes};
@@ -20,14 +20,15 @@ use crate::link::LinkMessage;
 use crate::log::{Logged, apply};
 use crate::note::{self, OpName};
 use crate::overwritten::{Bases, Overwritten};
+use crate::page::{PageWriter, Spot};
 use crate::record::Record;
 use crate::stamp::Stamp;
-use crate::state::{ChangeNo, EntryId, Written};
+use crate::state::{ChangeNo, EntryId, Named, Written};
 use crate::text::TextEdits;
 use crate::time::HybridTime;
 use crate::travel::{
     BaseOp, Incoming, IncomingOp, IncomingWrite, Numbering, OpPlace, Outgoing, Run, RunWriter,
-    WireOp, complete,
+    WireOp,
 };
 use crate::wire::DecodeError;
 
@@ -116,28 +117,15 @@ pub(crate) enum Form {
 
 /// The operations of a change from outside.
 struct Completed {
-    ops: Vec<Op>,
+    /// Canonical bytes.
+    ops: Box<[u8]>,
     bases: Bases,
     /// Whether all are known to fit their cells.
     fit: bool,
 }
 
-/// What a write from outside makes of the text of an operation, and whether it is known to fit where
-/// that one did.
-fn overwritten(
-    write: &IncomingWrite,
-    (change, op): (ChangeNo, u32),
-    old: &str,
-    new: &str,
-) -> (Overwritten, bool) {
-    let IncomingWrite::Splice { prefix, suffix, middle } = write else {
-        return (Overwritten::new(change, Some(op), old, new), false);
-    };
-    let fits =
-        new.len() <= MAX_VALUE_BYTES && canonical::keeps_its_shape(old, (*prefix, *suffix), middle);
-    let (prefix, suffix) = (*prefix as u32, *suffix as u32);
-    (Overwritten { change, op: Some(op), prefix, suffix }, fits)
-}
+/// Memory that is kept from one write to the next.
+const MAX_SCRATCH_BYTES: usize = 4 << 10;
 
 /// A change's dependencies, by number here.
 pub(crate) type Deps = SmallVec<[ChangeNo; 2]>;
@@ -161,7 +149,7 @@ impl Record {
     /// # Errors
     /// [`ReceiveError::OtherRecord`]; the record is unchanged.
     pub fn receive_message(&mut self, message: LinkMessage) -> Result<Received, ReceiveError> {
-        if message.record != self.id {
+        if *message.record != *self.id {
             return Err(ReceiveError::OtherRecord);
         }
         Ok(self.receive_run(message.run))
@@ -202,8 +190,8 @@ impl Record {
     }
 
     fn take(&mut self, change: Incoming, hopes: &Hopes, received: &mut Received) {
-        let mut ready = vec![change];
-        while let Some(change) = ready.pop() {
+        let (mut next, mut ready) = (Some(change), Vec::new());
+        while let Some(change) = next.take().or_else(|| ready.pop()) {
             let key = (change.actor, change.seq);
             let refuse = |reason| Refusal { actor: key.0, seq: key.1, reason };
             if let Some(there) = self.known(key) {
@@ -316,7 +304,7 @@ impl Record {
         if let Ok(completed) = self.complete(&change.ops, &row.past)
             && whole
         {
-            return encode_ops(&completed.ops) == *row.ops;
+            return completed.ops == row.ops;
         }
         let own = decode_ops(&row.ops);
         let own: Vec<(u32, &Op)> = row.indexes().zip(&own).collect();
@@ -333,8 +321,8 @@ impl Record {
             && change.ops.iter().all(|op| {
                 let own = indexes.next().and_then(own_op);
                 // What was erased here, or overwrites what was, cannot be compared any more.
-                let both = own.zip(self.complete_op(op, &row.past).ok());
-                both.is_none_or(|(own, (op, ..))| *own == op)
+                let both = own.zip(self.complete(std::slice::from_ref(op), &row.past).ok());
+                both.is_none_or(|(own, Completed { ops, .. })| decode_ops(&ops) == [own.clone()])
             })
     }
 
@@ -361,14 +349,10 @@ impl Record {
         let deps = self.dependencies(&change).ok_or(RefusalReason::Order)?;
         let past = self.past(actor, change.seq, &deps).ok_or(RefusalReason::Order)?;
         let Completed { ops, bases, fit } = self.complete(&change.ops, &past)?;
+        debug_assert!(!fit || self.unfit(&ops, &bases).is_none(), "an operation does not fit");
         // A feed states, it does not type.
-        let types = ops.iter().any(|op| matches!(op.write, Write::Edits(_)));
-        let all_fit = || {
-            let of_ops = bases.iter().map(Option::is_some).chain(std::iter::repeat(false));
-            ops.iter().zip(of_ops).all(|(op, is_based)| self.fits(op, is_based))
-        };
-        debug_assert!(!fit || all_fit(), "an operation does not fit its cell");
-        if !fit && !all_fit() || types && change.source.is_some() {
+        let may_type = change.source.is_none();
+        if !fit && self.unfit(&ops, &bases).is_some() || !may_type && types(&ops) {
             return Err(RefusalReason::Operation);
         }
         if change.order.as_deref().is_some_and(|order| !self.can_erase(order, &past)) {
@@ -376,19 +360,33 @@ impl Record {
         }
         let stamp = self.stamp_of(actor, &change);
         self.type_all(&ops, &stamp, &past).map_err(|_| RefusalReason::Operation)?;
-        let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
+        let mut row = Logged::new(stamp, deps, past, ops);
         (row.erased, row.order) = (change.erased, change.order);
-        let change = self.append(row, &ops);
+        let change = self.append(row, None, Spot::default());
         Ok(self.carry_out(change))
+    }
+
+    /// The entry, for people, of the first operation that is not what FHIR R4 allows where it stands.
+    pub(crate) fn unfit(&self, ops: &[u8], bases: &Bases) -> Option<String> {
+        let mut is_based = bases.iter().map(Option::is_some).chain(std::iter::repeat(false));
+        let (mut count, mut entry) = (0, String::new());
+        for op in raw_ops(ops) {
+            if !self.fits(&op, is_based.next().unwrap_or_default()) {
+                entry = format!("{}/{}", op.entry.0.name(), op.entry.1);
+                break;
+            }
+            count += 1;
+        }
+        // What is beyond a limit ends the walk too.
+        (count < op_count(ops)).then_some(entry)
     }
 
     /// Whether an operation is what FHIR R4 allows there. One that names what it overwrites is where
     /// that one is.
-    pub(crate) fn fits(&self, op: &Op, is_based: bool) -> bool {
-        let address = op.address.as_bytes();
-        let there = || self.entries.get(&op.entry);
-        let is_known = is_based || there().is_some_and(|e| e.pages.contains(address));
-        (is_known || belongs(&op.entry, &op.address)) && fits(address, &op.write)
+    fn fits(&self, op: &RawOp<'_>, is_based: bool) -> bool {
+        let there = || self.entries.get(&op.entry as &dyn Named);
+        let is_known = is_based || there().is_some_and(|e| e.pages.contains(op.address));
+        (is_known || belongs(op.entry.0, op.address)) && fits(op.address, op.write)
     }
 
     /// As [`Self::take_in`] for a change from this record's own packed log: only the log is made.
@@ -398,7 +396,7 @@ impl Record {
         let past = self.past(actor, change.seq, &deps)?;
         let Completed { ops, bases, .. } = self.complete(&change.ops, &past).ok()?;
         let stamp = self.stamp_of(actor, change);
-        let mut row = Logged::new(stamp, deps, past, encode_ops(&ops).into());
+        let mut row = Logged::new(stamp, deps, past, ops);
         (row.erased, row.order) = (change.erased.clone(), change.order.clone());
         row.bases = bases;
         self.log_row(row);
@@ -433,56 +431,80 @@ impl Record {
 
     /// Completes operations from outside, given the past of their change.
     fn complete(&self, ops: &[IncomingOp], past: &Past) -> Result<Completed, RefusalReason> {
-        let mut all = Vec::with_capacity(ops.len());
-        let (mut bases, mut fit) = (Vec::new(), true);
-        for op in ops {
-            let (op, base, fits) = self.complete_op(op, past)?;
+        let mut writer = OpsWriter::new(ops.len(), 128 * ops.len());
+        let (mut bases, mut fit) = (Bases::new(), true);
+        for (op, place) in ops.iter().zip(0..) {
+            let (base, fits) = self.complete_op(op, past, &mut writer)?;
             if base.is_some() {
-                bases.resize(all.len(), None);
+                bases.resize(place, None);
                 bases.push(base);
             }
             fit &= fits;
-            all.push(op);
         }
-        Ok(Completed { ops: all, bases: bases.into(), fit })
+        Ok(Completed { ops: writer.finish(), bases, fit })
     }
 
-    /// The operation, what it overwrites, and whether it is known to fit its cell.
+    /// Writes the operation; tells what it overwrites, and whether it is known to fit its cell.
     fn complete_op(
         &self,
         op: &IncomingOp,
         past: &Past,
-    ) -> Result<(Op, Option<Overwritten>, bool), RefusalReason> {
+        out: &mut OpsWriter,
+    ) -> Result<(Option<Overwritten>, bool), RefusalReason> {
         let wrong = RefusalReason::Operation;
-        match &op.place {
+        let (actor, seq, index) = match &op.place {
+            OpPlace::Base { actor, seq, op } => (*actor, *seq, *op),
             OpPlace::New { entry, address } => {
-                if let IncomingWrite::Typed(typed) = &op.write {
-                    return Ok((self.typed_whole(entry, address, typed, past)?, None, false));
+                match &op.write {
+                    IncomingWrite::Whole(write) => out.put(entry.name(), address.as_bytes(), write),
+                    IncomingWrite::Typed(typed) => {
+                        out.put_op(&self.typed_whole(entry, address, typed, past)?);
+                    }
+                    IncomingWrite::Named(value) => {
+                        let name = plain_name(address.as_bytes()).ok_or(wrong)?;
+                        let text = ["\"", name, "\":", value];
+                        out.put_set(entry.name(), address.as_bytes(), &text);
+                    }
+                    IncomingWrite::Edits(_) | IncomingWrite::Splice { .. } => return Err(wrong),
                 }
-                let write = complete(&op.write, address.as_bytes(), None).ok_or(wrong)?;
-                let op = Op { entry: entry.clone(), address: address.clone(), write };
-                Ok((op, None, false))
+                return Ok((None, false));
             }
-            OpPlace::Base { actor, seq, op: index } => {
-                let (base, row) = self.seen((*actor, *seq), past).ok_or(wrong)?;
-                let there = row.place_of(*index).and_then(|place| row.op(place));
-                let there = there.ok_or(RefusalReason::Base)?;
-                let Some(Written::Set(text)) = there.write else {
-                    return Err(RefusalReason::Base);
-                };
-                if let IncomingWrite::Edits(edits) = &op.write {
-                    let root = OpName { actor: *actor, seq: *seq, op: *index };
-                    let op = note::typed_op(there, root, edits).ok_or(wrong)?;
-                    return Ok((op, None, false));
-                }
-                let write = complete(&op.write, there.address, Some(text)).ok_or(wrong)?;
-                let Write::Set(new) = &write else { return Err(wrong) };
-                let (base, fits) = overwritten(&op.write, (base, *index), text, new);
-                let entry = EntryId { ty: there.entry.0, id: there.entry.1.into() };
-                let address = Address::trusted(there.address);
-                Ok((Op { entry, address, write }, Some(base), fits))
+        };
+        let (change, row) = self.seen((actor, seq), past).ok_or(wrong)?;
+        let there = row.place_of(index).and_then(|place| row.op(place));
+        let there = there.ok_or(RefusalReason::Base)?;
+        let Some(Written::Set(old)) = there.write else { return Err(RefusalReason::Base) };
+        let overwritten = |new: &str| Overwritten::new(change, Some(index), old.as_bytes(), new);
+        let (base, fits) = match &op.write {
+            IncomingWrite::Edits(edits) => {
+                let root = OpName { actor, seq, op: index };
+                out.put_op(&note::typed_op(there, root, edits).ok_or(wrong)?);
+                return Ok((None, false));
             }
-        }
+            IncomingWrite::Whole(Write::Set(new)) => {
+                out.put_set(there.entry, there.address, &[new]);
+                (overwritten(new), false)
+            }
+            IncomingWrite::Named(value) => {
+                let name = plain_name(there.address).ok_or(wrong)?;
+                let new = ["\"", name, "\":", value].concat();
+                out.put_set(there.entry, there.address, &[&new]);
+                (overwritten(&new), false)
+            }
+            IncomingWrite::Splice { prefix, suffix, middle } => {
+                let end = old.len().checked_sub(*suffix).filter(|end| prefix <= end);
+                let ends = end.and_then(|end| Some((old.get(..*prefix)?, old.get(end..)?)));
+                let (head, tail) = ends.ok_or(wrong)?;
+                out.put_set(there.entry, there.address, &[head, middle, tail]);
+                let len = head.len() + middle.len() + tail.len();
+                let fits = len <= MAX_VALUE_BYTES
+                    && canonical::keeps_its_shape(old, (*prefix, *suffix), middle);
+                let (prefix, suffix) = (*prefix as u32, *suffix as u32);
+                (Overwritten { change, op: Some(index), prefix, suffix }, fits)
+            }
+            IncomingWrite::Whole(_) | IncomingWrite::Typed(_) => return Err(wrong),
+        };
+        Ok((Some(base), fits))
     }
 
     /// Edits that name their text's root beside their place: of a root that may be erased here.
@@ -497,9 +519,12 @@ impl Record {
         let root = &typed.root;
         let (_, row) = self.seen((root.actor, root.seq), past).ok_or(wrong)?;
         let op = if row.is_erased(root.op) {
+            let at = address.as_bytes();
+            let fits = belongs(entry.ty, at)
+                && note::place(at).is_some()
+                && typed.edits.len() <= MAX_VALUE_BYTES
+                && TextEdits::decode(&typed.edits).is_ok_and(|edits| !edits.is_empty());
             let write = Write::Edits(typed.clone());
-            let fits = belongs(entry, address) && fits(address.as_bytes(), &write);
-            let fits = fits && TextEdits::decode(&typed.edits).is_ok_and(|edits| !edits.is_empty());
             fits.then(|| Op { entry: entry.clone(), address: address.clone(), write })
         } else {
             let there = row.place_of(root.op).and_then(|place| row.op(place));
@@ -509,16 +534,31 @@ impl Record {
         op.ok_or(wrong)
     }
 
-    /// Puts a change into state and log; everything about it was checked.
-    pub(crate) fn append(&mut self, mut row: Logged, ops: &[Op]) -> ChangeNo {
+    /// Puts a change into state and log; everything about it was checked. `ops` are its operations, if
+    /// they are at hand, and `near` is where the cell of the only one is, if that is known.
+    pub(crate) fn append(
+        &mut self,
+        mut row: Logged,
+        ops: Option<&[RawOp<'_>]>,
+        near: Spot,
+    ) -> ChangeNo {
         let (change, stamp) = (self.log.len(), row.stamp);
-        let numbered: SmallVec<[(u32, &Op); 4]> = row.indexes().zip(ops).collect();
-        let bases = apply(&mut self.entries, &numbered, change, &row, (&self.tables, &self.log));
-        row.bases = bases.into();
+        let ops: SmallVec<[(u32, RawOp<'_>); 1]> = match ops {
+            Some(ops) => row.indexes().zip(ops.iter().copied()).collect(),
+            None => row.indexes().zip(raw_ops(&row.ops)).collect(),
+        };
+        let mut writer = PageWriter { spot: near, body: std::mem::take(&mut self.scratch) };
+        let known = (&self.tables, &self.log);
+        let bases = apply(&mut self.entries, &ops, (change, &row), known, &mut writer);
+        if writer.body.capacity() <= MAX_SCRATCH_BYTES {
+            self.scratch = writer.body;
+        }
         self.tables.stamps.push(change, stamp);
-        self.forget_overwritten(ops);
+        self.forget_overwritten(ops.iter().map(|(_, op)| (op.entry, op.address)));
         self.latest = self.latest.max(HybridTime(stamp.time));
         self.end_feed(change, &stamp, |other| row.past.covers(other.actor, other.seq));
+        drop(ops);
+        row.bases = bases;
         self.log_row(row);
         change
     }
@@ -609,19 +649,19 @@ impl Record {
         batch::encode(&self.id, changes.map(|change| change.outgoing(keys(change))))
     }
 
-    /// Writes the changes from number `first` on.
+    /// Appends the changes from number `first` on to `out`.
     pub(crate) fn write_run(
         &self,
         first: usize,
         numbering: &mut Numbering,
         in_columns: bool,
-        out: &mut Vec<u8>,
-    ) {
-        let mut run = RunWriter::new(numbering, &self.id, in_columns);
+        out: Vec<u8>,
+    ) -> Vec<u8> {
+        let mut run = RunWriter::new(numbering, &self.id, in_columns, out);
         for (_, row) in self.log.rows_from(first as ChangeNo) {
             run.push(&self.outgoing(row, Form::Short));
         }
-        run.finish(out);
+        run.finish()
     }
 
     /// A change as it travels.

@@ -18,6 +18,7 @@ mod agreement;
 mod batch;
 mod canonical;
 mod change;
+mod coder;
 mod conflict;
 mod deflate;
 mod diff;
@@ -60,7 +61,7 @@ pub use actor::{ActorId, ActorSecret, ActorSource};
 pub use address::{
     Address, ElementKey, MAX_ADDRESS_BYTES, MAX_THING_DEPTH, MAX_UNKNOWN_NAME_BYTES,
 };
-pub use batch::{BATCH_VERSION, MAX_BATCH_BYTES, MAX_BATCH_CHANGES};
+pub use batch::{BATCH_VERSION, MAX_BATCH_BYTES, MAX_BATCH_CHANGES, OLDEST_BATCH_VERSION};
 pub use change::{
     ChangeId, MAX_DEPENDENCIES, MAX_ENTRY_ID_BYTES, MAX_EVENT_TIME_MS, MAX_NAME_BYTES, MAX_OPS,
     MAX_POSITION_BYTES, MAX_VALUE_BYTES, Source,

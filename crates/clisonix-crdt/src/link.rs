@@ -4,9 +4,11 @@
 //! understood only by a link that has read all messages before it, in order; that is the
 //! transport's duty. Normative: `docs/formats/change.md`.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
-use crate::batch::{put_run, read_flagged};
+use crate::batch::{columns_flag, pack, read_flagged};
 use crate::change::MAX_NAME_BYTES;
 use crate::record::Record;
 use crate::travel::{Numbering, Run};
@@ -26,12 +28,12 @@ pub struct Link {
 #[derive(Clone, Debug, Default)]
 struct Direction {
     numbering: Numbering,
-    records: Vec<Box<str>>,
+    records: Vec<Arc<str>>,
 }
 
 /// A message that was read and belongs to one record.
 pub struct LinkMessage {
-    pub(crate) record: Box<str>,
+    pub(crate) record: Arc<str>,
     pub(crate) run: Run,
 }
 
@@ -63,22 +65,22 @@ impl Link {
     /// The message that carries the record's changes from the `first`-th on, in order of their
     /// arrival here (see [`Record::change_count`]).
     pub fn write(&mut self, record: &Record, first: usize) -> Vec<u8> {
-        let count = record.change_count().saturating_sub(first);
-        let in_columns = count > 4;
+        let in_columns = record.change_count().saturating_sub(first) > 4;
         let records = &mut self.sent.records;
         let known = records.iter().position(|name| **name == *record.id);
-        let mut run = Vec::with_capacity(48);
-        record.write_run(first, &mut self.sent.numbering, in_columns, &mut run);
-        let mut body = Vec::new();
-        let flags = put_run(run, in_columns, &mut body);
-        let mut out = Vec::with_capacity(body.len() + 4);
         let index = known.unwrap_or(records.len()) as u64;
-        put_u64(&mut out, index << 2 | u64::from(flags));
+        let mut out = Vec::with_capacity(64);
+        put_u64(&mut out, index << 2 | u64::from(columns_flag(in_columns)));
         if known.is_none() {
             put_bytes(&mut out, record.id.as_bytes());
-            records.push(record.id.clone());
+            records.push(record.id.as_ref().into());
         }
-        out.extend_from_slice(&body);
+        let start = out.len();
+        let mut out = record.write_run(first, &mut self.sent.numbering, in_columns, out);
+        let flag = pack(&mut out, start);
+        if let Some(head) = out.first_mut() {
+            *head |= flag;
+        }
         out
     }
 
@@ -107,7 +109,8 @@ impl Direction {
         if index == self.records.len() {
             self.records.push(reader.str(MAX_NAME_BYTES, "record name")?.into());
         }
-        let record = self.records.get(index).cloned().unwrap_or_default();
+        let record = self.records.get(index).cloned();
+        let record = record.ok_or(DecodeError::Meaningless { what: "record", at: 0 })?;
         let flags = (head & 3) as u8;
         let run = read_flagged(&mut reader, flags, &mut self.numbering, &record)?;
         Ok(LinkMessage { record, run })

@@ -8,7 +8,6 @@
 mod chains;
 mod run;
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -17,15 +16,15 @@ use smallvec::SmallVec;
 
 use crate::actor::{Clock, Past};
 use crate::change::{
-    ChangeId, Marks, Op, RawOp, Write, decode_ops, encode_ops, op_at, op_count, raw_ops,
+    ChangeId, Marks, RawOp, Typed, decode_ops, encode_ops, op_at, op_count, raw_ops,
 };
 use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::note::{OpName, Typing};
-use crate::overwritten::{Bases, Overwritten};
-use crate::page::PageWriter;
+use crate::overwritten::Bases;
+use crate::page::{PageWriter, Spot};
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
-use crate::state::{ChangeNo, Context, Entry, EntryId};
+use crate::state::{ChangeNo, Context, Entry, EntryId, Named, Written};
 use crate::tables::Tables;
 
 use chains::Chains;
@@ -67,7 +66,7 @@ impl Logged {
             ops,
             erased: Box::default(),
             order: None,
-            bases: Box::default(),
+            bases: Bases::new(),
             id: OnceLock::new(),
             marks: OnceLock::new(),
         }
@@ -122,7 +121,7 @@ impl Logged {
         ops.retain(|_| keep.next().unwrap_or_default());
         let bases = self.bases.iter().zip(&left).filter(|(_, left)| **left);
         self.bases = bases.map(|(base, _)| *base).collect();
-        self.ops = encode_ops(&ops).into();
+        self.ops = encode_ops(&ops);
         self.marks.take();
         let mut all: Vec<Gone> = self.erased.iter().chain(erased).copied().collect();
         all.sort_unstable_by_key(|gone| gone.index);
@@ -544,10 +543,10 @@ impl Log {
                 replayed.tables.stamps.push(change, row.stamp);
                 continue;
             }
-            let ops = row.indexes().zip(decode_ops(&row.ops));
-            let is_wanted = |(_, op): &(u32, Op)| is_named((op.entry.ty, &op.entry.id));
-            let ops: Vec<(u32, Op)> = ops.filter(is_wanted).collect();
-            apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, self));
+            let ops = row.indexes().zip(raw_ops(&row.ops));
+            let ops: Vec<(u32, RawOp<'_>)> = ops.filter(|(_, op)| is_named(op.entry)).collect();
+            let known = (&replayed.tables, self);
+            apply(&mut replayed.entries, &ops, (change, row), known, &mut PageWriter::default());
             replayed.tables.stamps.push(change, row.stamp);
         }
         replayed
@@ -562,52 +561,54 @@ pub(crate) struct Replayed {
 }
 
 /// Applies a change's operations, with their indexes in it, to a state. Returns what each overwrites,
-/// up to the last one that overwrites something.
-pub(crate) fn apply<O: Borrow<Op>>(
+/// up to the last one that overwrites something. The writer stands where the first one's cell is, or
+/// nowhere.
+pub(crate) fn apply(
     entries: &mut Entries,
-    ops: &[(u32, O)],
-    change: ChangeNo,
-    row: &Logged,
+    ops: &[(u32, RawOp<'_>)],
+    (change, row): (ChangeNo, &Logged),
     (tables, log): (&Tables, &Log),
-) -> Vec<Option<Overwritten>> {
+    writer: &mut PageWriter,
+) -> Bases {
     let context = Context { change, stamp: &row.stamp, past: &row.past, tables };
-    let mut bases = Vec::new();
+    let mut bases = Bases::new();
     let mut rest = ops;
     while let Some((_, first)) = rest.first() {
-        let id = &first.borrow().entry;
-        let len = rest.iter().take_while(|(_, op)| op.borrow().entry == *id).count();
+        let name = first.entry;
+        let len = rest.iter().take_while(|(_, op)| op.entry == name).count();
         let (of_entry, after) = rest.split_at(len);
         let start = ops.len() - rest.len();
         rest = after;
         // An order says so of the entries that it took something from: they are another version.
-        let is_stated = |(_, op): &(u32, O)| op.borrow().write == Write::Stated;
-        if row.order.is_none() && of_entry.iter().all(is_stated) {
+        if row.order.is_none() && of_entry.iter().all(|(_, op)| op.write.is_none()) {
             continue;
         }
-        if !entries.contains_key(id) {
-            entries.insert(id.clone(), Box::default());
-        }
-        let Some(entry) = entries.get_mut(id) else { continue };
+        let entry = match entries.get_mut(&name as &dyn Named) {
+            Some(entry) => entry,
+            None => entries.entry(EntryId { ty: name.0, id: name.1.into() }).or_default(),
+        };
         entry.touch(&context);
         if entry.begin(of_entry, change) {
             continue;
         }
-        let mut writer = PageWriter::default();
         for (place, (index, op)) in of_entry.iter().enumerate() {
-            let op = op.borrow();
-            if let Write::Edits(typed) = &op.write {
+            if let Some(Written::Edits(bytes)) = op.write
+                && let Ok(typed) = Typed::read(bytes)
+            {
                 if log.is_erased(&typed.root, tables) {
                     continue;
                 }
                 let typing = Typing { stamp: &row.stamp, past: &row.past, tables, log };
                 // What was refused has not come as far as here.
-                let _ = typing.type_in(entry, op, typed);
+                let _ = typing.type_in(entry, (name, op.address), &typed);
             }
-            if let Some(base) = entry.apply((*index, op), &context, &mut writer) {
+            if let Some(base) = entry.apply((*index, op), &context, writer) {
                 bases.resize(start + place, None);
                 bases.push(Some(base));
             }
         }
+        // The next entry has other pages.
+        writer.spot = Spot::default();
     }
     bases
 }

@@ -1,6 +1,8 @@
 //! What an operation overwrites, as a message names it: the operation that wrote the cell before,
 //! and how much of its text stays.
 
+use smallvec::SmallVec;
+
 use crate::state::ChangeNo;
 
 /// The operation whose text another one replaces, and the bytes that both have in common.
@@ -16,10 +18,11 @@ pub(crate) struct Overwritten {
 }
 
 /// What the operations of a change overwrite, in their order; ends with the last one that does.
-pub(crate) type Bases = Box<[Option<Overwritten>]>;
+pub(crate) type Bases = SmallVec<[Option<Overwritten>; 1]>;
 
 impl Overwritten {
-    pub(crate) fn new(change: ChangeNo, op: Option<u32>, old: &str, new: &str) -> Self {
+    /// By `new` of the text `old`, which is UTF-8 too.
+    pub(crate) fn new(change: ChangeNo, op: Option<u32>, old: &[u8], new: &str) -> Self {
         let (prefix, suffix) = shared_ends(old, new);
         // A cell's text is at most 64 MiB.
         Self { change, op, prefix: prefix as u32, suffix: suffix as u32 }
@@ -27,14 +30,15 @@ impl Overwritten {
 }
 
 /// Bytes that two texts have in common at the start and at the end, at character boundaries.
-fn shared_ends(old: &str, new: &str) -> (usize, usize) {
-    let mut prefix = shared_start(old.as_bytes(), new.as_bytes());
-    while !new.is_char_boundary(prefix) || !old.is_char_boundary(prefix) {
+fn shared_ends(old: &[u8], new: &str) -> (usize, usize) {
+    let is_boundary = |at: usize| old.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let mut prefix = shared_start(old, new.as_bytes());
+    while !new.is_char_boundary(prefix) || !is_boundary(prefix) {
         prefix -= 1;
     }
     let most = old.len().min(new.len()) - prefix;
-    let mut suffix = shared_end(old.as_bytes(), new.as_bytes()).min(most);
-    while !new.is_char_boundary(new.len() - suffix) || !old.is_char_boundary(old.len() - suffix) {
+    let mut suffix = shared_end(old, new.as_bytes()).min(most);
+    while !new.is_char_boundary(new.len() - suffix) || !is_boundary(old.len() - suffix) {
         suffix -= 1;
     }
     (prefix, suffix)
@@ -69,7 +73,7 @@ mod tests {
             start in "[aä]{0,40}", old in "[aäb]{0,20}", new in "[aäb]{0,20}", end in "[aä]{0,40}",
         ) {
             let (old, new) = ([&*start, &old, &end].concat(), [&*start, &new, &end].concat());
-            let (prefix, suffix) = shared_ends(&old, &new);
+            let (prefix, suffix) = shared_ends(old.as_bytes(), &new);
             let middle = &new[prefix..new.len() - suffix];
             prop_assert_eq!([&old[..prefix], middle, &old[old.len() - suffix..]].concat(), &*new);
             prop_assert!(prefix + suffix <= old.len());

@@ -143,12 +143,26 @@ impl Pages {
         }
     }
 
-    /// What the only write of each cell under `prefix` says; `None` of a cell with more to it.
+    /// Where each cell under `prefix` is, and what its only write says; `None` of a cell with more to
+    /// it.
     pub(crate) fn lone_under<'a>(
         &'a self,
         prefix: &[u8],
-    ) -> impl Iterator<Item = (&'a [u8], Option<Written<'a>>)> {
-        self.raw_under(prefix).map(|cell| (cell.address, cell.lone()))
+    ) -> impl Iterator<Item = (Spot, &'a [u8], Option<Lone<'a>>)> {
+        let mut spot = self.find(prefix);
+        std::iter::from_fn(move || {
+            let mut page = self.0.get(spot.page)?;
+            if spot.start >= page.len() {
+                page = self.0.get(spot.page + 1)?;
+                spot = Spot { page: spot.page + 1, start: 0, end: 0 };
+            }
+            let (cell, end) = raw_at(page, spot.start)?;
+            let there = Spot { end, ..spot };
+            spot.start = end;
+            Some((there, cell))
+        })
+        .take_while(move |(_, cell)| cell.address.starts_with(prefix))
+        .map(|(spot, cell)| (spot, cell.address, cell.lone()))
     }
 
     /// What the only write of a cell says, if there is one; looks on from a spot, and leaves there
@@ -157,13 +171,13 @@ impl Pages {
         &self,
         near: &mut Spot,
         address: &[u8],
-    ) -> Result<Option<Written<'_>>, NotPlain> {
+    ) -> Result<Option<Lone<'_>>, NotPlain> {
         *near = self.find_after(*near, address);
         let there = self.bytes_at(*near);
         if there.is_empty() {
             return Ok(None);
         }
-        let cell = RawCell::read(&mut Reader::new(there)).map_err(|_| NotPlain)?;
+        let (cell, _) = raw_at(there, 0).ok_or(NotPlain)?;
         cell.lone().map(Some).ok_or(NotPlain)
     }
 
@@ -290,7 +304,7 @@ impl Pages {
         if there.is_empty() {
             put_u64(body, 1 << 1);
         } else {
-            let cell = RawCell::read(&mut Reader::new(there)).map_err(|_| NotPlain)?;
+            let (cell, _) = raw_at(there, 0).ok_or(NotPlain)?;
             let siblings = cell.plain_siblings(stays).ok_or(NotPlain)?;
             base = siblings.base.and_then(|base| base.overwritten(sibling));
             put_u64(body, (siblings.count + 1) << 1);
@@ -328,15 +342,22 @@ impl Pages {
         if self.0.len() < 2 {
             return 0;
         }
-        let first = |page: &Vec<u8>| skim(page, 0).is_some_and(|(first, _)| first <= address);
+        let wanted = first_two(address);
+        let first = |page: &Vec<u8>| {
+            let before = |first| first_two(first) < wanted || first <= address;
+            skim(page, 0).is_some_and(|(first, _)| before(first))
+        };
         self.0.partition_point(first).saturating_sub(1)
     }
 
     /// As [`Self::find`], looking on from a spot that was found or written before where that helps.
     pub(crate) fn find_after(&self, near: Spot, address: &[u8]) -> Spot {
         let page = self.0.get(near.page);
-        let is_before =
-            page.and_then(|page| skim(page, near.start)).is_some_and(|(at, _)| at <= address);
+        let there = page.and_then(|page| skim(page, near.start));
+        if let Some((_, end)) = there.filter(|(at, _)| *at == address) {
+            return Spot { end, ..near };
+        }
+        let is_before = there.is_some_and(|(at, _)| at <= address);
         let next = self.0.get(near.page + 1).and_then(|page| skim(page, 0));
         match page {
             Some(page) if is_before && next.is_none_or(|(first, _)| first > address) => {
@@ -355,8 +376,10 @@ impl Pages {
     }
 
     fn find_in(page: usize, bytes: &[u8], mut start: usize, address: &[u8]) -> Spot {
+        // Most cells differ in the element that their address begins with.
+        let wanted = first_two(address);
         while let Some((there, end)) = skim(bytes, start) {
-            match there.cmp(address) {
+            match first_two(there).cmp(&wanted).then_with(|| there.cmp(address)) {
                 std::cmp::Ordering::Less => start = end,
                 std::cmp::Ordering::Equal => return Spot { page, start, end },
                 std::cmp::Ordering::Greater => break,
@@ -383,7 +406,6 @@ pub(crate) struct Spot {
 pub(crate) struct PageWriter {
     pub(crate) spot: Spot,
     pub(crate) body: Vec<u8>,
-    pub(crate) cell: Vec<u8>,
 }
 
 /// Where in a cell the change stands that typed last in its text.
@@ -411,26 +433,54 @@ fn spelled(mut number: ChangeNo) -> ([u8; 5], usize) {
     (bytes, len)
 }
 
+/// The first two bytes, big-endian; fewer count as if zeros followed.
+#[inline]
+fn first_two(address: &[u8]) -> u16 {
+    match address {
+        [high, low, ..] => u16::from_be_bytes([*high, *low]),
+        [high] => u16::from_be_bytes([*high, 0]),
+        [] => 0,
+    }
+}
+
 /// Address and end of the cell that begins at `at`; addresses are what is looked at most.
 #[inline]
 fn skim(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let (len, at) = number(bytes, at)?;
-    let end = at.checked_add(len)?;
-    let (len, at) = number(bytes, at)?;
-    Some((bytes.get(at..at.checked_add(len)?)?, end))
+    let (start, len, end) = extent(bytes, at)?;
+    Some((bytes.get(start..start.checked_add(len)?)?, end))
+}
+
+/// The cell that begins at `at`, and its end.
+#[inline]
+fn raw_at(bytes: &[u8], at: usize) -> Option<(RawCell<'_>, usize)> {
+    let (start, len, end) = extent(bytes, at)?;
+    let (address, rest) = bytes.get(start..end)?.split_at_checked(len)?;
+    Some((RawCell { address, rest }, end))
+}
+
+/// Start and length of the address of the cell that begins at `at`, and the cell's end.
+#[inline]
+fn extent(bytes: &[u8], at: usize) -> Option<(usize, usize, usize)> {
+    // Nearly all cells are shorter than 16 KiB, their addresses than 128 bytes.
+    match bytes.get(at..)? {
+        [len @ ..0x80, address @ ..0x80, ..] => {
+            Some((at + 2, usize::from(*address), at + 1 + usize::from(*len)))
+        }
+        [low @ 0x80..=0xff, high @ ..0x80, address @ ..0x80, ..] => {
+            let len = usize::from(low & 0x7f) | usize::from(*high) << 7;
+            Some((at + 3, usize::from(*address), at + 2 + len))
+        }
+        _ => {
+            let (len, at) = number(bytes, at)?;
+            let end = at.checked_add(len)?;
+            let (len, at) = number(bytes, at)?;
+            Some((at, len, end))
+        }
+    }
 }
 
 /// A LEB128 number and where it ends.
-#[inline]
 fn number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
-    let first = *bytes.get(at)?;
-    if first < 0x80 {
-        return Some((usize::from(first), at + 1));
-    }
-    let second = *bytes.get(at + 1)?;
-    if second < 0x80 {
-        return Some((usize::from(first & 0x7f) | usize::from(second) << 7, at + 2));
-    }
     let mut reader = Reader::new(bytes.get(at..)?);
     let value = usize::try_from(reader.u64().ok()?).ok()?;
     Some((value, at + reader.at()))
@@ -458,6 +508,17 @@ impl<'a> Iterator for Cells<'a> {
         let cell = self.next_raw()?;
         Some((cell.address, cell.decoded()))
     }
+}
+
+/// What the only write of a cell says, as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lone<'a> {
+    /// The cell's text.
+    Set(&'a [u8]),
+    /// Where a list element stands.
+    Position(&'a [u8]),
+    /// Anything else.
+    Other,
 }
 
 /// A cell whose siblings are not read yet.
@@ -515,7 +576,7 @@ impl<'a> RawCell<'a> {
     }
 
     /// What its only live write says, if nothing covers it.
-    fn lone(&self) -> Option<Written<'a>> {
+    fn lone(&self) -> Option<Lone<'a>> {
         let mut reader = Reader::new(self.rest);
         if reader.u64().ok()? >> 1 != 1 {
             return None;
@@ -531,11 +592,9 @@ impl<'a> RawCell<'a> {
             reader.u64().ok()?;
         }
         Some(match tag & !(SAME | INDEXED) {
-            SET => Written::Set(reader.str(usize::MAX, "cell text").ok()?),
-            POSITION => Written::Position(reader.bytes(usize::MAX, "position").ok()?),
-            MARK => Written::Mark,
-            KEEP => Written::Keep,
-            TEXT => Written::Text(Root::read(&mut reader).ok()?, None),
+            SET => Lone::Set(reader.bytes(usize::MAX, "cell text").ok()?),
+            POSITION => Lone::Position(reader.bytes(usize::MAX, "position").ok()?),
+            MARK | KEEP | TEXT => Lone::Other,
             _ => return None,
         })
     }
@@ -586,8 +645,7 @@ struct RawBase<'a> {
 impl RawBase<'_> {
     fn overwritten(&self, by: &Sibling<'_>) -> Option<Overwritten> {
         let Written::Set(new) = by.write else { return None };
-        let old = std::str::from_utf8(self.text).ok()?;
-        Some(Overwritten::new(self.change, self.op, old, new))
+        Some(Overwritten::new(self.change, self.op, self.text, new))
     }
 }
 

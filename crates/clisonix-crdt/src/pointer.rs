@@ -4,19 +4,21 @@
 //! changed and compared as a whole, which gives the same.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use clisonix_fhir::json::Value;
-use clisonix_fhir::patch::{index, target_mut, tokens};
+use clisonix_fhir::patch::{MAX_POINTER_BYTES, index, target_mut, tokens};
 use clisonix_fhir::schema::{ElementId, Scope};
+use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
-use crate::address::{self, ElementKey, Path, Step, Steps};
+use crate::address::{self, ElementKey, MAX_THING_DEPTH, Path, Step};
 use crate::canonical;
-use crate::change::{ChangeId, MAX_VALUE_BYTES, Op, Write, plain_name_of, value_named};
+use crate::change::{
+    ChangeId, MAX_VALUE_BYTES, Op, OpsWriter, RawOp, Write, plain_name_of, value_named,
+};
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
-use crate::page::Spot;
+use crate::page::{Lone, Spot};
 use crate::record::Record;
 use crate::state::{ChangeNo, Entry, EntryId, Written};
 use crate::tree::skipped;
@@ -65,6 +67,15 @@ impl Record {
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
         let entry = self.entries.get(id).ok_or(EditError::NoSuchEntry)?;
+        if let [(pointer, value)] = edits
+            && let Some(one) = self.straight_to(id, entry, pointer, value)
+        {
+            let (Found { path, text: Some(text), .. }, plan) = one else { return Ok(None) };
+            let write = Some(Written::Set(&text));
+            let op = RawOp { entry: id.name(), address: path.as_bytes(), write };
+            let encoded = OpsWriter::one_set(op.entry, op.address, &[&text]);
+            return self.commit_encoded(plan, (encoded, Some(&[op])), origin, actors).map(Some);
+        }
         let places: Option<Vec<Place<'_>>> =
             edits.iter().map(|(pointer, value)| Some((tokens(pointer)?, *value))).collect();
         let places = places.ok_or(EditError::Pointer)?;
@@ -82,6 +93,36 @@ impl Record {
         self.edit_quietly(&[object], &Base::Current, origin, actors)
     }
 
+    /// Where one edit leads straight to a cell. `None` where it must be made in another way.
+    fn straight_to(
+        &self,
+        id: &EntryId,
+        entry: &Entry,
+        pointer: &str,
+        value: &Value,
+    ) -> Option<(Found, Plan)> {
+        if !entry.is_plain() || pointer.contains('~') || pointer.len() > MAX_POINTER_BYTES {
+            return None;
+        }
+        let mut tokens: SmallVec<[&str; 8]> = SmallVec::new();
+        let mut rest = Some(pointer.strip_prefix('/')?);
+        while let Some(text) = rest {
+            let end = text.bytes().position(|byte| byte == b'/');
+            let (token, after) = text.split_at_checked(end.unwrap_or(text.len()))?;
+            tokens.push(token);
+            rest = after.get(1..);
+        }
+        let mut known = Known::of(entry, 1);
+        let walk = Walk { record: self, known: &mut known, path: Path::default() };
+        let found = walk.member(Scope::Type(id.ty), &tokens, value, 0)?;
+        // What was added to a text is typed.
+        if found.is_typed {
+            return None;
+        }
+        let plan = if known.fit { Plan::fitting() } else { Plan::now() };
+        Some((found, plan.at(known.near)))
+    }
+
     /// The operations of edits that each lead straight to a cell, in order of addresses, and whether
     /// they are known to fit their cells.
     fn straight(
@@ -93,17 +134,19 @@ impl Record {
         if !entry.is_plain() {
             return None;
         }
-        let ops = Vec::with_capacity(places.len());
-        let is_last = places.len() < 2;
-        let (lists, near) = (Vec::new(), Spot::default());
-        let mut known = Known { entry, lists, near, ops, fit: true, is_last };
+        let mut known = Known::of(entry, places.len());
         for (tokens, value) in places {
             let walk = Walk { record: self, known: &mut known, path: Path::default() };
-            let (address, write) = walk.member(Scope::Type(id.ty), tokens, value, 0)?;
-            let Some(write) = write else { continue };
-            match known.place(address.as_bytes()) {
+            let tokens: SmallVec<[&str; 8]> = tokens.iter().map(AsRef::as_ref).collect();
+            let found = walk.member(Scope::Type(id.ty), &tokens, value, 0)?;
+            let Found { mut path, text, .. } = found;
+            let Some(text) = text else { continue };
+            let write = Write::Set(text.into());
+            match known.place(path.as_bytes()) {
                 Ok(place) => known.ops.get_mut(place)?.write = write,
-                Err(place) => known.ops.insert(place, Op { entry: id.clone(), address, write }),
+                Err(place) => {
+                    known.ops.insert(place, Op { entry: id.clone(), address: path.whole(), write });
+                }
             }
         }
         Some((known.ops, known.fit))
@@ -142,10 +185,20 @@ struct Known<'r> {
 struct List<'r> {
     path: Box<[u8]>,
     /// Its elements, in the order in which they are shown.
-    items: Rc<[Item<'r>]>,
+    items: Items<'r>,
 }
 
+/// Most lists have few elements.
+type Items<'r> = SmallVec<[Item<'r>; 4]>;
+
 impl<'r> Known<'r> {
+    /// Nothing yet, of so many edits.
+    fn of(entry: &'r Entry, edits: usize) -> Self {
+        let (lists, near, is_last) = (Vec::new(), Spot::default(), edits < 2);
+        let ops = if is_last { Vec::new() } else { Vec::with_capacity(edits) };
+        Self { entry, lists, near, ops, fit: true, is_last }
+    }
+
     /// Where the operation on a cell stands, or would stand.
     fn place(&self, address: &[u8]) -> Result<usize, usize> {
         self.ops.binary_search_by(|op| op.address.as_bytes().cmp(address))
@@ -170,38 +223,37 @@ impl<'r> Known<'r> {
     }
 
     /// The elements of the list at a path, in the order in which they are shown.
-    fn items(&mut self, path: &[u8]) -> Option<Rc<[Item<'r>]>> {
+    fn items(&mut self, path: &[u8]) -> Option<Items<'r>> {
         if let Some(list) = self.lists.iter().find(|list| *list.path == *path) {
-            return Some(Rc::clone(&list.items));
+            return Some(list.items.clone());
         }
-        let items: Rc<[Item<'r>]> = items(self.entry, path)?.into();
+        let items = items(self.entry, path)?;
         if !self.is_last {
-            self.lists.push(List { path: path.into(), items: Rc::clone(&items) });
+            self.lists.push(List { path: path.into(), items: items.clone() });
         }
         Some(items)
     }
 }
 
 /// The elements of a list, in the order in which they are shown.
-fn items<'r>(entry: &'r Entry, prefix: &[u8]) -> Option<Vec<Item<'r>>> {
-    let mut items: Vec<Item<'r>> = Vec::new();
-    for (at, write) in entry.pages.lone_under(prefix) {
-        let mut steps = Steps::of(at.get(prefix.len()..)?, true);
-        let Some(Step::Key(key)) = steps.next() else { return None };
-        match (steps.next()?, write?) {
+fn items<'r>(entry: &'r Entry, prefix: &[u8]) -> Option<Items<'r>> {
+    let mut items = Items::new();
+    for (spot, at, write) in entry.pages.lone_under(prefix) {
+        let (key, last) = address::in_list(at.get(prefix.len()..)?)?;
+        match (last, write?) {
             // Comes first of an element's cells.
-            (Step::Position, Written::Position(position)) => {
-                items.push(Item { position, key, text: "" });
+            (Some(Step::Position), Lone::Position(position)) => {
+                items.push(Item { position, key, text: b"", spot });
             }
-            (Step::Content, Written::Set(text)) if !text.is_empty() => {
-                items.last_mut().filter(|item| item.key == key)?.text = text;
+            (Some(Step::Content), Lone::Set(text)) if !text.is_empty() => {
+                let item = items.last_mut().filter(|item| item.key == key)?;
+                (item.text, item.spot) = (text, spot);
             }
-            (Step::Position | Step::Content, _) => return None,
-            (_, write) if write != Written::Set("") => {}
+            (None, write) if write != Lone::Set(b"") => {}
             _ => return None,
         }
     }
-    items.sort_unstable();
+    items.sort_unstable_by_key(|item| (item.position, item.key));
     Some(items)
 }
 
@@ -212,14 +264,21 @@ struct Walk<'r, 'k> {
     path: Path,
 }
 
-/// The cell and what to write; `None` in the second place if it says so already.
-type Found = (address::Address, Option<Write>);
+/// What a way leads to.
+struct Found {
+    /// The cell's address.
+    path: Path,
+    /// What to write; `None` if it says so already.
+    text: Option<String>,
+    /// Whether several people type in a text there.
+    is_typed: bool,
+}
 
 impl Walk<'_, '_> {
     fn member(
         mut self,
         scope: Scope,
-        tokens: &[Cow<'_, str>],
+        tokens: &[&str],
         value: &Value,
         depth: usize,
     ) -> Option<Found> {
@@ -230,7 +289,7 @@ impl Walk<'_, '_> {
         if skipped(scope, depth, name) || member.sibling || policy.is_grouped(element) {
             return None;
         }
-        let nests = shape(element) == Shape::Thing && depth + 1 < address::MAX_THING_DEPTH;
+        let nests = shape(element) == Shape::Thing && depth + 1 < MAX_THING_DEPTH;
         self.path.push(Step::Element(element));
         if !element.element().is_list() {
             if nests {
@@ -240,7 +299,7 @@ impl Walk<'_, '_> {
         }
         let (token, rest) = rest.split_first()?;
         if !nests {
-            return self.element(token, rest, value);
+            return self.item(element, token, rest, value);
         }
         let key = self.known.items(self.path.as_bytes())?.get(index(token)?)?.key;
         self.path.push(Step::Key(key));
@@ -248,84 +307,106 @@ impl Walk<'_, '_> {
     }
 
     /// The cell of an element that is one cell, with the value put into its text.
-    fn element(mut self, token: &str, rest: &[Cow<'_, str>], value: &Value) -> Option<Found> {
+    fn item(
+        mut self,
+        element: ElementId,
+        token: &str,
+        rest: &[&str],
+        value: &Value,
+    ) -> Option<Found> {
         let items = self.known.items(self.path.as_bytes())?;
         let place = index(token)?;
-        let key = items.get(place)?.key;
-        let mut texts: Vec<&str> = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            texts.push(self.known.written_at(&mut self.path, item.key).unwrap_or(item.text));
+        let Item { key, spot, .. } = *items.get(place)?;
+        let mut texts: SmallVec<[&[u8]; 8]> = SmallVec::new();
+        for item in &items {
+            let written = self.known.written_at(&mut self.path, item.key);
+            texts.push(written.map_or(item.text, str::as_bytes));
         }
-        let old = *texts.get(place)?;
-        texts.sort_unstable();
+        let bytes = *texts.get(place)?;
         // Equal content under different keys is shown as one element, empty content as none.
-        if texts.first() == Some(&"") || texts.windows(2).any(|pair| pair.first() == pair.last()) {
+        if texts.contains(&&b""[..]) || has_twins(&texts) {
             return None;
         }
-        let address = self.path.with(Step::Key(key), |path| path.address(Step::Content));
-        let text = canonical::replaced(old, rest, &canonical::text(value))?;
-        if text == old {
-            return Some((address, None));
+        let old = std::str::from_utf8(bytes).ok()?;
+        let text = canonical::replaced("", old, rest, value)?;
+        let (is_new, fits) = (text != old, stays_fit(old, value, &text));
+        let is_elsewhere = is_new && texts.contains(&text.as_bytes());
+        drop(texts);
+        if is_elsewhere {
+            return None;
         }
-        let is_elsewhere = texts.binary_search(&text.as_str()).is_ok();
-        let fits = stays_fit(old, value, &text);
-        self.known.fit &= fits;
-        (!is_elsewhere).then(|| (address, Some(Write::Set(text.into()))))
+        let text = Some(text).filter(|_| is_new);
+        self.known.fit &= fits || !is_new;
+        self.known.near = spot;
+        self.path.push(Step::Key(key));
+        self.path.push(Step::Content);
+        let is_typed = self.record.policy.text(element).is_some();
+        Some(Found { path: self.path, text, is_typed })
     }
 
     /// The cell of a member, with the value put into its text.
     fn cell(
-        mut self,
+        self,
         (element, name): (ElementId, &str),
-        rest: &[Cow<'_, str>],
+        rest: &[&str],
         value: &Value,
     ) -> Option<Found> {
-        let address = self.path.whole();
-        let old = match self.known.written(address.as_bytes()) {
+        let address = self.path.as_bytes();
+        let old = match self.known.written(address) {
             Some(written) => Some(written),
-            None => {
-                match self.known.entry.pages.lone(&mut self.known.near, address.as_bytes()).ok()? {
-                    Some(Written::Set("")) => return None,
-                    Some(Written::Set(text)) => Some(text),
-                    Some(_) => return None,
-                    None => None,
-                }
-            }
+            None => match self.known.entry.pages.lone(&mut self.known.near, address).ok()? {
+                Some(Lone::Set(b"")) => return None,
+                Some(Lone::Set(text)) => Some(std::str::from_utf8(text).ok()?),
+                Some(_) => return None,
+                None => None,
+            },
         };
-        let spelled = canonical::text(value);
+        let is_typed = self.record.policy.text(element).is_some();
         let (text, fits) = match old {
-            None if rest.is_empty() => (named(name, &spelled), false),
+            None if rest.is_empty() => (canonical::member(name, value), false),
             None => return None,
             Some(old) => {
                 let inside = value_named(plain_name_of(element)?, old)?;
-                let new = match rest {
-                    [] => spelled,
-                    _ => canonical::replaced(inside, rest, &spelled)?,
-                };
-                if new == inside {
-                    return Some((address, None));
+                let head = old.get(..old.len() - inside.len())?;
+                let text = canonical::replaced(head, inside, rest, value)?;
+                if text == old {
+                    return Some(Found { path: self.path, text: None, is_typed });
                 }
-                let text = named(name, &new);
                 let fits = stays_fit(old, value, &text);
                 (text, fits)
             }
         };
         self.known.fit &= fits;
-        Some((address, Some(Write::Set(text.into()))))
+        Some(Found { path: self.path, text: Some(text), is_typed })
     }
 }
 
-/// An element of a list; orders as it is shown.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// An element of a list; it is shown in the order of position and key.
+#[derive(Clone, Copy)]
 struct Item<'r> {
     position: &'r [u8],
     key: ElementKey,
     /// Its content, if it is one cell.
-    text: &'r str,
+    text: &'r [u8],
+    /// Where its content is, then.
+    spot: Spot,
 }
 
-fn named(name: &str, value: &str) -> String {
-    ["\"", name, "\":", value].concat()
+/// Whether two of the texts are equal.
+fn has_twins(texts: &[&[u8]]) -> bool {
+    if texts.len() > 16 {
+        let mut sorted = texts.to_vec();
+        sorted.sort_unstable();
+        return sorted.windows(2).any(|pair| pair.first() == pair.last());
+    }
+    let mut rest = texts;
+    while let [first, others @ ..] = rest {
+        if others.contains(first) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// Whether a text with a value in it fits the cell because the text before did: a value without

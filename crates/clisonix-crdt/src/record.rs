@@ -7,14 +7,15 @@ use clisonix_fhir::schema::TypeId;
 
 use crate::actor::ActorId;
 use crate::actor::keys::Keys;
-use crate::change::{ChangeId, MAX_NAME_BYTES, Op, Source, decode_ops, raw_ops};
+use crate::change::{ChangeId, MAX_NAME_BYTES, RawOp, Source, raw_ops};
 use crate::edit::EditError;
 use crate::erasure::ErasureInfo;
 use crate::feed::{Feed, FeedEnd};
 use crate::log::{Entries, Log, Replayed, apply};
 use crate::note::Pen;
+use crate::page::PageWriter;
 use crate::policy::Policy;
-use crate::state::{ChangeNo, EntryId};
+use crate::state::{ChangeNo, EntryId, Named};
 use crate::tables::Tables;
 use crate::time::HybridTime;
 use crate::travel::Incoming;
@@ -46,6 +47,8 @@ pub struct Record {
     pub(crate) policy: Arc<Policy>,
     /// Where somebody types here.
     pub(crate) pen: Option<Pen>,
+    /// Memory to write a cell in.
+    pub(crate) scratch: Vec<u8>,
 }
 
 /// One change of the history, for people.
@@ -91,6 +94,7 @@ impl Record {
             latest: HybridTime::default(),
             policy: Arc::clone(built_in_policy()),
             pen: None,
+            scratch: Vec::new(),
         }
     }
 
@@ -285,13 +289,15 @@ impl Record {
         for (change, row) in self.log.rows() {
             heads.retain(|head| !row.deps.contains(head));
             heads.push(change);
-            let ops: Vec<(u32, Op)> = row.indexes().zip(decode_ops(&row.ops)).collect();
-            apply(&mut replayed.entries, &ops, change, row, (&replayed.tables, &self.log));
+            let ops: Vec<(u32, RawOp<'_>)> = row.indexes().zip(raw_ops(&row.ops)).collect();
+            let known = (&replayed.tables, &self.log);
+            apply(&mut replayed.entries, &ops, (change, row), known, &mut PageWriter::default());
             replayed.tables.stamps.push(change, row.stamp);
             if is_it(&heads) {
                 found = Some(heads.clone());
             }
-            for entry in ops.iter().filter_map(|(_, op)| replayed.entries.get(&op.entry)) {
+            let entry = |op: &RawOp<'_>| replayed.entries.get(&op.entry as &dyn Named);
+            for entry in ops.iter().filter_map(|(_, op)| entry(op)) {
                 if is_it(&entry.heads) {
                     found = Some(entry.heads.to_vec());
                 }

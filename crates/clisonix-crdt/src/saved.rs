@@ -144,13 +144,12 @@ impl Record {
     /// The whole record as bytes: what [`Self::load`] reads.
     pub fn save(&self) -> Vec<u8> {
         let state = self.stored_state(&self.ids_of_heads());
-        let mut log = Vec::new();
         let mut numbering = numbering(&self.tables);
-        let mut run = RunWriter::new(&mut numbering, &self.id, true);
+        let mut run = RunWriter::new(&mut numbering, &self.id, true, Vec::new());
         for (_, row) in self.log.rows() {
             run.push(&self.outgoing(row, Form::Kept));
         }
-        run.finish(&mut log);
+        let log = run.finish();
         let packed = (deflate(&state, FHIR_TEXTS), deflate(&log, &state));
         self.saved((state.len(), &packed.0), (log.len(), &packed.1), &self.waiting_batch())
     }

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use crate::actor::Past;
 use crate::address;
-use crate::change::{Op, Write};
+use crate::change::{RawOp, Typed};
 use crate::note::{Note, Notes, Root};
 use crate::overwritten::Overwritten;
 use crate::page::{self, Cell, PageWriter, Pages, Spot, TypedSpot};
@@ -34,6 +34,58 @@ pub struct EntryId {
     /// The logical id.
     pub id: Box<str>,
 }
+
+impl EntryId {
+    /// Type and id, borrowed.
+    pub(crate) fn name(&self) -> (TypeId, &str) {
+        (self.ty, &self.id)
+    }
+}
+
+/// What an entry is found by: its id, or the parts of one.
+pub(crate) trait Named {
+    /// Type and id.
+    fn parts(&self) -> (TypeId, &str);
+}
+
+impl Named for EntryId {
+    fn parts(&self) -> (TypeId, &str) {
+        self.name()
+    }
+}
+
+impl Named for (TypeId, &str) {
+    fn parts(&self) -> (TypeId, &str) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Named + 'a> for EntryId {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+// As the derived order of `EntryId`.
+impl Ord for dyn Named + '_ {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for dyn Named + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
 
 impl std::fmt::Display for EntryId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -219,16 +271,16 @@ impl Entry {
 
     /// Applies the operations of a change that writes the entry for the first time, with their indexes;
     /// `false` if they must be applied one by one.
-    pub(crate) fn begin<O: Borrow<Op>>(&mut self, ops: &[(u32, O)], change: ChangeNo) -> bool {
-        let is_mark = |(_, op): &(u32, O)| op.borrow().write == Write::Mark;
+    pub(crate) fn begin(&mut self, ops: &[(u32, RawOp<'_>)], change: ChangeNo) -> bool {
+        let is_mark = |(_, op): &(u32, RawOp<'_>)| op.write == Some(Written::Mark);
         if !self.pages.is_empty() || ops.iter().any(is_mark) {
             return false;
         }
         let mut order: Vec<(&[u8], Sibling<'_>)> = Vec::with_capacity(ops.len());
         for (index, op) in ops {
-            let op = op.borrow();
-            let sibling = op.write.written().map(|write| Sibling::of((change, *index), write));
-            order.extend(sibling.map(|sibling| (op.address.as_bytes(), sibling)));
+            let write = op.write.filter(|write| !matches!(write, Written::Edits(_)));
+            let sibling = write.map(|write| Sibling::of((change, *index), write));
+            order.extend(sibling.map(|sibling| (op.address, sibling)));
         }
         order.sort_unstable_by_key(|(address, _)| *address);
         if order.windows(2).any(|pair| pair.first().map(|p| p.0) == pair.last().map(|p| p.0)) {
@@ -248,14 +300,17 @@ impl Entry {
     /// where the last operation was: those of one change come mostly in address order.
     pub(crate) fn apply(
         &mut self,
-        (index, op): (u32, &Op),
+        (index, op): (u32, &RawOp<'_>),
         context: &Context<'_>,
         writer: &mut PageWriter,
     ) -> Option<Overwritten> {
-        let address = op.address.as_bytes();
-        let write = match &op.write {
-            Write::Edits(typed) => Written::Text(typed.root.number(context.tables)?, None),
-            other => other.written()?,
+        let address = op.address;
+        let write = match op.write? {
+            Written::Edits(bytes) => {
+                let (root, _) = Typed::split(bytes).ok()?;
+                Written::Text(root.number(context.tables)?, None)
+            }
+            other => other,
         };
         if write == Written::Mark {
             self.cover(address, context);
@@ -282,10 +337,10 @@ impl Entry {
         let mut cell = self.pages.cell_at(writer.spot).unwrap_or_default();
         let base = cell.base(&sibling, context);
         cell.write(sibling, context);
-        writer.cell.clear();
-        page::encode(address, &cell, &mut writer.body, &mut writer.cell);
+        let mut encoded = Vec::new();
+        page::encode(address, &cell, &mut writer.body, &mut encoded);
         drop(cell);
-        self.pages.put_at(writer.spot, &writer.cell);
+        self.pages.put_at(writer.spot, &encoded);
         base
     }
 
@@ -343,7 +398,7 @@ impl<'a> Cell<'a> {
             _ => None,
         });
         let (change, op, old) = values.max_by_key(|(change, ..)| *change)?;
-        Some(Overwritten::new(change, op, old, new))
+        Some(Overwritten::new(change, op, old.as_bytes(), new))
     }
 
     fn write(&mut self, mut sibling: Sibling<'a>, context: &Context<'_>) {

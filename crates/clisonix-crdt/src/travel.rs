@@ -4,6 +4,8 @@
 //! and then named by index; an operation that overwrites another one names that operation instead
 //! of its entry and address, and may say only what differs. Normative: `docs/formats/change.md`.
 
+use std::sync::Arc;
+
 use crate::actor::keys::Keys;
 use crate::actor::{ActorId, ActorSecret};
 use crate::address::{Address, MAX_ADDRESS_BYTES};
@@ -17,6 +19,7 @@ use crate::state::{EntryId, Written};
 use crate::time::HybridTime;
 use crate::wire::{DecodeError, Reader, put_bytes, put_i64, put_u64};
 use clisonix_fhir::schema::{TypeId, resource_named};
+use smallvec::SmallVec;
 
 /// Columns of a run of changes; a short run has only one, with everything in order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,13 +85,13 @@ pub(crate) struct Incoming {
     /// Without the actor's own previous change, which is always a dependency.
     pub(crate) deps: Vec<(ActorId, u32)>,
     pub(crate) time: HybridTime,
-    pub(crate) author: Box<str>,
+    pub(crate) author: Arc<str>,
     pub(crate) source: Option<Source>,
     pub(crate) order: Option<Box<Order>>,
     /// What is left of erased operations, ascending.
     pub(crate) erased: Box<[Gone]>,
     /// The operations that have content, in order.
-    pub(crate) ops: Vec<IncomingOp>,
+    pub(crate) ops: SmallVec<[IncomingOp; 1]>,
 }
 
 /// An operation that may have to be completed from the operation that it overwrites.
@@ -141,7 +144,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) source: Option<(&'a str, [u8; 16], u64)>,
     pub(crate) order: Option<&'a Order>,
     pub(crate) erased: &'a [Gone],
-    pub(crate) ops: Vec<WireOp<'a>>,
+    pub(crate) ops: SmallVec<[WireOp<'a>; 1]>,
 }
 
 impl Outgoing<'_> {
@@ -253,7 +256,7 @@ fn spell_text<'a>(address: &[u8], text: &'a str, base: Option<&BaseOp>) -> WireV
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbering {
     actors: Vec<KnownActor>,
-    names: Vec<Box<str>>,
+    names: Vec<Arc<str>>,
     last_actor: u64,
     time: u64,
     event_time: u64,
@@ -307,15 +310,29 @@ pub(crate) struct RunWriter<'n, 'r> {
     numbering: &'n mut Numbering,
     record: &'r str,
     columns: [Vec<u8>; COLUMNS],
+    /// What the run is appended to, if it is written in columns; else the first column is.
+    out: Vec<u8>,
+    /// Where the run begins.
+    start: usize,
     split: bool,
     count: u64,
 }
 
 impl<'n, 'r> RunWriter<'n, 'r> {
-    pub(crate) fn new(numbering: &'n mut Numbering, record: &'r str, in_columns: bool) -> Self {
-        let mut columns: [Vec<u8>; COLUMNS] = Default::default();
-        pick(&mut columns, in_columns, Column::Shape).reserve(64);
-        Self { numbering, record, columns, split: in_columns, count: 0 }
+    /// A run that is appended to `out`.
+    pub(crate) fn new(
+        numbering: &'n mut Numbering,
+        record: &'r str,
+        in_columns: bool,
+        mut out: Vec<u8>,
+    ) -> Self {
+        let (mut columns, start): ([Vec<u8>; COLUMNS], _) = (Default::default(), out.len());
+        if !in_columns {
+            // The place of the count.
+            out.push(0);
+            *pick(&mut columns, false, Column::Shape) = std::mem::take(&mut out);
+        }
+        Self { numbering, record, columns, out, start, split: in_columns, count: 0 }
     }
 
     fn column(&mut self, column: Column) -> &mut Vec<u8> {
@@ -507,16 +524,27 @@ impl<'n, 'r> RunWriter<'n, 'r> {
     }
 
     /// Number of changes, then the columns with the lengths of all but the last.
-    pub(crate) fn finish(self, out: &mut Vec<u8>) {
-        put_u64(out, self.count);
-        if let Some((_, but_last)) = self.columns.split_last().filter(|_| self.split) {
-            for column in but_last {
-                put_u64(out, column.len() as u64);
+    pub(crate) fn finish(self) -> Vec<u8> {
+        let Self { columns, mut out, start, split, count, .. } = self;
+        if !split {
+            let [mut all, ..] = columns;
+            if let (Some(place), Ok(count @ ..0x80)) = (all.get_mut(start), u8::try_from(count)) {
+                *place = count;
+            } else {
+                let mut spelled = Vec::new();
+                put_u64(&mut spelled, count);
+                all.splice(start..=start, spelled);
             }
+            return all;
         }
-        for column in &self.columns {
+        put_u64(&mut out, count);
+        for column in columns.iter().take(COLUMNS - 1) {
+            put_u64(&mut out, column.len() as u64);
+        }
+        for column in &columns {
             out.extend_from_slice(column);
         }
+        out
     }
 }
 
@@ -630,7 +658,7 @@ impl<'a> RunReader<'_, 'a> {
                 at: self.column(Column::Ops).at(),
             });
         }
-        let mut ops: Vec<IncomingOp> = Vec::with_capacity(count.min(1024));
+        let mut ops: SmallVec<[IncomingOp; 1]> = SmallVec::with_capacity(count.min(1024));
         for _ in 0..count {
             let op = self.op(ops.last())?;
             ops.push(op);
@@ -771,7 +799,7 @@ impl<'a> RunReader<'_, 'a> {
             return Err(self.wrong(Column::Origin, "event time"));
         }
         self.numbering.event_time = event_time_ms;
-        let feed = self.numbering.names.get(feed as usize).cloned().unwrap_or_default();
+        let feed = self.numbering.names.get(feed as usize).map_or("", AsRef::as_ref).into();
         Ok(Some(Source { feed, message: self.numbering.message, event_time_ms }))
     }
 
@@ -852,27 +880,6 @@ impl<'a> RunReader<'_, 'a> {
             return Err(self.wrong(Column::Ops, "entry id"));
         }
         Ok(EntryId { ty, id: id.into() })
-    }
-}
-
-/// Completes a value from its address and the text of its base; edits need more than that.
-pub(crate) fn complete(write: &IncomingWrite, address: &[u8], base: Option<&str>) -> Option<Write> {
-    match write {
-        IncomingWrite::Whole(write) => Some(write.clone()),
-        IncomingWrite::Edits(_) | IncomingWrite::Typed(_) => None,
-        IncomingWrite::Named(value) => {
-            let name = plain_name(address)?;
-            Some(Write::Set(["\"", name, "\":", value].concat().into()))
-        }
-        IncomingWrite::Splice { prefix, suffix, middle } => {
-            let base = base?;
-            let head = base.get(..*prefix)?;
-            let tail = base.get(base.len().checked_sub(*suffix)?..)?;
-            if prefix + suffix > base.len() {
-                return None;
-            }
-            Some(Write::Set([head, middle, tail].concat().into()))
-        }
     }
 }
 

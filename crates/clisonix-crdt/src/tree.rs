@@ -272,7 +272,7 @@ impl Walk {
                 if name.len() > MAX_UNKNOWN_NAME_BYTES {
                     return Err(EditError::Shape { path: way.text() });
                 }
-                let text = Cow::Owned(member_text(name, value));
+                let text = Cow::Owned(canonical::member(name, value));
                 nodes.push((Place::Unknown(name), Node::Cell(text)));
                 self.fits = false;
                 continue;
@@ -319,7 +319,7 @@ impl Walk {
     }
 
     fn piece<'a>(&mut self, member: Member, name: &str, value: &Value) -> Piece<'a> {
-        let text = member_text(name, value);
+        let text = canonical::member(name, value);
         self.judge(value, &text);
         Piece {
             place: Place::Element(self.policy.leader(member.element)),
@@ -396,14 +396,6 @@ pub(crate) fn skipped(scope: Scope, depth: usize, name: &str) -> bool {
         }
         _ => false,
     }
-}
-
-fn member_text(name: &str, value: &Value) -> String {
-    let mut text = String::with_capacity(name.len() + 16);
-    canonical::write_string(name, &mut text);
-    text.push(':');
-    canonical::write(value, &mut text);
-    text
 }
 
 fn primitive_text(value: &Value, extension: Option<&Value>) -> String {

@@ -8,13 +8,15 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, Write, encode_ops, is_fhir_id};
+use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, RawOp, Write, encode_ops, is_fhir_id};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::erasure::order::Order;
 use crate::exchange::Deps;
 use crate::feed::{Feed, Own};
 use crate::log::{Logged, Replayed};
+use crate::overwritten::Bases;
+use crate::page::Spot;
 use crate::record::Record;
 use crate::state::{ChangeNo, EntryId};
 use crate::tree::{Decomposed, Thing, decompose};
@@ -305,13 +307,26 @@ impl Record {
         if ops.len() > MAX_OPS {
             return Err(EditError::TooLarge);
         }
+        let raw: Option<Vec<RawOp<'_>>> = ops.iter().map(Op::raw).collect();
+        self.commit_encoded(plan, (encode_ops(ops), raw.as_deref()), origin, actors).map(Some)
+    }
+
+    /// As [`Self::commit`], of operations as canonical bytes, which are a change; and as they are,
+    /// unless they edit texts.
+    pub(crate) fn commit_encoded(
+        &mut self,
+        plan: Plan,
+        (ops, raw): (Box<[u8]>, Option<&[RawOp<'_>]>),
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<ChangeNo, EditError> {
         // What another replica would refuse must not be made here.
-        let unfit = || ops.iter().find(|op| !self.fits(op, false));
+        let unfit = || self.unfit(&ops, &Bases::new());
         debug_assert!(!plan.fits || unfit().is_none(), "an operation does not fit its cell");
         if !plan.fits
-            && let Some(op) = unfit()
+            && let Some(path) = unfit()
         {
-            return Err(EditError::Shape { path: op.entry.to_string() });
+            return Err(EditError::Shape { path });
         }
         if origin.author.is_empty() || origin.author.len() > MAX_NAME_BYTES {
             return Err(EditError::Author);
@@ -327,10 +342,12 @@ impl Record {
         let past = self.past(actor, seq, &deps).ok_or(EditError::UnknownVersion)?;
         let source = origin.source.as_ref();
         let stamp = self.tables.stamp((actor, seq), origin.time, origin.author, source);
-        self.type_all(ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
-        let mut row = Logged::new(stamp, deps, past, encode_ops(ops).into());
+        if raw.is_none() {
+            self.type_all(&ops, &stamp, &past).map_err(|_| EditError::TooLarge)?;
+        }
+        let mut row = Logged::new(stamp, deps, past, ops);
         row.order = plan.order;
-        Ok(Some(self.append(row, ops)))
+        Ok(self.append(row, raw, plan.near))
     }
 
     /// An own actor whose changes the dependencies have all seen, else a fresh one; and the
@@ -365,16 +382,23 @@ pub(crate) struct Plan {
     order: Option<Box<Order>>,
     /// Whether the operations are made so that they fit their cells.
     fits: bool,
+    /// Where the cell of the only operation is.
+    near: Spot,
 }
 
 impl Plan {
     pub(crate) fn now() -> Self {
-        Self { deps: None, version: None, order: None, fits: false }
+        Self { deps: None, version: None, order: None, fits: false, near: Spot::default() }
     }
 
     /// As [`Self::now`], of operations that are made so that they fit their cells.
     pub(crate) fn fitting() -> Self {
         Self { fits: true, ..Self::now() }
+    }
+
+    /// The same plan for one operation, of a cell at a spot that was found just now.
+    pub(crate) fn at(self, near: Spot) -> Self {
+        Self { near, ..self }
     }
 
     /// A change that orders an erasure, having seen all that is here.

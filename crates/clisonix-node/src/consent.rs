@@ -53,6 +53,22 @@ pub struct PeerRule {
     /// Sensitive classes that it may hold without a consent that names them, by the codes of
     /// [`SENSITIVE`].
     pub classes: BTreeSet<String>,
+    /// What becomes of its orders to erase.
+    pub orders: Orders,
+}
+
+/// What a site does with a peer's orders to erase. Content that the peer erased goes as soon as the
+/// erasing change comes, whatever is decided here; an order brings that change to who would not get
+/// it otherwise, and reaches the inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Orders {
+    /// They are carried out when they come.
+    #[default]
+    CarryOut,
+    /// They wait for a person.
+    Ask,
+    /// They are refused; the peer is told.
+    Refuse,
 }
 
 /// What was decided about a record and a peer, and why.

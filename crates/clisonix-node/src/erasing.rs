@@ -9,6 +9,7 @@ use clisonix_crdt::{Base, ChangeId, EntryId, Erasure, Origin};
 use clisonix_pq::erasure::{Done, Order, OrderTerms, ReceiptTerms};
 use clisonix_store::{Action, Batch, MessageId, Table};
 
+use crate::damage;
 use crate::editing::index_entries;
 use crate::error::NodeError;
 use crate::load::edit_time;
@@ -58,6 +59,8 @@ pub struct Erased {
     pub generation: Option<u64>,
     /// The change as it travels.
     pub carried: Vec<u8>,
+    /// Whether it was all content of the record.
+    pub is_whole: bool,
 }
 
 impl Erased {
@@ -138,6 +141,7 @@ impl Node {
             inputs_kept: gone.inputs_kept,
             generation: gone.generation,
             carried,
+            is_whole: matches!(aim, Aim::Record),
         })
     }
 
@@ -163,12 +167,10 @@ impl Node {
         if self.store.snapshot()?.record(&terms.record)?.is_none() {
             return Ok(receipt);
         }
-        if !terms.carried.is_empty() {
+        if !terms.carried.is_empty() && !self.holds_change(&terms.record, terms.change)? {
             self.receive(&terms.record, &[], &terms.carried, by)?;
         }
-        let change = ChangeId(terms.change);
-        let is_here = self.with_record(&terms.record, |record| Ok(record.at(&[change]).is_ok()))?;
-        if !is_here {
+        if !self.holds_change(&terms.record, terms.change)? {
             return Err(NodeError::NotFound("change of the order"));
         }
         let gone = self.destroy_inputs(&terms.record, terms.inputs, by)?;
@@ -177,6 +179,11 @@ impl Node {
         receipt.inputs_destroyed = gone.inputs_destroyed;
         receipt.inputs_kept = gone.inputs_kept;
         Ok(receipt)
+    }
+
+    /// Whether a change is here.
+    fn holds_change(&self, record: &str, change: [u8; 32]) -> Result<bool, NodeError> {
+        self.with_record(record, |record| Ok(record.at(&[ChangeId(change)]).is_ok()))
     }
 
     /// Makes durable what received changes did to a record; these entries lost content to them.
@@ -230,6 +237,8 @@ impl Node {
         let owner = Owner::record(record);
         let prepared = batch.and_then(|mut batch| {
             let gone = self.put_inputs(&mut batch, record, inputs, &mut keys)?;
+            // What is damaged may hold what is erased.
+            damage::strip(&mut batch, &self.store.snapshot()?, record)?;
             if let Some(rows) = &self.rows {
                 keys.push((owner.clone(), rows.step_ahead(&owner)?));
                 records.note_resealed(record);

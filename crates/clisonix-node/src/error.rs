@@ -45,6 +45,9 @@ pub enum NodeError {
     /// The erasure was refused; nothing was erased.
     #[error(transparent)]
     Erase(#[from] EraseError),
+    /// An order to erase, or a receipt, is not taken.
+    #[error(transparent)]
+    Order(#[from] crate::orders::OrderError),
     /// The vault of keys cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultFault),

@@ -5,6 +5,7 @@
 //! random source are handed in ([`Outside`]).
 
 pub mod consent;
+mod damage;
 mod editing;
 mod erasing;
 mod erasure;
@@ -13,6 +14,7 @@ mod exchange;
 mod flight;
 mod load;
 mod node;
+mod orders;
 mod outside;
 mod quarantine;
 mod reading;
@@ -37,11 +39,13 @@ pub use clisonix_store::{
     AccessLogError, BackupError, BackupReport, EngineFault, FaultKind, OpenError, ReadError,
     StoreForm, WriteError,
 };
+pub use damage::Damage;
 pub use editing::{Edited, ReadVersion};
 pub use erasing::{Aim, Erased};
 pub use error::NodeError;
 pub use load::{Input, Load, MAX_WHOLE_BYTES, Read, TakenIn, is_large};
 pub use node::{By, Keys, Node};
+pub use orders::{KeptOrder, MAX_NOTICE_BYTES, MAX_ORDERS, OrderError, OrderReceipt, OrderState};
 pub use outside::Outside;
 pub use quarantine::Quarantined;
 pub use reading::{Patient, RecordText};

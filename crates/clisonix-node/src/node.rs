@@ -12,6 +12,7 @@ use clisonix_store::{
 };
 use sha2::{Digest, Sha256};
 
+use crate::damage::is_noted;
 use crate::erasing::{finish_pending, seen_generation};
 use crate::error::NodeError;
 use crate::flight::Watchers;
@@ -210,6 +211,9 @@ impl Node {
             return Err(NodeError::Loading);
         }
         let snapshot = self.store.snapshot()?;
+        if is_noted(&snapshot, id)? {
+            return Err(NodeError::Damaged(id.to_owned()));
+        }
         let whole = replay(&snapshot, id)?;
         let shown = text_of(&snapshot, id)?;
         let state = inside.records.record(&self.store, id)?.state_bytes();

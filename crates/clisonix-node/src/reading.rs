@@ -238,7 +238,13 @@ impl Node {
 
 /// A record as it is shown, read without its state and its log.
 pub(crate) fn text_of(snapshot: &Snapshot, record: &str) -> Result<RecordText, NodeError> {
-    let head = stored::head(snapshot, record)?.ok_or(NodeError::NotFound("record"))?;
+    let Some(head) = stored::head(snapshot, record)? else {
+        return Err(if crate::damage::is_noted(snapshot, record)? {
+            NodeError::Damaged(record.to_owned())
+        } else {
+            NodeError::NotFound("record")
+        });
+    };
     let shown = stored::all_shown(snapshot, record)?;
     // Each list is canonical: joined, they are the list of the whole.
     let lists = shown.iter().filter_map(|shown| shown.conflicts.get(1..shown.conflicts.len() - 1));

@@ -51,7 +51,7 @@ impl Owner {
             }
             Table::States | Table::Records => Some(Self([b"r", key].concat().into())),
             Table::Index => {
-                let record = stored::record_of_shown(key)?;
+                let record = stored::record_of_content(key)?;
                 Some(Self([b"r", record].concat().into()))
             }
             // The parts of a large input stand under its id and a number.

@@ -9,6 +9,8 @@
 //! | index | `e`, `0`, `Type/id` | record |
 //! | index | `r`, `0`, record | rows of the log since the state was packed, their bytes, version |
 //! | index | `s`, `0`, record, `0`, `Type/id` | what is shown of an entry: conflicts and resource |
+//! | index | `d`, `0`, record | that its log is damaged, see `damage.rs` |
+//! | index | `d`, `0`, record, `0`, number | a part of what was put aside then |
 //! | index | `m`, `0`, message id | the records it was taken into, each ended by a line feed; `0`, the ids of the inputs it came in |
 //! | meta | `erasing`, `0`, record | the keys that are to be destroyed, see `erasing.rs` |
 //! | meta | `vault` | the newest generation of the vault that the store has seen |
@@ -73,9 +75,11 @@ fn shown_prefix(record: &str) -> Vec<u8> {
     [b"s\0", record.as_bytes(), b"\0"].concat()
 }
 
-/// The record behind the key of a row that shows an entry; `None` for any other key.
-pub(crate) fn record_of_shown(key: &[u8]) -> Option<&[u8]> {
-    key.strip_prefix(b"s\0")?.split(|byte| *byte == 0).next()
+/// The record behind the key of a row of the index that holds content of it: what is shown of an
+/// entry, or what was put aside because it is damaged; `None` for any other key.
+pub(crate) fn record_of_content(key: &[u8]) -> Option<&[u8]> {
+    let name = key.strip_prefix(b"s\0").or_else(|| key.strip_prefix(b"d\0"))?;
+    name.split(|byte| *byte == 0).next()
 }
 
 fn shown_key(record: &str, entry: &str) -> Vec<u8> {
@@ -111,6 +115,20 @@ pub(crate) fn put_shown(batch: &mut Batch, record: &Record, first: usize) -> Res
     put_shown_of(batch, record, &touched)
 }
 
+/// Removes everything that is derived from a record's log: its state, what is shown of it, its head.
+pub(crate) fn remove_derived(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    record: &str,
+) -> Result<(), NodeError> {
+    for row in snapshot.rows(Table::Index, &Span::prefix(&shown_prefix(record)))? {
+        batch.remove(Table::Index, &row?.key)?;
+    }
+    batch.remove(Table::Index, &head_key(record))?;
+    batch.remove(Table::States, record.as_bytes())?;
+    Ok(())
+}
+
 /// Makes everything anew that is derived from a record's log: its state, what is shown of it, its
 /// head.
 pub(crate) fn put_derived(
@@ -118,9 +136,7 @@ pub(crate) fn put_derived(
     snapshot: &Snapshot,
     record: &Record,
 ) -> Result<(), NodeError> {
-    for row in snapshot.rows(Table::Index, &Span::prefix(&shown_prefix(record.id())))? {
-        batch.remove(Table::Index, &row?.key)?;
-    }
+    remove_derived(batch, snapshot, record.id())?;
     put_shown(batch, record, 0)?;
     batch.state(record.id(), record.save_state())?;
     put_head(batch, record, Tail::default())

@@ -6,6 +6,7 @@
 
 mod aside;
 mod audit;
+mod holders;
 mod outgoing;
 mod peers;
 mod receipts;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clisonix_pq::checkpoint::{Authors, Statement};
 use clisonix_store::Arrival;
+use clisonix_tide::NoticeId;
 use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
@@ -29,6 +31,7 @@ pub use self::aside::MAX_ASIDE_BYTES;
 pub use self::peers::PeerState;
 pub use self::receipts::{KeptReceipt, MAX_RECEIPT_SIGNATURE_BYTES, ReceiptFault};
 pub use self::replica::NodeReplica;
+pub(crate) use self::replica::take_again;
 pub use self::run::{MAX_RUN_BATCHES, MAX_RUN_STATEMENTS};
 pub use self::scope::{MAX_RULES, NodeScope, ScopeChange};
 
@@ -36,6 +39,8 @@ pub use self::scope::{MAX_RULES, NodeScope, ScopeChange};
 const KEPT_STATEMENTS: usize = 64;
 /// Records of which more than usual is asked for that are remembered.
 const MAX_WANTS: usize = 1 << 16;
+/// How long an order rests that could not be carried out, unless its record changes.
+const ORDER_PAUSE_MS: u64 = 60_000;
 /// Most arrivals that are looked through at once.
 const MAX_ARRIVALS: usize = 1 << 16;
 
@@ -55,7 +60,14 @@ pub(crate) struct Exchange {
     receipts: Mutex<()>,
     /// Why something that came from a peer could not be taken in, not told yet.
     trouble: Mutex<Option<NodeError>>,
+    /// Damaged records as they were when it was tried last to put back what is aside of them.
+    mended: Mutex<BTreeMap<String, Seen>>,
+    /// Orders that wait for a change, with the record's version and the time when they were tried last.
+    tried: Mutex<BTreeMap<[u8; 32], (Seen, u64)>>,
 }
+
+/// A record's version when it was looked at last; `None` of one that was not there.
+type Seen = Option<[u8; 32]>;
 
 /// Checkpoints that were verified, the latest last.
 #[derive(Default)]
@@ -75,7 +87,8 @@ struct Wants {
 pub struct Arrived {
     /// All arrivals up to this one were looked at.
     pub upto: u64,
-    /// The records, each once, with their versions now; `None` of one that is gone.
+    /// The records, each once, with their versions now, `None` of one that is gone; and the notices
+    /// that were made here.
     pub records: BTreeMap<String, Option<[u8; 32]>>,
 }
 
@@ -125,7 +138,10 @@ impl Node {
             arrived.upto = number;
         }
         for (record, version) in &mut arrived.records {
-            *version = crate::version::version(&snapshot, record)?;
+            *version = match NoticeId::of_name(record) {
+                Some(notice) => Some(notice.0),
+                None => crate::version::version(&snapshot, record)?,
+            };
         }
         Ok(arrived)
     }
@@ -174,6 +190,40 @@ impl Exchange {
     /// Notes changes that became durable under an arrival number.
     pub(crate) fn note_recent(&self, arrival: u64, changes: Vec<u8>) {
         lock(&self.recent).keep(arrival, changes);
+    }
+
+    /// Whether a damaged record is another one than when it was tried last to mend it.
+    pub(crate) fn is_to_mend(&self, record: &str, version: Option<[u8; 32]>) -> bool {
+        lock(&self.mended).get(record) != Some(&version)
+    }
+
+    /// Notes that it was tried to mend a record.
+    pub(crate) fn note_mended(&self, record: &str, version: Option<[u8; 32]>) {
+        lock(&self.mended).insert(record.to_owned(), version);
+    }
+
+    /// Whether an order that waits is to be tried: its record is another one than last time, or that
+    /// was a while ago.
+    pub(crate) fn is_to_try(
+        &self,
+        order: [u8; 32],
+        version: Option<[u8; 32]>,
+        now_ms: u64,
+    ) -> bool {
+        let mut tried = lock(&self.tried);
+        let last = tried.get(&order);
+        let is_new = last.is_none_or(|(seen, at_ms)| {
+            *seen != version || now_ms.abs_diff(*at_ms) >= ORDER_PAUSE_MS
+        });
+        if is_new {
+            tried.insert(order, (version, now_ms));
+        }
+        is_new
+    }
+
+    /// A record is to be mended again.
+    pub(crate) fn forget_mended(&self, record: &str) {
+        lock(&self.mended).remove(record);
     }
 }
 

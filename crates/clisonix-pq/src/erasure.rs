@@ -63,12 +63,23 @@ impl Order {
         Ok(Self { terms, issuer, text })
     }
 
+    /// Who an order says has signed it; nothing is verified.
+    pub fn issuer_of(bytes: &[u8]) -> Option<Fingerprint> {
+        let [_, by, ..] = form::read(bytes, ORDER, ORDER_NAMES).ok()?;
+        form::fingerprint("issuer", by).ok()
+    }
+
     /// Reads an order and verifies that the issuer signed it.
     pub fn from_text(bytes: &[u8], issuer: &PublicIdentity) -> Result<Self, FormError> {
-        let names = ["made", "issuer", "record", "change", "inputs", "carried", "signature"];
-        let [made, by, of, change, inputs, carried, signature] = form::read(bytes, ORDER, names)?;
+        let order = Self::known(bytes)?;
+        verify(bytes, order.issuer, issuer, GIVE)?;
+        Ok(order)
+    }
+
+    /// Reads an order that was verified before; nothing is verified.
+    pub fn known(bytes: &[u8]) -> Result<Self, FormError> {
+        let [made, by, of, change, inputs, carried, _] = form::read(bytes, ORDER, ORDER_NAMES)?;
         let by = form::fingerprint("issuer", by)?;
-        verify(bytes, by, signature, issuer, GIVE)?;
         let terms = OrderTerms {
             made_ms: form::number("made", made)?,
             record: record(of)?.to_owned(),
@@ -114,11 +125,13 @@ pub enum Done {
     Erased,
     /// The site has no such record.
     Absent,
+    /// The site does not carry the order out.
+    Refused,
 }
 
 impl Done {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Destroyed, Self::Erased, Self::Absent];
+    pub const ALL: [Self; 4] = [Self::Destroyed, Self::Erased, Self::Absent, Self::Refused];
 
     /// Its word in the file.
     pub const fn name(self) -> &'static str {
@@ -126,6 +139,7 @@ impl Done {
             Self::Destroyed => "destroyed",
             Self::Erased => "erased",
             Self::Absent => "absent",
+            Self::Refused => "refused",
         }
     }
 }
@@ -186,12 +200,24 @@ impl Receipt {
         Ok(Self { terms, site, text })
     }
 
+    /// Who a receipt says has signed it; nothing is verified.
+    pub fn site_of(bytes: &[u8]) -> Option<Fingerprint> {
+        let [_, by, ..] = form::read(bytes, RECEIPT, RECEIPT_NAMES).ok()?;
+        form::fingerprint("site", by).ok()
+    }
+
     /// Reads a receipt and verifies that the site signed it.
     pub fn from_text(bytes: &[u8], site: &PublicIdentity) -> Result<Self, FormError> {
-        let [made, by, order, of, change, done, generation, destroyed, kept, signature] =
+        let receipt = Self::known(bytes)?;
+        verify(bytes, receipt.site, site, CONFIRM)?;
+        Ok(receipt)
+    }
+
+    /// Reads a receipt that was verified before; nothing is verified.
+    pub fn known(bytes: &[u8]) -> Result<Self, FormError> {
+        let [made, by, order, of, change, done, generation, destroyed, kept, _] =
             form::read(bytes, RECEIPT, RECEIPT_NAMES)?;
         let by = form::fingerprint("site", by)?;
-        verify(bytes, by, signature, site, CONFIRM)?;
         let known = Done::ALL.into_iter().find(|known| known.name() == done);
         let terms = ReceiptTerms {
             made_ms: form::number("made", made)?,
@@ -245,13 +271,16 @@ fn signed(
 fn verify(
     bytes: &[u8],
     named: Fingerprint,
-    signature: &str,
     by: &PublicIdentity,
     context: Context,
 ) -> Result<(), FormError> {
     if named != by.fingerprint() {
         return Err(FormError::OtherKey);
     }
+    // The last line, which was read as such.
+    let text = bytes.get(form::before_last_line(bytes).len()..).unwrap_or_default();
+    let text = str::from_utf8(text).unwrap_or_default().trim_end_matches('\n');
+    let signature = text.strip_prefix("signature: ").ok_or(FormError::Value("signature"))?;
     let signature = Signature::from_bytes(&form::base64("signature", signature)?);
     Ok(by.verify(context, form::before_last_line(bytes), &signature)?)
 }
@@ -276,6 +305,8 @@ fn flag(name: &'static str, text: &str) -> Result<bool, FormError> {
 
 const ORDER: &str = "clisonix erasure order";
 const GIVE: Context = Context::new("clisonix erasure order 1");
+const ORDER_NAMES: [&str; 7] =
+    ["made", "issuer", "record", "change", "inputs", "carried", "signature"];
 const RECEIPT: &str = "clisonix erasure receipt";
 const CONFIRM: Context = Context::new("clisonix erasure receipt 1");
 const RECEIPT_NAMES: [&str; 10] = [

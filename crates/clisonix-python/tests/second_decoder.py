@@ -91,6 +91,151 @@ def inflate(data: bytes, length: int, dictionary: bytes) -> bytes:
     return out
 
 
+class Fields:
+    """Which statistics hold for the next byte of a coded run, as far as the bytes before tell."""
+
+    HEAD, SHAPE, GRAPH, TIME, ORIGIN, COUNT, TAG, ACTOR, SEQ, OP, PREFIX, SUFFIX = range(12)
+    TYPE, ID_LENGTH, ID, SHARED, ADDRESS_LENGTH, ADDRESS, VALUE_LENGTH, VALUE = range(12, 20)
+
+    def __init__(self) -> None:
+        self.field = self.HEAD
+        self.last = 0
+        self.spelled = b""
+        self.heads: list[int] = []
+        self.left: list[int] = []
+        self.column = 0
+        self.shapes: list[int] = []
+        self.changes = self.operations = self.tag = self.rest = 0
+
+    def statistics(self) -> int:
+        if self.field in (self.VALUE, self.GRAPH):
+            return (32 if self.field == self.VALUE else 40) + self._class(chr(self.last))
+        return self.field
+
+    @staticmethod
+    def _class(last: str) -> int:
+        kinds = (
+            "0123456789",
+            "bcdfghjklmnpqrstvwxyz",
+            "aeiou",
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            " ",
+            '"',
+            "-./:",
+        )
+        return next((number for number, kind in enumerate(kinds, 1) if last in kind), 0)
+
+    def take(self, byte: int) -> None:
+        self.last = byte
+        value = self._value(byte)
+        if self.field == self.HEAD:
+            if value is not None:
+                self.heads.append(value)
+            if len(self.heads) == 6:
+                self.left = self.heads[1:]
+                self._enter(0)
+            return
+        if self.field == self.SHAPE:
+            self.shapes.append(byte)
+        if self.column < 5:
+            self.left[self.column] -= 1
+            if not self.left[self.column]:
+                return self._enter(self.column + 1)
+        if value is not None:
+            self.field = self._after(value)
+
+    def _value(self, byte: int) -> int | None:
+        """What the field says, if the byte ends it."""
+        if self.field in (self.ID, self.ADDRESS, self.VALUE):
+            self.rest -= 1
+            return None if self.rest else 0
+        if self.field in (self.SHAPE, self.GRAPH, self.TIME, self.ORIGIN, self.TAG):
+            return byte
+        self.spelled += bytes([byte])
+        if byte >= 0x80:
+            return None
+        spelled, self.spelled = self.spelled, b""
+        return sum((part & 0x7F) << 7 * at for at, part in enumerate(spelled[:9]))
+
+    def _enter(self, column: int) -> None:
+        while column < 5 and not self.left[column]:
+            column += 1
+        self.column, self.spelled = column, b""
+        if column == 4:
+            self.field = self._change()
+        else:
+            fields = (self.SHAPE, self.GRAPH, self.TIME, self.ORIGIN, 0, self.VALUE_LENGTH)
+            self.field = fields[column]
+
+    def _change(self) -> int:
+        at, self.changes, self.operations = self.changes, self.changes + 1, 1
+        return self.TAG if at >= len(self.shapes) or self.shapes[at] & 16 else self.COUNT
+
+    def _operation(self) -> int:
+        self.operations -= 1
+        return self.TAG if self.operations > 0 else self._change()
+
+    def _after(self, value: int) -> int:
+        match self.field:
+            case self.COUNT:
+                self.operations = value
+                return self.TAG if value else self._change()
+            case self.TAG:
+                self.tag = value
+                if value & 0x20:
+                    return self.ACTOR
+                return self.SHARED if value & 8 else self.TYPE
+            case self.OP if self.tag & 7 != 2:
+                return self._operation()
+            case self.SUFFIX | self.ADDRESS:
+                return self._operation()
+            case self.TYPE:
+                return self.SHARED if self.tag & 0x10 else self.ID_LENGTH
+            case self.ID_LENGTH | self.ADDRESS_LENGTH | self.VALUE_LENGTH if value:
+                self.rest = value
+                return self.field + 1
+            case self.ID_LENGTH:
+                return self.SHARED
+            case self.ADDRESS_LENGTH:
+                return self._operation()
+            case self.VALUE_LENGTH | self.VALUE:
+                return self.VALUE_LENGTH
+            case self.ACTOR | self.SEQ | self.OP | self.PREFIX | self.ID | self.SHARED:
+                return self.field + 1
+        return self.field
+
+
+def uncoded(data: bytes, length: int) -> bytes:
+    """Undoes the arithmetic coding of a run in columns."""
+    if length > 4096:
+        raise Malformed("coded bytes")
+    ones: dict[tuple[int, int], tuple[int, int]] = {}
+    fields, out = Fields(), bytearray()
+    low, high, at = 0, 0xFFFFFFFF, 0
+    code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+    while len(out) < length:
+        node = 1
+        while node < 256:
+            one, seen = ones.get((fields.statistics(), node), (1 << 15, 0))
+            size, chance = high - low, one >> 4
+            middle = low + (size >> 12) * chance + ((size & 0xFFF) * chance >> 12)
+            bit = code <= middle
+            low, high = (low, middle) if bit else (middle + 1, high)
+            one += (0xFFFF * bit - one) * (0x20000 // (2 * seen + 3)) >> 16
+            learnt = (min(max(one, 512), 0x10000 - 512), min(seen + 1, 30))
+            ones[fields.statistics(), node] = learnt
+            node = node << 1 | bit
+            while low >> 24 == high >> 24:
+                low, high = low << 8 & 0xFFFFFFFF, high << 8 & 0xFFFFFFFF | 0xFF
+                code = code << 8 & 0xFFFFFFFF | int.from_bytes(data[at + 4 : at + 5], "big")
+                at += 1
+        out.append(node & 0xFF)
+        fields.take(node & 0xFF)
+    if at + 1 != len(data):
+        raise Malformed("coded bytes")
+    return bytes(out)
+
+
 @dataclass(frozen=True)
 class TextRun:
     """Characters inserted or deleted in a row, at the positions that ``kind`` says."""
@@ -338,11 +483,16 @@ class Replica:
     def read_batch(self, data: bytes, dictionary: bytes) -> list[bytes]:
         """The ids of the changes in a batch whose past is here."""
         reader = Reader(data)
-        if reader.take(4) != b"CXB\x03":
+        if reader.take(3) != b"CXB":
             raise Malformed("not a batch")
-        flags = reader.byte()
+        version, flags = reader.byte(), reader.byte()
+        if version not in (3, 4) or flags > (5 if version == 4 else 3):
+            raise Malformed("not a batch")
         if reader.text() != self.record:
             raise Malformed("another record")
+        if flags == 5:
+            length = reader.number()
+            return self.read_run(Reader(uncoded(reader.rest(), length)), True, Numbering())
         return self.read_flagged(reader, flags, Numbering(), dictionary)
 
     def read_flagged(

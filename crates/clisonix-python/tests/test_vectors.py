@@ -35,6 +35,8 @@ def load(name: str) -> Any:
 
 NAMES_FILE, SMALL, EXCHANGE = load("names.json"), load("small.json"), load("exchange.json")
 ERASURE = load("erasure.json")
+# Batches as the version before wrote them.
+BEFORE = load("batch-3.json")
 NAMES = Names(
     {number: name for name, number in NAMES_FILE["types"].items()},
     {int(number): element["path"] for number, element in NAMES_FILE["elements"].items()},
@@ -117,6 +119,12 @@ def test_a_batch_in_columns_gives_the_ids() -> None:
             assert change.source.message.hex() == about["source"]["message"]
 
 
+def test_a_batch_of_the_version_before_says_the_same() -> None:
+    replica = Replica(RECORD, NAMES)
+    replica.read_batch(bytes.fromhex(BEFORE["batches"]["all"]), DICTIONARY)
+    assert replica.changes == whole().changes
+
+
 def test_batches_of_one_change_give_the_ids() -> None:
     replica = Replica(RECORD, NAMES)
     for index, change in enumerate(EXCHANGE["changes"]):
@@ -126,8 +134,9 @@ def test_batches_of_one_change_give_the_ids() -> None:
 
 
 def test_every_shape_is_in_the_vectors() -> None:
-    flags = {name: bytes.fromhex(batch)[4] for name, batch in EXCHANGE["batches"].items()}
-    assert set(flags.values()) == {0, 1, 2, 3}
+    batches = [*EXCHANGE["batches"].values(), *BEFORE["batches"].values()]
+    heads = {(batch[3], batch[4]) for batch in map(bytes.fromhex, batches)}
+    assert heads == {(3, 0), (3, 1), (3, 2), (3, 3), (4, 5)}
     spellings = whole().spellings | linked().replicas["p-2"].spellings
     assert {tag & 7 for tag in spellings} == set(range(7))
     assert {tag & bit for tag in spellings for bit in (0x08, 0x10, 0x20)} == {0, 0x08, 0x10, 0x20}
@@ -140,6 +149,16 @@ def test_a_batch_of_news_builds_on_what_is_there() -> None:
     small = linked().replicas[RECORD]
     news = bytes.fromhex(EXCHANGE["batches"]["columns_not_deflated"])
     assert hexes(small.read_batch(news, DICTIONARY)) == ids(EXCHANGE["small"])[1:]
+
+
+def test_a_coded_batch_gives_the_ids() -> None:
+    replica = Replica(RECORD, NAMES)
+    replica.read_batch(bytes.fromhex(EXCHANGE["batches"]["many_first"]), DICTIONARY)
+    coded = bytes.fromhex(EXCHANGE["batches"]["many"])
+    assert coded[4] == 5
+    assert hexes(replica.read_batch(coded, DICTIONARY)) == ids(EXCHANGE["many"])[1:]
+    with pytest.raises((Malformed, KeyError, UnicodeDecodeError)):
+        Replica(RECORD, NAMES).read_batch(coded[:-1], DICTIONARY)
 
 
 def linked() -> Link:

@@ -86,6 +86,8 @@ struct Engine<H> {
     is_told: Arc<AtomicBool>,
     /// When it was looked whether peers may hold other records.
     looked: Instant,
+    /// When the last fault of each peer was that is remembered.
+    faults: BTreeMap<Fingerprint, u64>,
 }
 
 impl Server {
@@ -131,6 +133,7 @@ impl Server {
             recorder,
             is_told: Arc::clone(&is_told),
             looked: Instant::now(),
+            faults: BTreeMap::new(),
         };
         let thread = thread::Builder::new().name("engine".to_owned());
         let engine = thread.spawn(move || engine.run(&inbox)).map_err(ServerError::Thread)?;
@@ -216,7 +219,10 @@ impl<H: Home> Engine<H> {
                     let more = std::iter::from_fn(|| inbox.try_recv().ok()).take(MAX_TURN);
                     for order in joined(std::iter::once(order).chain(more)) {
                         match order {
-                            Order::Stop => return,
+                            Order::Stop => {
+                                let _ = self.keep_faults();
+                                return;
+                            }
                             Order::Arrived => arrived = true,
                             Order::Mail(mail) => self.take(&mail),
                             Order::Link(event) => self.link(event),
@@ -483,6 +489,8 @@ impl<H: Home> Engine<H> {
         if self.looked.elapsed() >= SCOPES_EVERY {
             self.looked = Instant::now();
             self.note_scopes();
+            let kept = self.keep_faults();
+            self.note_own_fault(kept);
         }
         let peers: Vec<Fingerprint> = self.peers.keys().copied().collect();
         for peer in peers {
@@ -490,6 +498,19 @@ impl<H: Home> Engine<H> {
                 self.with_session(peer, Input::Tick);
             }
         }
+    }
+
+    /// Has remembered what went wrong last with each peer.
+    fn keep_faults(&mut self) -> Result<(), HomeError> {
+        for (peer, traffic) in self.transport.traffic() {
+            let Some(fault) = traffic.fault.filter(|_| self.peers.contains_key(&peer)) else {
+                continue;
+            };
+            if self.faults.insert(peer, fault.at_ms) != Some(fault.at_ms) {
+                self.home.keep_fault(peer, &fault)?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells the sessions that peers may hold other records now.

@@ -7,6 +7,7 @@ use clisonix_pq::checkpoint::KnownAuthor;
 use clisonix_pq::link::{About, Peer};
 use clisonix_tide::{Cursor, Output, Replica, Scope, Version};
 
+use crate::traffic::Fault;
 use crate::transport::Known;
 
 /// A peer that records are exchanged with.
@@ -91,6 +92,9 @@ pub trait Home: Send {
 
     /// Remembers what a session wants to be kept, durably.
     fn keep(&mut self, peer: Fingerprint, what: &Output) -> Result<(), HomeError>;
+
+    /// Remembers what went wrong last with a peer.
+    fn keep_fault(&mut self, peer: Fingerprint, fault: &Fault) -> Result<(), HomeError>;
 
     /// Called about four times a second: what is due is done, such as a checkpoint.
     fn tend(&mut self) -> Result<(), HomeError>;

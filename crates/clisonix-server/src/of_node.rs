@@ -12,6 +12,7 @@ use clisonix_pq::checkpoint::{Authors, KnownAuthor};
 use clisonix_tide::{Output, Replica, Scope, Version};
 
 use crate::home::{Home, HomeError, Kept, Member, News};
+use crate::traffic::Fault;
 
 /// Who the node is in its own access log.
 const OWN: By<'static> = By { author: "clisonix serve", purpose: "replication" };
@@ -20,6 +21,9 @@ const OWN: By<'static> = By { author: "clisonix serve", purpose: "replication" }
 const DUE_EVERY: Duration = Duration::from_secs(1);
 /// Most checkpoints in a row.
 const MAX_CHECKPOINTS: usize = 32;
+
+/// As whom it puts back what was damaged.
+const REPAIR: By<'static> = By { purpose: "repair", ..OWN };
 
 /// A node, its author known to itself.
 pub struct NodeHome {
@@ -106,8 +110,17 @@ impl Home for NodeHome {
         Ok(())
     }
 
+    fn keep_fault(&mut self, peer: Fingerprint, fault: &Fault) -> Result<(), HomeError> {
+        Ok(self.node.keep_fault(peer, fault.at_ms, &fault.what)?)
+    }
+
     fn tend(&mut self) -> Result<(), HomeError> {
-        self.chores.tend()
+        let done = [
+            self.chores.tend(),
+            self.node.mend(REPAIR).map(drop).map_err(HomeError::from),
+            self.node.carry_out_orders(OWN).map(drop).map_err(HomeError::from),
+        ];
+        done.into_iter().collect()
     }
 }
 

@@ -1,8 +1,8 @@
 //! The catalogue: names and versions of all records of a node, once for all its sessions.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use siphasher::sip::SipHasher24;
 
+use crate::index::Index;
 use crate::replica::{NoticeId, Replica, Version};
 
 /// The number of a record in the catalogue of one run of a node.
@@ -13,8 +13,9 @@ pub(crate) struct Slot(pub(crate) u32);
 /// do not hold a million names each.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    slots: Vec<(Arc<str>, Option<Version>)>,
-    by_name: BTreeMap<Arc<str>, Slot>,
+    slots: Vec<(Box<str>, Option<Version>)>,
+    /// By the hash of the name; where that is taken, by the number after it.
+    by_name: Index,
     /// The one that was set last: every session asks for that next.
     latest: Option<Slot>,
 }
@@ -42,9 +43,11 @@ impl Catalogue {
         }
         let Ok(number) = u32::try_from(self.slots.len()) else { return false };
         if version.is_some() {
-            let name: Arc<str> = record.into();
-            self.slots.push((Arc::clone(&name), version));
-            self.by_name.insert(name, Slot(number));
+            self.slots.push((record.into(), version));
+            let mut place = hash(record);
+            while !self.by_name.insert(place, Slot(number)) {
+                place = place.wrapping_add(1);
+            }
             self.latest = Some(Slot(number));
         }
         version.is_some()
@@ -72,7 +75,17 @@ impl Catalogue {
 
     pub(crate) fn slot(&self, record: &str) -> Option<Slot> {
         let latest = self.latest.filter(|slot| self.name(*slot) == Some(record));
-        latest.or_else(|| self.by_name.get(record).copied())
+        if latest.is_some() {
+            return latest;
+        }
+        let mut place = hash(record);
+        loop {
+            let slot = self.by_name.get(place)?;
+            if self.name(slot) == Some(record) {
+                return Some(slot);
+            }
+            place = place.wrapping_add(1);
+        }
     }
 
     pub(crate) fn version_of(&self, slot: Slot) -> Option<Version> {
@@ -86,4 +99,9 @@ impl Catalogue {
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
         (0..self.slots.len()).map(|number| Slot(number as u32))
     }
+}
+
+/// No secret is needed: names that fall together cost a few more steps each.
+fn hash(record: &str) -> u64 {
+    SipHasher24::new().hash(record.as_bytes())
 }

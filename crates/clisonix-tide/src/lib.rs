@@ -16,6 +16,7 @@ mod catalogue;
 mod clock;
 mod entry;
 mod fault;
+mod index;
 mod message;
 mod receipt;
 mod replica;

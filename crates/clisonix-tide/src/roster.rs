@@ -1,14 +1,12 @@
 //! The records that one peer may hold, as entries, and their sketch.
 
-mod index;
-
 use std::collections::BTreeSet;
 
 use crate::catalogue::{Catalogue, Slot};
 use crate::entry::{Entry, SetHash, SketchKey};
+use crate::index::Index;
 use crate::replica::{NoticeId, Scope};
 use crate::sketch::{LISTED_BYTES, MAX_SYMBOLS, SYMBOL_BYTES, Sketch, Symbol};
-use index::Index;
 
 /// Kept current at every write; answers a peer without touching a record.
 #[derive(Clone, Debug)]
@@ -50,7 +48,7 @@ impl Roster {
             epoch,
             sketch: Sketch::new(Sketch::kept_for(catalogue.len())),
             by_slot: Vec::new(),
-            by_id: Index::new(),
+            by_id: Index::default(),
             version,
             outside: BTreeSet::new(),
         };
@@ -134,7 +132,7 @@ impl Roster {
             epoch,
             sketch: Sketch::new(self.sketch.symbols().len()),
             by_slot: Vec::with_capacity(self.by_slot.len()),
-            by_id: Index::new(),
+            by_id: Index::default(),
             version: self.version,
             outside: std::mem::take(&mut self.outside),
         };

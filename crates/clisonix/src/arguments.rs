@@ -1,6 +1,6 @@
 //! What can be typed: the options for every command, and the commands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -9,6 +9,7 @@ use crate::command::{
     quarantine, resolve, restore, seal, serve, share, shares, show, store, tide, verify,
 };
 use crate::exit::TABLE;
+use crate::pass_phrase::Source;
 use crate::store_keys::StoreKeys;
 
 /// One record per patient from HL7 v2, C-CDA and FHIR, in which concurrent edits merge.
@@ -105,8 +106,19 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether the command needs nothing but the store and files: then a process that serves the
-    /// data directory runs it.
+    /// The folder of own keys that was given, and where their pass-phrase comes from, of a command
+    /// that a serving process runs and that needs some.
+    pub(crate) fn own_keys(&self) -> Option<(Option<&Path>, &Source)> {
+        match self {
+            Self::Seal(seal) => Some(seal.own_keys()),
+            Self::Share(share) => Some(share.own_keys()),
+            Self::Erase(erase) => erase.own_keys(),
+            Self::Erasure(erasure) => erasure.own_keys(),
+            _ => None,
+        }
+    }
+
+    /// Whether the command needs the store: then a process that serves the data directory runs it.
     pub(crate) fn is_for_service(&self) -> bool {
         match self {
             Self::Import(_)
@@ -116,8 +128,11 @@ impl Command {
             | Self::Resolve(_)
             | Self::Quarantine(_)
             | Self::Backup(_)
+            | Self::Erase(_)
+            | Self::Share(_)
             | Self::Tide(_) => true,
-            Self::Erase(erase) => !erase.needs_keys(),
+            Self::Seal(seal) => seal.is_of_store(),
+            Self::Erasure(erasure) => erasure.is_of_store(),
             Self::Verify(verify) => verify.is_of_store(),
             _ => false,
         }

@@ -69,12 +69,13 @@ pub(crate) fn take_in(
         return Err(Fault::usage("the share holds no records of a site").into());
     }
     let mut taken = Taken::default();
-    let mut group: Vec<(String, Vec<u8>)> = Vec::new();
+    let (mut group, mut bytes) = (Vec::new(), 0);
     while let Some(next) = one(source).context("the bundle cannot be read")? {
+        bytes += next.1.len();
         group.push(next);
-        if group.iter().map(|(_, run)| run.len()).sum::<usize>() >= GROUP_BYTES {
+        if bytes >= GROUP_BYTES {
             receive(replica, &group, from, &mut taken);
-            group.clear();
+            (group, bytes) = (Vec::new(), 0);
         }
     }
     receive(replica, &group, from, &mut taken);

@@ -24,6 +24,7 @@ pub(crate) mod tide;
 pub(crate) mod verify;
 
 use std::env;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -38,7 +39,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
     if arguments.command.is_for_service()
         && let Some(stream) = control::connect(&context.directory()?)
     {
-        return control::ask(stream, &context.request(typed()?)?);
+        let own = arguments.command.own_keys();
+        let folder = own.map(|(keys, _)| keys::folder(keys.map(Path::to_owned))).transpose()?;
+        return control::ask(stream, &context.request(typed()?, folder)?, |name| match own {
+            Some((_, pass_phrase)) => pass_phrase.present(name),
+            None => control::no_pass_phrase(name),
+        });
     }
     carry_out(arguments.command, &context)
 }

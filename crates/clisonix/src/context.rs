@@ -10,6 +10,7 @@ use clisonix_node::{By, Node, NodeError, Outside, StoreForm, VaultFault};
 use clisonix_pq::at_rest::VaultError;
 
 use crate::arguments::Everywhere;
+use crate::command::keys;
 use crate::control::Request;
 use crate::exit::Fault;
 use crate::outside::System;
@@ -29,6 +30,8 @@ pub(crate) struct Context {
 pub(crate) struct Held {
     pub(crate) service: Arc<Service>,
     pub(crate) folder: PathBuf,
+    /// The folder of the own keys of who asked.
+    pub(crate) keys: Option<PathBuf>,
 }
 
 impl Context {
@@ -54,11 +57,21 @@ impl Context {
         }
     }
 
-    /// A request to a serving process, with these arguments.
-    pub(crate) fn request(&self, arguments: Vec<String>) -> Result<Request> {
+    /// The folder of own keys that `given` names, as who asked meant it.
+    pub(crate) fn keys_folder(&self, given: Option<&Path>) -> Result<PathBuf> {
+        match &self.held {
+            Some(Held { keys: Some(keys), .. }) => Ok(keys.clone()),
+            _ => keys::folder(given.map(Path::to_owned)),
+        }
+    }
+
+    /// A request to a serving process, with these arguments and this folder of own keys.
+    pub(crate) fn request(&self, arguments: Vec<String>, keys: Option<PathBuf>) -> Result<Request> {
+        let folder = env::current_dir()?;
         Ok(Request {
             arguments,
-            folder: env::current_dir()?,
+            keys: keys.map(|keys| folder.join(keys)),
+            folder,
             author: self.author().ok(),
             purpose: self.everywhere.purpose.clone(),
         })

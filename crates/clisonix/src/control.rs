@@ -2,7 +2,8 @@
 //! has the store open.
 //!
 //! The socket lies in the data directory and only its owner can connect. Who asks sends one request
-//! of lines; answers are pieces of stdout and stderr, then the exit code.
+//! of lines; answers are pieces of stdout and stderr, then the exit code. A command that needs own
+//! keys asks for their pass-phrase in between; it is in memory that is wiped at both ends.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -16,9 +17,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clisonix_fhir::json::{self, Object, Value};
+use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Fault};
 use crate::outlet::{self, Asker, Stream};
+use crate::pass_phrase::MAX_PASS_PHRASE_BYTES;
 
 /// Most bytes of a request.
 pub(crate) const MAX_REQUEST_BYTES: usize = 1 << 20;
@@ -32,6 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const OUT: u8 = 1;
 const ERR: u8 = 2;
 const EXIT: u8 = 3;
+/// The name of own keys; the pass-phrase is answered.
+const PASS_PHRASE: u8 = 4;
+/// How long a person may take to type one.
+const TYPING: Duration = Duration::from_mins(5);
 
 /// What is to be run, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) author: Option<String>,
     /// What for.
     pub(crate) purpose: String,
+    /// The folder of own keys, of a command that needs some.
+    pub(crate) keys: Option<PathBuf>,
 }
 
 impl Request {
@@ -54,6 +63,9 @@ impl Request {
         object.insert("folder", self.folder.to_string_lossy().into_owned());
         object.insert("author", self.author.clone().map_or(Value::Null, Value::from));
         object.insert("purpose", self.purpose.as_str());
+        if let Some(keys) = &self.keys {
+            object.insert("keys", keys.to_string_lossy().into_owned());
+        }
         Value::Object(object).to_text()
     }
 
@@ -66,6 +78,7 @@ impl Request {
             folder: text("folder")?.into(),
             author: text("author"),
             purpose: text("purpose")?,
+            keys: text("keys").map(PathBuf::from),
         })
     }
 }
@@ -81,8 +94,12 @@ pub(crate) fn connect(directory: &Path) -> Option<UnixStream> {
     UnixStream::connect(path(directory)).ok()
 }
 
-/// Has a request run; what it says is passed on as it comes.
-pub(crate) fn ask(mut stream: UnixStream, request: &Request) -> Result<Exit> {
+/// Has a request run; what it says is passed on as it comes. `pass_phrase` gives that of own keys.
+pub(crate) fn ask(
+    mut stream: UnixStream,
+    request: &Request,
+    pass_phrase: impl Fn(&str) -> Result<Zeroizing<Vec<u8>>>,
+) -> Result<Exit> {
     let text = request.to_text();
     if text.len() > MAX_REQUEST_BYTES {
         return Err(Fault::usage("too many arguments for a served data directory").into());
@@ -94,6 +111,10 @@ pub(crate) fn ask(mut stream: UnixStream, request: &Request) -> Result<Exit> {
         match kind {
             OUT => io::stdout().write_all(&piece)?,
             ERR => io::stderr().write_all(&piece)?,
+            PASS_PHRASE => {
+                let words = pass_phrase(&String::from_utf8_lossy(&piece))?;
+                send(&mut stream, PASS_PHRASE, &words).context(lost)?;
+            }
             EXIT => {
                 io::stdout().flush()?;
                 let code = piece.first().copied().and_then(Exit::of_code);
@@ -102,6 +123,11 @@ pub(crate) fn ask(mut stream: UnixStream, request: &Request) -> Result<Exit> {
             _ => return Err(Fault::unusable("the serving process is another version").into()),
         }
     }
+}
+
+/// For commands that need no own keys.
+pub(crate) fn no_pass_phrase(_name: &str) -> Result<Zeroizing<Vec<u8>>> {
+    Err(Fault::usage("the command takes no pass-phrase").into())
 }
 
 /// A listening socket, removed when dropped.
@@ -195,15 +221,27 @@ impl Asker for Connection {
         let mut socket = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         bytes.chunks(MAX_PIECE_BYTES).try_for_each(|piece| send(&mut socket, kind, piece))
     }
+
+    fn pass_phrase(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut socket = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        send(&mut socket, PASS_PHRASE, name.as_bytes())?;
+        socket.set_read_timeout(Some(TYPING))?;
+        match receive(&mut socket, MAX_PASS_PHRASE_BYTES)? {
+            (PASS_PHRASE, words) => Ok(words),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
 }
 
 /// A kind, a length of four bytes, big-endian, and that many bytes.
 fn send(stream: &mut UnixStream, kind: u8, bytes: &[u8]) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    stream.write_all(&[&[kind], &length.to_be_bytes()[..], bytes].concat())
+    // Apart, so that no copy of a secret stays in memory.
+    stream.write_all(&[&[kind], &length.to_be_bytes()[..]].concat())?;
+    stream.write_all(bytes)
 }
 
-fn receive(stream: &mut UnixStream, most: usize) -> io::Result<(u8, Vec<u8>)> {
+fn receive(stream: &mut UnixStream, most: usize) -> io::Result<(u8, Zeroizing<Vec<u8>>)> {
     let mut kind = [0];
     let mut length = [0; 4];
     stream.read_exact(&mut kind)?;
@@ -212,7 +250,7 @@ fn receive(stream: &mut UnixStream, most: usize) -> io::Result<(u8, Vec<u8>)> {
     if length > most {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut bytes = vec![0; length];
+    let mut bytes = Zeroizing::new(vec![0; length]);
     stream.read_exact(&mut bytes)?;
     let [kind] = kind;
     Ok((kind, bytes))

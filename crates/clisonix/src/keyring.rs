@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clisonix_pq::key_file::{self, Cost};
 use clisonix_pq::{Keys, MAX_FORM_BYTES, PublicKeys, Reason, Revocation, Succession};
+use zeroize::Zeroizing;
 
 use crate::exit::Fault;
 use crate::new_file;
 use crate::outside;
+use crate::pass_phrase::Source;
 
 /// Most generations of one name.
 pub(crate) const MAX_GENERATIONS: u32 = 10_000;
@@ -172,6 +174,13 @@ impl Entry {
         let text = self.load(number, Part::Secret)?;
         let text = text.ok_or_else(|| Fault::not_found(format!("no {}", path.display())))?;
         key_file::unwrap(&text, pass_phrase).with_context(|| path.display().to_string())
+    }
+
+    /// The newest secret keys, and the pass-phrase that they are wrapped under.
+    pub(crate) fn newest(&self, pass_phrase: &Source) -> Result<(Keys, Zeroizing<Vec<u8>>)> {
+        let number = self.current()?.number;
+        let words = pass_phrase.present(&self.name)?;
+        Ok((self.unlock(number, &words)?, words))
     }
 
     /// Writes the secret file, a prepared revocation and the public file of new keys, in this order.

@@ -69,11 +69,13 @@ impl Outgoing {
     /// Checks the options and unlocks the own keys. `name` is what recipients see of the content's
     /// name, `words` describe it unless `--content` does.
     pub(crate) fn ready(self, context: &Context, name: &str, words: &str) -> Result<Ready> {
-        let recipients = self.to.iter().map(|to| recipient(to)).collect::<Result<Vec<_>>>()?;
+        let recipients = self.to.iter().map(|to| recipient(to, context));
+        let recipients = recipients.collect::<Result<Vec<_>>>()?;
         let terms = self.terms(context, words)?;
         let path = self.out.unwrap_or_else(|| format!("{name}.share").into());
+        let path = context.path(&path);
         refuse_present(&path)?;
-        let (keys, pass_phrase) = self.own.unlocked()?;
+        let (keys, pass_phrase) = self.own.unlocked(context)?;
         Ok(Ready {
             recipients,
             terms,
@@ -140,10 +142,10 @@ impl Sealed {
     }
 }
 
-fn recipient(text: &str) -> Result<PublicRecipient> {
+fn recipient(text: &str, context: &Context) -> Result<PublicRecipient> {
     if text.starts_with("age1pq1") {
         let recipient = age::recipient_from_text(text);
         return recipient.map_err(|error| Fault::usage(error.to_string()).into());
     }
-    Ok(keyring::public_file(Path::new(text))?.recipient().clone())
+    Ok(keyring::public_file(&context.path(Path::new(text)))?.recipient().clone())
 }

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 /// Which of a command's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -15,6 +17,9 @@ pub(crate) enum Stream {
 /// Takes the words of a command that runs for somebody else.
 pub(crate) trait Asker: Send + Sync {
     fn take(&self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
+
+    /// The pass-phrase of the own keys of this name, as who asked has it.
+    fn pass_phrase(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>>;
 }
 
 thread_local! {
@@ -32,6 +37,12 @@ pub(crate) fn run_for<T>(asker: Arc<dyn Asker>, work: impl FnOnce() -> T) -> T {
 /// Whether somebody else asked for the command that runs on this thread.
 pub(crate) fn is_for_another() -> bool {
     ASKER.with_borrow(Option::is_some)
+}
+
+/// The pass-phrase of own keys from who asked for the command that runs on this thread; `None` for a
+/// command of this process's own.
+pub(crate) fn pass_phrase(name: &str) -> Option<io::Result<Zeroizing<Vec<u8>>>> {
+    ASKER.with_borrow(Clone::clone).map(|asker| asker.pass_phrase(name))
 }
 
 /// Results.

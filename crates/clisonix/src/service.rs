@@ -121,7 +121,7 @@ impl Service {
             store_keys: self.store_keys.clone(),
             json: arguments.everywhere.json,
         };
-        let held = Held { service: Arc::clone(self), folder: request.folder };
+        let held = Held { service: Arc::clone(self), folder: request.folder, keys: request.keys };
         command::carry_out(arguments.command, &Context::of_service(everywhere, held))
     }
 

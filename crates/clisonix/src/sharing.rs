@@ -16,7 +16,6 @@ use clisonix_pq::share::{Arrived, Manifest, Moment, ShareError, Trust};
 use clisonix_pq::{Fingerprint, Keys, PublicKeys};
 use zeroize::Zeroizing;
 
-use crate::command::keys;
 use crate::context::Context;
 use crate::exit::Fault;
 use crate::keyring::{self, Keyring};
@@ -50,22 +49,28 @@ impl OwnKeys {
         Self { name, keys, pass_phrase }
     }
 
+    /// The folder that was given, and where the pass-phrase comes from.
+    pub(crate) fn given(&self) -> (Option<&Path>, &Source) {
+        (self.keys.as_deref(), &self.pass_phrase)
+    }
+
     /// The folder of the own keys.
-    pub(crate) fn folder(&self) -> Result<PathBuf> {
-        keys::folder(self.keys.clone())
+    pub(crate) fn folder(&self, context: &Context) -> Result<PathBuf> {
+        context.keys_folder(self.keys.as_deref())
+    }
+
+    fn entry(&self, context: &Context) -> Result<keyring::Entry> {
+        Keyring::new(self.folder(context)?).entry(&self.name)
     }
 
     /// The newest keys, to sign with, and the pass-phrase that they are wrapped under.
-    pub(crate) fn unlocked(&self) -> Result<(Keys, Zeroizing<Vec<u8>>)> {
-        let entry = Keyring::new(self.folder()?).entry(&self.name)?;
-        let number = entry.current()?.number;
-        let pass_phrase = self.pass_phrase.present(&self.name)?;
-        Ok((entry.unlock(number, &pass_phrase)?, pass_phrase))
+    pub(crate) fn unlocked(&self, context: &Context) -> Result<(Keys, Zeroizing<Vec<u8>>)> {
+        self.entry(context)?.newest(&self.pass_phrase)
     }
 
     /// The keys of this fingerprint, of whichever generation, revoked or not.
-    pub(crate) fn signed_by(&self, issuer: Fingerprint) -> Result<Keys> {
-        let entry = Keyring::new(self.folder()?).entry(&self.name)?;
+    pub(crate) fn signed_by(&self, issuer: Fingerprint, context: &Context) -> Result<Keys> {
+        let entry = self.entry(context)?;
         let signed = entry.generations.iter().find(|it| it.public.fingerprint() == issuer);
         let message = || format!("the keys `{}` did not sign this share", self.name);
         let number = signed.ok_or_else(|| Fault::usage(message()))?.number;
@@ -73,8 +78,8 @@ impl OwnKeys {
     }
 
     /// The keys that a share is sealed for, of whichever generation.
-    pub(crate) fn named_by<R: Read>(&self, share: &Arrived<R>) -> Result<Keys> {
-        let entry = Keyring::new(self.folder()?).entry(&self.name)?;
+    pub(crate) fn named_by<R: Read>(&self, share: &Arrived<R>, context: &Context) -> Result<Keys> {
+        let entry = self.entry(context)?;
         let mut generations = entry.generations.iter().rev();
         let named = generations.find(|generation| share.is_for(generation.public.recipient()));
         let number = named.ok_or(ShareError::WrongRecipient)?.number;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use clisonix_node::Outside as _;
 use clisonix_pq::checkpoint::Author;
-use clisonix_pq::link::LinkKeys;
+use clisonix_pq::link::{About, Admission, Invitation, LinkKeys, Membership};
 use clisonix_pq::{Identity, Keys};
 
 use crate::command::keys;
@@ -49,10 +49,27 @@ impl SiteKeys {
     /// The newest keys, with the pass-phrase.
     pub(crate) fn unlocked(&self) -> Result<(Entry, Keys)> {
         let entry = self.entry()?;
-        let number = entry.current()?.number;
-        let keys = entry.unlock(number, &self.pass_phrase.present(&entry.name)?)?;
+        let (keys, _) = entry.newest(&self.pass_phrase)?;
         Ok((entry, keys))
     }
+}
+
+/// An invitation of a node with these keys.
+pub(crate) fn invitation(keys: &Keys, about: &About) -> Result<Invitation> {
+    let (link, author) = (link_keys(keys)?, author(keys)?);
+    let (random, now) = (&mut outside::random, System.now_ms());
+    Ok(Invitation::sign(keys, link.public(), author.live_key(), about, now, random)?)
+}
+
+/// What a node with these keys says of another one.
+pub(crate) fn admission(
+    keys: &Keys,
+    invitation: Invitation,
+    membership: Membership,
+    terms: &[String],
+) -> Result<Admission> {
+    let (own, random, now) = (keys.identity(), &mut outside::random, System.now_ms());
+    Ok(Admission::sign(own, invitation, membership, terms, now, random)?)
 }
 
 /// What a node opens links with.
@@ -65,6 +82,7 @@ pub(crate) fn author(keys: &Keys) -> Result<Author> {
     Ok(Author::new(identity(keys)?, System.now_ms(), &mut outside::random)?)
 }
 
-fn identity(keys: &Keys) -> Result<Identity> {
+/// The identity that all of these are of.
+pub(crate) fn identity(keys: &Keys) -> Result<Identity> {
     Ok(Identity::from_seed(keys.profile(), keys.identity().seed())?)
 }

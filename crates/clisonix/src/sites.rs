@@ -147,17 +147,11 @@ impl Sites {
     /// Waits until all sites hold the same; gives the digest.
     fn settle(&self) -> Result<String> {
         let mut last = Vec::new();
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            last = self.digests()?;
-            if let [first, rest @ ..] = &*last
-                && rest.iter().all(|other| other == first)
-            {
-                return Ok(first.clone());
-            }
-            thread::sleep(Duration::from_millis(300));
-        }
-        bail!("the sites do not show the same after {} s: {last:?}", PATIENCE.as_secs())
+        self.wait("the same at all sites", |sites| {
+            last = sites.digests()?;
+            Ok(matches!(&*last, [first, rest @ ..] if rest.iter().all(|other| other == first)))
+        })?;
+        Ok(last.swap_remove(0))
     }
 
     fn digests(&self) -> Result<Vec<String>> {

@@ -1,7 +1,7 @@
 //! What a peer may hold, as it stands in the admission that this node signed.
 
 use clap::{Args, ValueEnum};
-use clisonix_node::consent::{Basis, PeerRule};
+use clisonix_node::consent::{Basis, Orders, PeerRule};
 use clisonix_pq::link::Admission;
 
 /// What a peer may hold of this node's records.
@@ -22,6 +22,30 @@ pub(crate) struct Terms {
     /// stand several times
     #[arg(long = "class", value_name = "CODE")]
     pub(crate) classes: Vec<String>,
+    /// What becomes of the peer's orders to erase
+    #[arg(long, value_name = "WAY", value_enum, default_value = "carry-out")]
+    pub(crate) orders: OrderWay,
+}
+
+/// What becomes of orders, as people name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OrderWay {
+    /// They are carried out when they come
+    CarryOut,
+    /// They wait for a person, see `clisonix erasure list`
+    Ask,
+    /// They are refused, and the peer is told so
+    Refuse,
+}
+
+impl OrderWay {
+    const fn orders(self) -> Orders {
+        match self {
+            Self::CarryOut => Orders::CarryOut,
+            Self::Ask => Orders::Ask,
+            Self::Refuse => Orders::Refuse,
+        }
+    }
 }
 
 /// The grounds, as people name them.
@@ -58,7 +82,9 @@ impl Terms {
         let shared = self.shared.then(|| "shared".to_owned());
         let uses = self.uses.iter().map(|code| format!("use={code}"));
         let classes = self.classes.iter().map(|code| format!("class={code}"));
-        basis.chain(shared).chain(uses).chain(classes).collect()
+        let orders = self.orders.orders();
+        let orders = (orders != Orders::default()).then(|| format!("orders={}", orders.word()));
+        basis.chain(shared).chain(uses).chain(classes).chain(orders).collect()
     }
 }
 
@@ -80,6 +106,10 @@ pub(crate) fn rule(admission: &Admission) -> PeerRule {
                 rule.basis = Basis::of_word(ground).unwrap_or_default();
             }
             Some(("use", code)) => drop(rule.purposes.insert(code.to_owned())),
+            Some(("orders", way)) => match Orders::of_word(way) {
+                Some(orders) => rule.orders = orders,
+                None => return PeerRule::default(),
+            },
             Some(("class", code)) => drop(rule.classes.insert(code.to_owned())),
             _ => return PeerRule::default(),
         }

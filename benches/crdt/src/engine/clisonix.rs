@@ -2,6 +2,7 @@
 //! record with one entry, a Bundle a record with several.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,9 +111,9 @@ impl Engine for Clisonix {
         for op in ops {
             replica.set(op)?;
         }
+        let mut message = replica.out.write(&replica.record, first);
         // The sender's number stands for the connection that the message comes over.
-        let mut message = vec![replica.site as u8];
-        message.extend(replica.out.write(&replica.record, first));
+        message.insert(0, replica.site as u8);
         Ok(message)
     }
 
@@ -181,12 +182,12 @@ type Actors<'a> = dyn FnMut() -> (ActorId, ActorSecret) + 'a;
 impl Replica {
     fn set(&mut self, op: &Op) -> Result<()> {
         let Op::Set(path, value) = op else { bail!("edits of a Patient set members") };
-        let mut pointer = String::new();
+        let mut pointer = String::with_capacity(64);
         for step in path {
-            pointer.push('/');
+            // Writing to a `String` cannot fail.
             match step {
-                Step::Key(key) => pointer.push_str(key),
-                Step::Index(index) => pointer.push_str(&index.to_string()),
+                Step::Key(key) => pointer.extend(["/", key]),
+                Step::Index(index) => drop(write!(pointer, "/{index}")),
             }
         }
         let value = match value {
@@ -194,8 +195,8 @@ impl Replica {
             Value::Bool(bool) => Tree::from(*bool),
             other => json::parse(other.to_string().as_bytes())?,
         };
-        let id = match &self.patient {
-            Some(id) => id.clone(),
+        let id = match self.patient.take() {
+            Some(id) => id,
             None => {
                 let view = self.record.view();
                 view.entries().find(|id| is_patient(id)).context("no Patient")?.clone()

@@ -120,7 +120,7 @@ impl Run {
             stamp = Stamp { seq: stamp.seq + 1, time, said: time, ..stamp };
             let write = Write::Edits(Typed { root: self.root, edits: edits.into() });
             let op = Op { entry: self.entry.clone(), address: self.address.clone(), write };
-            Logged::new(stamp, smallvec![before], past, encode_ops(&[op]).into())
+            Logged::new(stamp, smallvec![before], past, encode_ops(&[op]))
         });
         made.collect()
     }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use clisonix_fhir::schema::TypeId;
+
 use crate::actor::{ActorSource, Past};
 use crate::address::Address;
-use crate::change::{ChangeId, Op, RawOp, Typed, Write, find_op};
+use crate::change::{ChangeId, Op, RawOp, Typed, Write, decode_ops, find_op, types};
 use crate::edit::{Base, EditError, Origin};
 use crate::log::Log;
 use crate::record::Record;
 use crate::stamp::Stamp;
-use crate::state::{ChangeNo, Entry, EntryId, Written};
+use crate::state::{ChangeNo, Entry, EntryId, Named, Written};
 use crate::tables::Tables;
 use crate::text::{TextEdits, TextError};
 
@@ -31,22 +33,21 @@ impl Typing<'_> {
     pub(crate) fn type_in(
         &self,
         entry: &mut Entry,
-        op: &Op,
+        (id, address): ((TypeId, &str), &[u8]),
         typed: &Typed,
     ) -> Result<(), TextError> {
-        let address = op.address.as_bytes();
         let root = typed.root.number(self.tables).ok_or(TextError::Damaged)?;
         let (actor, seq) = (self.stamp.actor, self.stamp.seq);
         let edits = || TextEdits::decode(&typed.edits);
-        let id = self.tables.actor(actor);
+        let writer = self.tables.actor(actor);
         if let Some(note) = entry.notes.get_mut(address, root) {
             if note.body.as_ref().is_none_or(|body| !body.has(actor, seq)) {
-                note.type_in((actor, seq), id, self.past, &edits()?)?;
+                note.type_in((actor, seq), writer, self.past, &edits()?)?;
             }
             return Ok(());
         }
-        let mut body = begin(self.log, self.tables, &op.entry, address, root)?;
-        body.type_in((actor, seq), id, self.past, &edits()?)?;
+        let mut body = begin(self.log, self.tables, id, address, root)?;
+        body.type_in((actor, seq), writer, self.past, &edits()?)?;
         entry.notes.put(address, Arc::new(Note::new(root, body)));
         Ok(())
     }
@@ -56,7 +57,7 @@ impl Typing<'_> {
 fn begin(
     log: &Log,
     tables: &Tables,
-    id: &EntryId,
+    id: (TypeId, &str),
     address: &[u8],
     root: Root,
 ) -> Result<Body, TextError> {
@@ -64,7 +65,7 @@ fn begin(
         let row = log.get(log.of_actor(root.actor, root.seq, tables)?)?;
         let op = row.op(row.place_of(root.op)?)?;
         let Some(Written::Set(text)) = op.write else { return None };
-        let is_here = op.entry == (id.ty, &*id.id) && op.address == address;
+        let is_here = op.entry == id && op.address == address;
         Passage::of(text, place(address)?).filter(|_| is_here)
     };
     let passage = passage().ok_or(TextError::Damaged)?;
@@ -79,10 +80,10 @@ pub(super) fn remake(
     address: &[u8],
     root: Root,
 ) -> Result<Body, TextError> {
-    let mut body = begin(log, tables, id, address, root)?;
+    let mut body = begin(log, tables, id.name(), address, root)?;
     let name = root.name(tables);
     for (_, row) in log.rows() {
-        let Some((_, op)) = find_op(&row.ops, (id.ty, &id.id), address) else { continue };
+        let Some((_, op)) = find_op(&row.ops, id.name(), address) else { continue };
         let Some(Written::Edits(bytes)) = op.write else { continue };
         let typed = Typed::read(bytes)?;
         if typed.root == name {
@@ -191,10 +192,14 @@ impl Record {
     /// must be appended next.
     pub(crate) fn type_all(
         &mut self,
-        ops: &[Op],
+        ops: &[u8],
         stamp: &Stamp,
         past: &Past,
     ) -> Result<(), TextError> {
+        if !types(ops) {
+            return Ok(());
+        }
+        let ops = decode_ops(ops);
         let mut typing: Vec<(&Op, &Typed)> = ops.iter().filter_map(edits_of).collect();
         typing.retain(|(_, typed)| !self.log.is_erased(&typed.root, &self.tables));
         if typing.is_empty() {
@@ -212,10 +217,12 @@ impl Record {
         for (op, typed) in &typing {
             let typing = Typing { stamp, past, tables: &self.tables, log: &self.log };
             let entry = self.entries.get_mut(&op.entry).ok_or(TextError::Damaged);
-            let outcome = entry.and_then(|entry| typing.type_in(entry, op, typed));
+            let cell = (op.entry.name(), op.address.as_bytes());
+            let outcome = entry.and_then(|entry| typing.type_in(entry, cell, typed));
             if outcome.is_err() {
                 self.put_back(before.unwrap_or_default());
-                self.forget_overwritten(ops);
+                let cells = ops.iter().map(|op| (op.entry.name(), op.address.as_bytes()));
+                self.forget_overwritten(cells);
                 return outcome;
             }
         }
@@ -268,14 +275,22 @@ impl Record {
         }
     }
 
-    /// Forgets texts of which nothing is live any more; the log has them.
-    pub(crate) fn forget_overwritten(&mut self, ops: &[Op]) {
-        for op in ops {
-            let Some(entry) = self.entries.get_mut(&op.entry) else { continue };
+    /// Forgets texts of which nothing is live any more, of these cells; the log has them.
+    pub(crate) fn forget_overwritten<'c>(
+        &mut self,
+        cells: impl Iterator<Item = ((TypeId, &'c str), &'c [u8])>,
+    ) {
+        let mut noted: Option<((TypeId, &str), bool)> = None;
+        for (id, address) in cells {
+            // The cells of an entry stand together.
+            if noted == Some((id, false)) {
+                continue;
+            }
+            let Some(entry) = self.entries.get_mut(&id as &dyn Named) else { continue };
+            noted = Some((id, !entry.notes.is_empty()));
             if entry.notes.is_empty() {
                 continue;
             }
-            let address = op.address.as_bytes();
             let cell = entry.pages.cell(address).unwrap_or_default();
             let is_wanted = |root: Root| cell.siblings.iter().any(|s| s.text_root() == Some(root));
             entry.notes.retain(address, is_wanted);

@@ -23,6 +23,17 @@ pub(super) struct Cells {
     /// By element or by datatype: the way from its cell's value to the text.
     element_texts: BTreeMap<u16, Vec<Box<str>>>,
     type_texts: BTreeMap<u16, Vec<Box<str>>>,
+    /// By element number: what is asked of every member of every resource.
+    marks: Vec<Marks>,
+}
+
+/// What the rows say of one element.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    leader: u16,
+    is_grouped: bool,
+    is_whole: bool,
+    has_text: bool,
 }
 
 impl Cells {
@@ -49,15 +60,30 @@ impl Cells {
         for row in of_kind(rows, RowKind::Text) {
             cells.add_text(row).map_err(|kind| row.error(kind))?;
         }
+        let marks = ElementId::all().map(|element| Marks {
+            leader: cells.leaders.get(&element.0).copied().unwrap_or(element.0),
+            is_grouped: cells.leaders.contains_key(&element.0),
+            is_whole: cells.whole.contains(&element.0),
+            has_text: cells.find_text(element).is_some(),
+        });
+        cells.marks = marks.collect();
         Ok(cells)
     }
 
+    fn marks(&self, element: ElementId) -> Option<&Marks> {
+        self.marks.get(usize::from(element.0))
+    }
+
     pub(super) fn leader(&self, element: ElementId) -> ElementId {
-        self.leaders.get(&element.0).map_or(element, |&leader| ElementId(leader))
+        self.marks(element).map_or(element, |marks| ElementId(marks.leader))
     }
 
     pub(super) fn is_grouped(&self, element: ElementId) -> bool {
-        self.leaders.contains_key(&element.0)
+        match self.marks(element) {
+            Some(marks) => marks.is_grouped,
+            // While the rows are read.
+            None => self.leaders.contains_key(&element.0),
+        }
     }
 
     pub(super) fn group(&self, leader: ElementId) -> Option<&[u16]> {
@@ -65,7 +91,10 @@ impl Cells {
     }
 
     pub(super) fn is_whole(&self, element: ElementId) -> bool {
-        self.whole.contains(&element.0)
+        match self.marks(element) {
+            Some(marks) => marks.is_whole,
+            None => self.whole.contains(&element.0),
+        }
     }
 
     /// The key of the elements of the list `list`, which have the type `ty`.
@@ -79,6 +108,11 @@ impl Cells {
 
     /// The way from the value of the cell of `element` to the text that several people write in.
     pub(super) fn text(&self, element: ElementId) -> Option<&[Box<str>]> {
+        let has_text = self.marks(element).is_none_or(|marks| marks.has_text);
+        if has_text { self.find_text(element) } else { None }
+    }
+
+    fn find_text(&self, element: ElementId) -> Option<&[Box<str>]> {
         let definition = element.element();
         if self.is_grouped(element) || definition.choice {
             return None;

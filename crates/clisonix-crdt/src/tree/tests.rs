@@ -56,7 +56,8 @@ fn what_is_known_to_fit_passes_the_check() {
             let base = BaseEntry { shown: None, cells: None };
             for op in diff(&entry, base, &tree, Coverage::Whole).unwrap() {
                 sure += 1;
-                let passes = belongs(&entry, &op.address) && fits(op.address.as_bytes(), &op.write);
+                let at = op.address.as_bytes();
+                let passes = belongs(ty, at) && fits(at, op.write.written());
                 assert!(passes, "{} {resource:?} {op:?}", ty.name());
             }
         }

@@ -93,6 +93,11 @@ fn exchange_vectors() -> Value {
     small.set("Patient/patient-123", "active", Some("false"));
     small.set("Patient/patient-123", "active", Some("true"));
     batches.insert("columns_not_deflated", hex(&small.record.changes_since(&first)));
+    let many = many();
+    let first = many.record.history(None)[0].id;
+    batches.insert("many_first", hex(&many.record.change(&first).expect("it is here")));
+    batches.insert("many", hex(&many.record.changes_since(&[first])));
+    file.insert("many", changes(&many.record));
     for (index, id) in ids.iter().enumerate() {
         let name = format!("change_{index}");
         batches.insert(name, hex(&a.record.change(id).expect("it is here")));
@@ -109,6 +114,23 @@ fn exchange_vectors() -> Value {
     file.insert("saved_with_waiting", hex(&early.save()));
     file.insert("texts", text_vectors());
     Value::Object(file)
+}
+
+/// A few edits of all kinds: a run that is coded.
+fn many() -> Site {
+    let mut site = Site::new(b'M');
+    site.put(PATIENT);
+    for (number, word) in ["one", "two", "three", "four", "five", "\u{e9}"].iter().enumerate() {
+        site.set_at("Patient/patient-123", "/telecom/1/value", &format!("555-{number}"));
+        site.set_at("Patient/patient-123", "/name/0/family", word);
+    }
+    state(&mut site, 3, r#","gender":"female""#);
+    site.set("Patient/patient-123", "contact", None);
+    site.put(
+        r#"{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/patient-123"}}"#,
+    );
+    site.remove("Condition/c1");
+    site
 }
 
 /// Two sites that type in one note, one after another.
@@ -466,7 +488,12 @@ fn the_vectors_are_read() {
     linked.receive_message(message).expect("of this record");
     let saved = Record::load(&unhex(at("saved"))).expect("readable");
     assert!(saved.is_sound());
-    for record in [whole, single, linked, saved] {
+    // As the version before wrote it.
+    let before = committed("batch-3.json");
+    let before = before.get("batches").and_then(|batches| batches.get("all"));
+    let mut older = Record::new(NAME);
+    older.receive(&unhex(before.expect("a batch"))).expect("readable");
+    for record in [whole, single, linked, saved, older] {
         assert!(record.state_bytes() == state && record.waiting_count() == 0);
         assert_eq!(changes(&record), *at("changes"));
     }

@@ -107,7 +107,8 @@ impl Signing {
         Ok(new)
     }
 
-    fn note_pending(
+    /// Notes that a record has own changes, from number `first` on, that are to be signed.
+    pub(crate) fn note_pending(
         &mut self,
         batch: &mut Batch,
         record: &Record,
@@ -164,6 +165,11 @@ impl Signing {
         let made = author.provisional(&spans, now_ms).map_err(SignedError::from)?;
         rows::put_statement(batch, &made, &BTreeMap::from([(record.id().to_owned(), reaches)]))?;
         Ok(true)
+    }
+
+    /// Who signs here.
+    pub(crate) fn author(&self) -> Option<&Arc<Author>> {
+        self.author.as_ref()
     }
 
     /// Whether a record has own changes that are not signed at all.

@@ -25,16 +25,16 @@ const LOOKED_THROUGH: usize = 8;
 /// What is stored of one chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChainRow {
-    pub(super) nonce: [u8; 16],
+    pub(crate) nonce: [u8; 16],
     pub(crate) author: Fingerprint,
     pub(crate) chain: Chain,
     /// Since when a part of it is provisional.
-    pub(super) since_ms: u64,
+    pub(crate) since_ms: u64,
 }
 
 impl ChainRow {
     /// A chain of which nothing is signed yet.
-    pub(super) fn new(actor: ActorId, nonce: [u8; 16], author: Fingerprint) -> Self {
+    pub(crate) fn new(actor: ActorId, nonce: [u8; 16], author: Fingerprint) -> Self {
         Self { nonce, author, chain: Chain::new(&actor.0), since_ms: 0 }
     }
 
@@ -107,6 +107,29 @@ pub(crate) fn chain(
     value.map(|value| ChainRow::decode(&value).ok_or_else(|| damaged(record))).transpose()
 }
 
+/// The rows of a record's chains and of the statements about it, as they are stored.
+pub(crate) fn of_one(snapshot: &Snapshot, record: &str) -> Result<Vec<Row>, NodeError> {
+    let mut found = Vec::new();
+    for letter in [b'k', b'x'] {
+        for row in snapshot.rows(Table::Index, &Span::prefix(&of_record(letter, record)))? {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
+/// The chain in a row of [`of_one`]; `None` of any other row.
+pub(crate) fn read_chain(record: &str, row: &Row) -> Option<(ActorId, ChainRow)> {
+    let actor = row.key.strip_prefix(&*of_record(b'k', record))?.try_into().ok()?;
+    Some((ActorId(actor), ChainRow::decode(&row.value)?))
+}
+
+/// The statement in a row of [`of_one`]; `None` of any other row.
+pub(crate) fn read_statement(record: &str, row: &Row) -> Option<StatementRow> {
+    row.key.strip_prefix(&*of_record(b'x', record))?;
+    StatementRow::read(row.clone())
+}
+
 /// How far a record with these chains is final.
 pub(crate) fn standing(record: &Record, chains: &BTreeMap<ActorId, ChainRow>) -> version::Standing {
     let confirmed = chains.iter().map(|(actor, row)| {
@@ -142,7 +165,7 @@ pub(super) fn unclaimed_from(snapshot: &Snapshot, from: &str) -> Result<Option<S
     found
 }
 
-pub(super) fn put_chain(
+pub(crate) fn put_chain(
     batch: &mut Batch,
     record: &str,
     actor: ActorId,
@@ -179,12 +202,12 @@ fn pending_key(record: &str) -> Vec<u8> {
 }
 
 /// Notes that a record has own changes that are under no checkpoint.
-pub(super) fn put_pending(batch: &mut Batch, record: &str, since_ms: u64) -> Result<(), NodeError> {
+pub(crate) fn put_pending(batch: &mut Batch, record: &str, since_ms: u64) -> Result<(), NodeError> {
     batch.put(Table::Index, &pending_key(record), since_ms.to_be_bytes().to_vec())?;
     Ok(())
 }
 
-pub(super) fn remove_pending(batch: &mut Batch, record: &str) -> Result<(), NodeError> {
+pub(crate) fn remove_pending(batch: &mut Batch, record: &str) -> Result<(), NodeError> {
     batch.remove(Table::Index, &pending_key(record))?;
     Ok(())
 }

@@ -47,6 +47,10 @@ fn key(peer: Fingerprint) -> Vec<u8> {
     [b"q\0".as_slice(), &peer.to_bytes()].concat()
 }
 
+fn fault_key(peer: Fingerprint) -> Vec<u8> {
+    [b"y\0".as_slice(), &peer.to_bytes()].concat()
+}
+
 impl Node {
     /// What is remembered of the exchange with a peer.
     ///
@@ -117,6 +121,32 @@ impl Node {
         Ok(())
     }
 
+    /// Remembers what went wrong last with a peer, in words without any clinical value.
+    ///
+    /// # Errors
+    /// [`NodeError::Write`].
+    pub fn keep_fault(&self, peer: Fingerprint, at_ms: u64, what: &str) -> Result<(), NodeError> {
+        let mut batch = Batch::new();
+        let value = [&at_ms.to_be_bytes(), what.as_bytes()].concat();
+        batch.put(Table::Index, &fault_key(peer), value)?;
+        self.store.write(batch)?;
+        Ok(())
+    }
+
+    /// What went wrong last with a peer, and when in milliseconds since 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn kept_fault(&self, peer: Fingerprint) -> Result<Option<(u64, String)>, NodeError> {
+        let value = self.store.snapshot()?.value(Table::Index, &fault_key(peer))?;
+        let read = |value: Vec<u8>| {
+            let (at_ms, what) = value.split_first_chunk()?;
+            Some((u64::from_be_bytes(*at_ms), String::from_utf8(what.to_vec()).ok()?))
+        };
+        let damaged = clisonix_store::ReadError::Damaged { table: Table::Index };
+        Ok(value.map(|value| read(value).ok_or(damaged)).transpose()?)
+    }
+
     /// Forgets what is remembered of a peer that is none any more. Receipts stay.
     ///
     /// # Errors
@@ -126,6 +156,7 @@ impl Node {
         lock(&self.exchange.peers).0.remove(&peer);
         let mut batch = Batch::new();
         batch.remove(Table::Index, &key(peer))?;
+        batch.remove(Table::Index, &fault_key(peer))?;
         self.store.write(batch)?;
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::{Wants, lock};
 use crate::error::NodeError;
 use crate::flight::Flight;
 use crate::node::{By, Node};
+use crate::orders::OrderError;
 use crate::signing::{SignedError, SignedRun};
 use crate::stored;
 use crate::version::{self, Have};
@@ -95,6 +96,16 @@ impl NodeReplica {
     }
 }
 
+impl Node {
+    /// Everything of a record and what its authors signed about it, as a run; empty if it cannot be
+    /// read now.
+    pub(crate) fn whole_run(&self, record: &str) -> Result<Vec<u8>, NodeError> {
+        let mut sent = SentBefore::default();
+        let outgoing = self.outgoing(record, &Have::nothing(), usize::MAX, &mut sent)?;
+        Ok(outgoing.map(|outgoing| outgoing.run.encode()).unwrap_or_default())
+    }
+}
+
 impl Replica for NodeReplica {
     fn arrival(&self) -> u64 {
         self.node.arrival().unwrap_or_default()
@@ -161,20 +172,35 @@ impl Replica for NodeReplica {
         for proof in self.node.equivocations().unwrap_or_default() {
             each(notice_id(&proof));
         }
+        for id in self.node.notice_ids().unwrap_or_default() {
+            each(NoticeId(id));
+        }
     }
 
     fn notice(&self, id: &NoticeId) -> Option<Vec<u8>> {
+        if let Some(notice) = self.node.notice(id.0).ok()? {
+            return Some(notice);
+        }
         self.node.equivocations().ok()?.into_iter().find(|proof| notice_id(proof) == *id)
     }
 
-    fn receive_notice(&mut self, id: &NoticeId, bytes: &[u8], _from: &NodeId) -> Outcome {
+    fn receive_notice(&mut self, id: &NoticeId, bytes: &[u8], from: &NodeId) -> Outcome {
         if notice_id(bytes) != *id {
             return Outcome::Refused(Refusal::Unreadable);
         }
-        match self.node.note_equivocation(bytes, &self.node.authors()) {
+        let by = By { author: &self.author, purpose: "replication" };
+        let taken = match self.node.take_notice(bytes, Fingerprint::from_bytes(from.0), by) {
+            Ok(None) => self.node.note_equivocation(bytes, &self.node.authors()),
+            Ok(Some(())) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match taken {
             Ok(()) => Outcome::Taken,
             Err(NodeError::Signed(_)) => Outcome::Refused(Refusal::Author),
-            Err(NodeError::Equivocation(_)) => Outcome::Refused(Refusal::Signature),
+            Err(NodeError::Equivocation(_) | NodeError::Order(OrderError::Form(_))) => {
+                Outcome::Refused(Refusal::Signature)
+            }
+            Err(NodeError::Order(_)) => Outcome::Refused(Refusal::Unwanted),
             Err(_) => Outcome::Later,
         }
     }
@@ -186,7 +212,7 @@ fn notice_id(bytes: &[u8]) -> NoticeId {
 }
 
 /// Tries a run again that was put aside.
-pub(super) fn take_again(node: &Node, record: &str, run: &[u8], by: By<'_>) -> Outcome {
+pub(crate) fn take_again(node: &Node, record: &str, run: &[u8], by: By<'_>) -> Outcome {
     let tried = Receiving::new(node, by).all(&[(record, run)]).pop();
     tried.map_or(Outcome::Later, |tried| tried.outcome)
 }

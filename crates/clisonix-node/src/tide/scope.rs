@@ -7,11 +7,11 @@ use clisonix_fhir::json::{self, Value};
 use clisonix_ingest::RecordKind;
 use clisonix_pq::Fingerprint;
 use clisonix_store::{Action, Batch, Snapshot, Span, Table};
-use clisonix_tide::Scope;
+use clisonix_tide::{NoticeId, Scope};
 use sha2::{Digest, Sha256};
 
 use super::lock;
-use crate::consent::{Basis, Decision, PeerRule, Shown, decide};
+use crate::consent::{Basis, Decision, Orders, PeerRule, Shown, decide};
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::stored;
@@ -41,6 +41,10 @@ impl Scope for NodeScope {
     fn may_hold(&self, record: &str) -> bool {
         // What cannot be read cannot be given.
         self.node.decision(self.peer, record).is_ok_and(Decision::is_given)
+    }
+
+    fn may_know(&self, notice: &NoticeId) -> bool {
+        self.node.may_know(self.peer, notice.0).unwrap_or(false)
     }
 
     fn digest(&self) -> [u8; 32] {
@@ -336,7 +340,7 @@ fn rule_value(rule: &PeerRule) -> Value {
     let identifier = |(system, value): &(String, String)| -> Value {
         [system, value].into_iter().map(|text| Value::from(text.as_str())).collect()
     };
-    let object: json::Object = [
+    let mut object: json::Object = [
         ("basis", Value::from(rule.basis.word())),
         ("shared", Value::from(rule.shared)),
         ("identifiers", rule.identifiers.iter().map(identifier).collect()),
@@ -346,7 +350,29 @@ fn rule_value(rule: &PeerRule) -> Value {
     ]
     .into_iter()
     .collect();
+    if rule.orders != Orders::CarryOut {
+        object.insert("orders", rule.orders.word());
+    }
     Value::Object(object)
+}
+
+impl Orders {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::CarryOut, Self::Ask, Self::Refuse];
+
+    /// Its word in rules.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::CarryOut => "carry-out",
+            Self::Ask => "ask",
+            Self::Refuse => "refuse",
+        }
+    }
+
+    /// What a word names.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|orders| orders.word() == word)
+    }
 }
 
 fn read_rule(value: &Value) -> Option<PeerRule> {
@@ -366,6 +392,10 @@ fn read_rule(value: &Value) -> Option<PeerRule> {
         references: texts("references")?,
         purposes: texts("purposes")?,
         classes: texts("classes")?,
+        orders: match value.get("orders") {
+            Some(word) => Orders::of_word(word.as_str()?)?,
+            None => Orders::default(),
+        },
     })
 }
 

@@ -11,10 +11,12 @@
 )]
 
 mod crash;
+mod damage;
 // The store's own test medium, so that both are cut in the same way.
 #[path = "../../../clisonix-store/tests/it/disk.rs"]
 mod disk;
 mod large;
+mod orders;
 mod pace;
 mod signed;
 mod sim;

@@ -36,7 +36,7 @@ pub(crate) fn authors(seeds: &[u64]) -> Authors {
 pub(crate) struct Site {
     pub(crate) node: Arc<Node>,
     pub(crate) replica: NodeReplica,
-    name: Fingerprint,
+    pub(crate) name: Fingerprint,
 }
 
 impl Site {
@@ -61,13 +61,13 @@ impl Site {
         versions
     }
 
-    fn write(&self, record: &str, member: &str, value: impl Into<Value>) {
+    pub(crate) fn write(&self, record: &str, member: &str, value: impl Into<Value>) {
         let mut patient = entry(&bundle(&self.node, record), "Patient").clone();
         patient.as_object_mut().expect("an object").insert(member, value.into());
         self.node.edit(record, &patient, ReadVersion::Current, BY).expect("edits");
     }
 
-    fn record(&self) -> String {
+    pub(crate) fn record(&self) -> String {
         self.node.record_ids().expect("reads").pop().expect("a record")
     }
 

@@ -58,6 +58,11 @@ impl Author {
         Ok(Self { identity, live: Some(live), known, statement: Some(statement) })
     }
 
+    /// The identity that signs checkpoints, for what else its node signs.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// As others know it.
     pub fn known(&self) -> &KnownAuthor {
         &self.known

@@ -146,7 +146,8 @@ pub enum Membership {
 }
 
 impl Membership {
-    const fn name(self) -> &'static str {
+    /// Its word in the file.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Admitted => "admitted",
             Self::Revoked => "revoked",

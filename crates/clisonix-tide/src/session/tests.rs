@@ -238,6 +238,26 @@ fn many_differences_on_both_sides_are_found() {
 }
 
 #[test]
+fn a_large_difference_takes_few_round_trips_and_no_names() {
+    const CHANGED: usize = 2000;
+    for node in 0..2 {
+        let mut pair = Pair::with(20_000);
+        for record in 0..CHANGED {
+            pair.write(node, record as u32);
+        }
+        pair.meet();
+        assert!(pair.is_equal());
+        let crossings = pair.equal_after.expect("equal");
+        assert!(crossings <= 14, "{crossings} crossings, changed at {node}");
+        // What each has of a record are 12 or 24 bytes here, a change has 28.
+        let exchange: usize = (6..10).filter_map(|kind| pair.bytes.get(&kind)).sum();
+        let beside = exchange - CHANGED * 28;
+        let most = if node == 0 { 32 } else { 80 };
+        assert!(beside <= CHANGED * most, "{beside} B beside the changes at {node}");
+    }
+}
+
+#[test]
 fn a_first_copy_goes_in_parts_either_way() {
     for node in 0..2 {
         let mut models = [Model::new(1 << 20), Model::new(1 << 20)];

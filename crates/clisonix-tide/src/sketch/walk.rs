@@ -36,10 +36,12 @@ impl Walk {
         let draw = f64::from((mix(self.state) >> 32) as u32) + 1.0;
         let place = f64::from(self.place);
         let reach = (place + 1.0) * (place + 2.0) * (4_294_967_296.0 / draw);
-        let next = ((reach + 0.25).sqrt() - 1.5).ceil();
-        // The cast saturates; a rounded root never leads back.
+        let next = (reach + 0.25).sqrt() - 1.5;
+        // Rounded up; without an instruction for it this is quicker than a call. The cast saturates; a
+        // rounded root never leads back.
         #[expect(clippy::cast_sign_loss)]
-        let next = next as u32;
+        let whole = next as u32;
+        let next = whole.saturating_add(u32::from(f64::from(whole) < next));
         self.place = next.max(self.place.saturating_add(1));
     }
 }

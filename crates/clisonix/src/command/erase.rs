@@ -1,11 +1,11 @@
 //! `erase`: content goes from a record, here and wherever the change arrives, and the keys that old
 //! copies of it are under are destroyed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clisonix_fhir::json::{Object, Value};
-use clisonix_node::{Aim, Erased, Outside as _};
+use clisonix_node::{Aim, Erased, NodeError, Outside as _, SignedError};
 use clisonix_pq::erasure::Order;
 
 use crate::context::Context;
@@ -15,6 +15,7 @@ use crate::outside::{self, System};
 use crate::pass_phrase::Source;
 use crate::results::Results;
 use crate::sharing::OwnKeys;
+use crate::site_keys;
 
 /// Options of `erase`.
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,8 @@ pub(crate) struct Erase {
     /// Write a signed order for other sites to this file
     #[arg(long, value_name = "FILE", requires = "name")]
     order: Option<PathBuf>,
-    /// The name of the own keys that sign the order, see `clisonix keys`
+    /// The name of the own keys that sign orders, see `clisonix keys` [default: a serving process
+    /// signs with its own]
     #[arg(long = "as", id = "name", value_name = "NAME")]
     name: Option<String>,
     /// The folder of the own keys (else `clisonix/keys` in `$XDG_CONFIG_HOME` or `~/.config`)
@@ -49,21 +51,24 @@ pub(crate) struct Erase {
 }
 
 impl Erase {
-    /// Whether own keys sign an order.
-    pub(crate) fn needs_keys(&self) -> bool {
-        self.order.is_some()
+    pub(crate) fn own_keys(&self) -> Option<(Option<&Path>, &Source)> {
+        self.name.as_ref().map(|_| (self.keys.as_deref(), &self.pass_phrase))
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let author = context.author()?;
         let by = context.by(&author);
-        if let Some(path) = &self.order {
+        let file = self.order.as_deref().map(|path| context.path(path));
+        if let Some(path) = &file {
             refuse_present(path)?;
         }
         // Before anything is erased: without the key there can be no order.
         let own = self.name.map(|name| OwnKeys::new(name, self.keys, self.pass_phrase));
-        let signer = own.filter(|_| self.order.is_some()).map(|own| own.unlocked()).transpose()?;
+        let own = own.map(|own| own.unlocked(context)).transpose()?;
         let node = context.open_present()?;
+        if let (Some((keys, _)), None) = (&own, context.service()) {
+            node.sign_as(site_keys::author(keys)?)?;
+        }
         let record = node.find_record(&self.patient)?;
         let aim = match (&self.entry, &self.path) {
             (None, _) => Aim::Record,
@@ -71,24 +76,35 @@ impl Erase {
             (Some(entry), Some(pointer)) => Aim::Value { entry, pointer },
         };
         let erased = node.erase(&record, aim, &self.reason, !self.keep_inputs, by)?;
-        if let (Some(path), Some((keys, _))) = (&self.order, signer) {
+        if let (Some(path), Some((keys, _))) = (&file, &own) {
             let terms = erased.order(System.now_ms(), !self.keep_inputs);
             let order = Order::sign(terms, keys.identity(), &mut outside::random)?;
             write_new(path, order.to_text())?;
         }
+        let told = match node.give_order(&erased, !self.keep_inputs, by) {
+            // Nobody can sign: whoever holds the record is told by a file, or by nothing.
+            Err(NodeError::Signed(SignedError::NoAuthor)) => None,
+            order => Some(order?.map_or(0, |order| order.peers.len())),
+        };
         let mut results = context.results();
-        results.either(|| value(&erased), |results| print(&erased, results))?;
+        results.either(|| value(&erased, told), |results| print(&erased, told, results))?;
         results.finish()?;
         Ok(Exit::Done)
     }
 }
 
-fn print(erased: &Erased, results: &mut Results) -> std::io::Result<()> {
+fn print(erased: &Erased, told: Option<usize>, results: &mut Results) -> std::io::Result<()> {
     let Erased { record, operations, inputs_destroyed, inputs_kept, .. } = erased;
     results.line(format_args!("erased {operations} operations of the record {record}"))?;
     results.line(format_args!("  change        {}", erased.change))?;
     results
         .line(format_args!("  inputs        {inputs_destroyed} destroyed, {inputs_kept} kept"))?;
+    match told {
+        Some(0) => results.line("  order         to nobody: no other node was given the record")?,
+        Some(count) => results.line(format_args!("  order         to {count} nodes"))?,
+        None => results
+            .line("  order         to nobody: give --as, or erase while `clisonix serve` runs")?,
+    }
     match erased.generation {
         Some(generation) => {
             results.line(format_args!("  vault         generation {generation}"))?;
@@ -105,13 +121,14 @@ fn print(erased: &Erased, results: &mut Results) -> std::io::Result<()> {
     }
 }
 
-fn value(erased: &Erased) -> Value {
+fn value(erased: &Erased, told: Option<usize>) -> Value {
     let mut object = Object::new();
     object.insert("record", erased.record.as_str());
     object.insert("change", erased.change.to_string());
     object.insert("operations", erased.operations as u64);
     object.insert("inputs_destroyed", erased.inputs_destroyed);
     object.insert("inputs_kept", erased.inputs_kept);
+    object.insert("ordered_nodes", told.map_or(Value::Null, |count| Value::from(count as u64)));
     if let Some(generation) = erased.generation {
         object.insert("vault_generation", generation);
     }

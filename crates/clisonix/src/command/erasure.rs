@@ -1,11 +1,12 @@
-//! `erasure`: another site's order carried out, and a receipt checked.
+//! `erasure`: orders to erase that were given and that came, other sites' orders carried out, and
+//! receipts checked.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use clisonix_fhir::json::{Object, Value};
-use clisonix_pq::erasure::{Done, Order, Receipt};
+use clisonix_pq::erasure::{Order, Receipt};
 use clisonix_pq::{FormError, PublicKeys};
 
 use crate::context::Context;
@@ -13,9 +14,12 @@ use crate::exit::Exit;
 use crate::keyring;
 use crate::new_file::{refuse_present, write_new};
 use crate::outside;
+use crate::pass_phrase::Source;
 use crate::plain::hexadecimal;
 use crate::results::Results;
 use crate::sharing::OwnKeys;
+
+pub(crate) mod orders;
 
 /// Options of `erasure`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +30,20 @@ pub(crate) struct Erasure {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// List the orders that this site gave and that came to it, and what sites have signed about them
+    List,
+    /// Carry out an order that came over a link and waits for a person
+    Accept {
+        /// The order, by the beginning of its id
+        #[arg(value_name = "ID")]
+        order: String,
+    },
+    /// Refuse an order that came over a link and waits for a person
+    Refuse {
+        /// The order, by the beginning of its id
+        #[arg(value_name = "ID")]
+        order: String,
+    },
     /// Carry out another site's order to erase, and write a signed receipt
     CarryOut {
         /// The order
@@ -56,8 +74,23 @@ enum Action {
 }
 
 impl Erasure {
+    /// Whether the store is needed.
+    pub(crate) fn is_of_store(&self) -> bool {
+        !matches!(self.action, Action::Check { .. })
+    }
+
+    pub(crate) fn own_keys(&self) -> Option<(Option<&Path>, &Source)> {
+        match &self.action {
+            Action::CarryOut { keys, .. } => Some(keys.given()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let receipt = match self.action {
+            Action::List => return orders::list(context),
+            Action::Accept { order } => return orders::decide(&order, true, context),
+            Action::Refuse { order } => return orders::decide(&order, false, context),
             Action::CarryOut { order, from, receipt, keys } => {
                 carry_out((&order, &from), &receipt, &keys, context)?
             }
@@ -77,9 +110,10 @@ fn carry_out(
     context: &Context,
 ) -> Result<Receipt> {
     let author = context.author()?;
+    let out = &context.path(out);
     refuse_present(out)?;
-    let order = order(path, &keyring::public_file(from)?)?;
-    let (keys, _) = keys.unlocked()?;
+    let order = order(&context.path(path), &keyring::public_file(&context.path(from))?)?;
+    let (keys, _) = keys.unlocked(context)?;
     let terms = context.open_present()?.carry_out(&order, context.by(&author))?;
     let receipt = Receipt::sign(terms, keys.identity(), &mut outside::random)?;
     write_new(out, receipt.to_text())?;
@@ -117,11 +151,7 @@ fn told(receipt: &Receipt, results: &mut Results) -> Result<()> {
         Value::Object(object)
     };
     Ok(results.either(json, |results| {
-        let what = match terms.done {
-            Done::Destroyed => "erased, and its key destroyed",
-            Done::Erased => "erased; the store there is not encrypted",
-            Done::Absent => "not there",
-        };
+        let what = orders::words(terms.done);
         results.line(format_args!("the record {}: {what}", terms.record))?;
         let (destroyed, kept) = (terms.inputs_destroyed, terms.inputs_kept);
         results.line(format_args!("  inputs        {destroyed} destroyed, {kept} kept"))?;

@@ -46,7 +46,7 @@ impl Open {
         let file = File::open(&self.file).with_context(|| self.file.display().to_string())?;
         // Nobody is asked for a pass-phrase by a share that is not to be trusted.
         let arrived = Arrived::start(file, &trust, sharing::now()?)?;
-        let keys = self.own.named_by(&arrived)?;
+        let keys = self.own.named_by(&arrived, context)?;
         let opening = arrived.open(keys.recipient())?;
         if self.load {
             return load(opening, self.feed, context);

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use clisonix_fhir::json::{Object, Value};
-use clisonix_node::Outside as _;
 use clisonix_pq::Fingerprint;
 use clisonix_pq::link::{About, Admission, Invitation, Membership};
 use console::Term;
@@ -16,7 +15,6 @@ use crate::context::Context;
 use crate::control;
 use crate::exit::{Exit, Fault};
 use crate::new_file::write_new;
-use crate::outside::{self, System};
 use crate::peers::{self, PeerFolder};
 use crate::plain::Plain;
 use crate::progress::tell;
@@ -111,10 +109,7 @@ impl Invite {
             identifiers: self.identifier,
             addresses: self.address,
         };
-        let (link, author) = (site_keys::link_keys(&keys)?, site_keys::author(&keys)?);
-        let random = &mut outside::random;
-        let (link, live, now) = (link.public(), author.live_key(), System.now_ms());
-        let invitation = Invitation::sign(&keys, link, live, &about, now, random)?;
+        let invitation = site_keys::invitation(&keys, &about)?;
         let fingerprint = invitation.fingerprint();
         tell(&format!("read this to whom you invite: {fingerprint}"));
         let mut results = context.results();
@@ -148,10 +143,8 @@ impl Add {
         let invitation = Invitation::from_text(&text.with_context(named)?).with_context(named)?;
         confirm(&invitation, self.fingerprint.as_deref())?;
         let (entry, keys) = self.site.unlocked()?;
-        let (membership, now) = (Membership::Admitted, System.now_ms());
-        let own = keys.identity();
-        let (terms, random) = (self.terms.words(), &mut outside::random);
-        let admission = Admission::sign(own, invitation, membership, &terms, now, random)?;
+        let (membership, terms) = (Membership::Admitted, self.terms.words());
+        let admission = site_keys::admission(&keys, invitation, membership, &terms)?;
         PeerFolder::of(&entry).put(&admission)?;
         wake(context);
         show(context, [&admission])
@@ -174,10 +167,8 @@ impl Revoke {
         let folder = PeerFolder::of(&self.site.entry()?);
         let admission = folder.find(&self.peer)?;
         let (_, keys) = self.site.unlocked()?;
-        let (invitation, now) = (admission.invitation().clone(), System.now_ms());
-        let (own, random) = (keys.identity(), &mut outside::random);
-        let (revoked, terms) = (Membership::Revoked, admission.terms());
-        let revoked = Admission::sign(own, invitation, revoked, terms, now, random)?;
+        let (invitation, revoked) = (admission.invitation().clone(), Membership::Revoked);
+        let revoked = site_keys::admission(&keys, invitation, revoked, admission.terms())?;
         folder.put(&revoked)?;
         wake(context);
         show(context, [&revoked])
@@ -188,8 +179,10 @@ impl Revoke {
 fn wake(context: &Context) {
     let Ok(directory) = context.directory() else { return };
     if let Some(stream) = control::connect(&directory) {
-        let request = context.request(vec!["tide".to_owned(), "peers".to_owned()]);
-        if request.and_then(|request| control::ask(stream, &request)).is_err() {
+        let request = context.request(vec!["tide".to_owned(), "peers".to_owned()], None);
+        let asked =
+            request.and_then(|request| control::ask(stream, &request, control::no_pass_phrase));
+        if asked.is_err() {
             tell("the serving process could not be told; it looks by itself every few seconds");
         }
     }
@@ -240,13 +233,6 @@ fn show<'a>(
     Ok(Exit::Done)
 }
 
-fn membership(admission: &Admission) -> &'static str {
-    match admission.membership() {
-        Membership::Admitted => "admitted",
-        Membership::Revoked => "revoked",
-    }
-}
-
 fn value(admission: &Admission) -> Value {
     let (invitation, mut object) = (admission.invitation(), Object::new());
     let texts = |texts: &[String]| {
@@ -254,7 +240,7 @@ fn value(admission: &Admission) -> Value {
     };
     object.insert("peer", invitation.about().name.as_str());
     object.insert("fingerprint", invitation.fingerprint().hexadecimal());
-    object.insert("membership", membership(admission));
+    object.insert("membership", admission.membership().name());
     object.insert("since_ms", admission.made_ms());
     object.insert("identifiers", texts(&invitation.about().identifiers));
     object.insert("addresses", texts(&invitation.about().addresses));
@@ -265,7 +251,7 @@ fn value(admission: &Admission) -> Value {
 fn print(admission: &Admission, results: &mut Results) -> io::Result<()> {
     let invitation = admission.invitation();
     let about = invitation.about();
-    results.line(format_args!("{} ({})", Plain(&about.name), membership(admission)))?;
+    results.line(format_args!("{} ({})", Plain(&about.name), admission.membership().name()))?;
     results.line(format_args!("  fingerprint  {}", invitation.fingerprint()))?;
     let at = if about.addresses.is_empty() {
         "waits for it to connect".to_owned()

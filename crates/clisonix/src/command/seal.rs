@@ -10,6 +10,7 @@ use clap::Args;
 use crate::context::Context;
 use crate::exit::{Exit, Fault};
 use crate::outgoing::{Outgoing, Ready, Sealed};
+use crate::pass_phrase;
 use crate::plain::Plain;
 use crate::query::Query;
 use crate::spool::Spooling;
@@ -31,6 +32,15 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
+    /// Whether it is records that are sealed.
+    pub(crate) fn is_of_store(&self) -> bool {
+        self.path.is_none()
+    }
+
+    pub(crate) fn own_keys(&self) -> (Option<&Path>, &pass_phrase::Source) {
+        self.outgoing.own.given()
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let sealed = if let Some(path) = &self.path {
             let source = file(path)?;

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clisonix_node::Outside as _;
-use clisonix_pq::Identity;
 use clisonix_server::{NodeHome, Recorder, Server, Settings, Way};
 
 use crate::context::Context;
@@ -66,7 +65,7 @@ impl Serve {
             random: outside::random,
         };
         let recorder = self.record.as_deref().map(recorder).transpose()?;
-        let identity = Identity::from_seed(keys.profile(), keys.identity().seed())?;
+        let identity = site_keys::identity(&keys)?;
         let link_keys = Arc::new(site_keys::link_keys(&keys)?);
         let server = Server::start(settings, link_keys, identity, home, recorder)?;
         node.on_arrival(Box::new(server.waker()));

@@ -1,10 +1,13 @@
 //! `share`: data prepared for others and sealed, in one step.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::pass_phrase::Source;
 
 mod research;
 
@@ -22,6 +25,11 @@ enum What {
 }
 
 impl Share {
+    pub(crate) fn own_keys(&self) -> (Option<&Path>, &Source) {
+        let What::Research(research) = &self.what;
+        research.own_keys()
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let What::Research(research) = self.what;
         research.run(context)

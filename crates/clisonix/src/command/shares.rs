@@ -93,7 +93,7 @@ impl Withdraw {
         let path = self.out.unwrap_or_else(|| format!("{share}.withdrawal").into());
         refuse_present(&path)?;
         let manifest = &given.manifest;
-        let keys = self.own.signed_by(manifest.issuer)?;
+        let keys = self.own.signed_by(manifest.issuer, context)?;
         let random = &mut outside::random;
         let statement = Withdrawal::sign(keys.identity(), share, System.now_ms(), random);
         let (ledger, _) = LedgerFile::open(context, manifest.issuer)?;

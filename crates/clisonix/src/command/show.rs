@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Fault};
 use crate::headline::headline;
 use crate::plain::Plain;
+use crate::progress::tell;
 use crate::results::Results;
 
 /// Options of `show`.
@@ -37,6 +38,13 @@ impl Show {
         } else {
             (node.record_at(&record, &heads(&self.at)?, by)?, "[]".to_owned())
         };
+        if let Some(damage) = node.damage(&record)? {
+            let what = match damage.missing {
+                Some(missing) => format!("{missing} changes are not shown"),
+                None => "what was written to it may not be shown".to_owned(),
+            };
+            tell(&format!("the log of this record is damaged: {what}, see `clisonix tide status`"));
+        }
         let mut results = context.results();
         if context.json() {
             results.line(&bundle)?;

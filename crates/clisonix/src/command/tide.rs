@@ -24,7 +24,10 @@ pub(crate) struct Tide {
 enum Action {
     /// Show for each peer whether there is a link, since when both hold the same, what is missing,
     /// and what went wrong last
-    Status,
+    Status {
+        #[command(flatten)]
+        site: SiteKeys,
+    },
     /// Write records for a peer to a sealed file, where there is no line between the two sites
     Export(bundles::Export),
     /// Take in a file that a peer exported for this site
@@ -36,7 +39,12 @@ enum Action {
     },
     /// Make and hash everything again from the logs, and name each record that is not as it was
     /// signed; goes on past damage
-    Scrub,
+    Scrub {
+        /// Give up what is not back of this record, whose log was damaged: what was put aside of it is
+        /// destroyed
+        #[arg(long, value_name = "PATIENT")]
+        give_up: Option<String>,
+    },
     /// A digest of everything that this site holds
     #[command(hide = true)]
     Digest,
@@ -48,11 +56,12 @@ enum Action {
 impl Tide {
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         match self.action {
-            Action::Status => status::run(context),
+            Action::Status { site } => status::run(&site, context),
             Action::Export(export) => export.run(context),
             Action::Import(import) => import.run(context),
             Action::Verify { site } => verify::run(&site, context),
-            Action::Scrub => scrub::run(context),
+            Action::Scrub { give_up: None } => scrub::run(context),
+            Action::Scrub { give_up: Some(patient) } => scrub::give_up(&patient, context),
             Action::Digest => digest(context),
             Action::Peers => {
                 if let Some(service) = context.service() {

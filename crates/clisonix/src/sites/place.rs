@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,17 +12,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clisonix_fhir::json::{self, Value};
 use clisonix_node::Outside as _;
 use clisonix_pq::key_file::Cost;
-use clisonix_pq::link::{About, Admission, Invitation, Membership};
+use clisonix_pq::link::{About, Invitation, Membership};
 use clisonix_pq::{Keys, Profile};
 
 use crate::keyring::Keyring;
+use crate::new_file::write_new;
 use crate::outside::{self, System};
 use crate::peers::PeerFolder;
 use crate::scratch::make_private;
 use crate::site_keys;
 
 /// The pass-phrase of keys that live as long as the demo does.
-const PASS_PHRASE: &[u8] = b"for a demonstration only";
+const PASS_PHRASE: &str = "for a demonstration only";
 /// What it costs to try one: nobody else ever has these files.
 const COST: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
 /// Longest wait for a process to serve.
@@ -44,10 +44,13 @@ impl Place {
         make_private(&folder)?;
         let random = &mut outside::random;
         let keys = Keys::generate(Profile::Hybrid, name, System.now_ms(), random)?;
-        Keyring::new(folder.join("keys")).vacant(name)?.store_at(COST, 1, &keys, PASS_PHRASE)?;
-        let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(folder.join("words"));
-        file?.write_all(PASS_PHRASE)?;
+        Keyring::new(folder.join("keys")).vacant(name)?.store_at(
+            COST,
+            1,
+            &keys,
+            PASS_PHRASE.as_bytes(),
+        )?;
+        write_new(&folder.join("words"), PASS_PHRASE)?;
         Ok(Self { name, folder, keys, serving: None })
     }
 
@@ -58,24 +61,18 @@ impl Place {
 
     /// An invitation to connect at `address`, or to be waited for.
     pub(super) fn invite(&self, address: Option<SocketAddr>) -> Result<Invitation> {
-        let (link, author) = (site_keys::link_keys(&self.keys)?, site_keys::author(&self.keys)?);
         let about = About {
             name: self.name.to_owned(),
             identifiers: vec![self.identifier()],
             addresses: address.iter().map(ToString::to_string).collect(),
         };
-        let (random, now) = (&mut outside::random, System.now_ms());
-        let live = author.live_key();
-        Ok(Invitation::sign(&self.keys, link.public(), live, &about, now, random)?)
+        site_keys::invitation(&self.keys, &about)
     }
 
     /// Admits another site.
     pub(super) fn admit(&self, invitation: Invitation) -> Result<()> {
-        let (own, membership) = (self.keys.identity(), Membership::Admitted);
-        let random = &mut outside::random;
-        let now = System.now_ms();
         let terms = ["basis=all", "shared"].map(str::to_owned);
-        let admission = Admission::sign(own, invitation, membership, &terms, now, random)?;
+        let admission = site_keys::admission(&self.keys, invitation, Membership::Admitted, &terms)?;
         let entry = Keyring::new(self.folder.join("keys")).entry(self.name)?;
         PeerFolder::of(&entry).put(&admission)?;
         Ok(())

@@ -14,6 +14,7 @@ mod network;
 mod parties;
 mod reading;
 mod research;
+mod served;
 mod shares;
 mod site;
 mod tide;

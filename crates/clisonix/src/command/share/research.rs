@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Fault};
 use crate::new_file::{refuse_present, write_new};
 use crate::outgoing::{Outgoing, Ready, Sealed};
+use crate::pass_phrase::Source;
 use crate::project_key;
 use crate::release::{Release, whole};
 use crate::results::Results;
@@ -65,19 +66,25 @@ struct Account<'a> {
 }
 
 impl Research {
+    pub(super) fn own_keys(&self) -> (Option<&Path>, &Source) {
+        self.outgoing.own.given()
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit> {
         let author = context.author()?;
         let by = context.by(&author);
-        let rules = rules(&self.deidentify)?;
-        let zips = self.zip_population.as_deref().map(population).transpose()?;
+        let rules = rules(&self.deidentify, context)?;
+        let zips = self.zip_population.as_deref().map(|path| population(path, context));
+        let zips = zips.transpose()?;
         let node = context.open_present()?;
-        let cohort = cohort(self.cohort.as_deref(), &self.having, &node)?;
-        if let Some(report) = &self.report {
+        let cohort = cohort(self.cohort.as_deref(), &self.having, &node, context)?;
+        let told = self.report.as_deref().map(|report| context.path(report));
+        if let Some(report) = &told {
             refuse_present(report)?;
         }
         let name = format!("{}.ndjson", self.project);
         let words = format!("de-identified FHIR R4 resources, one a line: {}", rules.name());
-        let folder = self.outgoing.own.folder()?;
+        let folder = self.outgoing.own.folder(context)?;
         let ready = self.outgoing.ready(context, &name, &words)?;
         let (key, is_new_key) = project_key::of(&folder, &self.project, &ready.pass_phrase)?;
         let pseudonyms = |message: &[u8]| key.keyed(message);
@@ -92,7 +99,7 @@ impl Research {
         let attrition = release.attrition().to_vec();
         let (report, sealed) = seal(release, project, (&node, by), ready, context)?;
         let account = Account { project: &self.project, is_new_key, attrition, report };
-        if let Some(path) = &self.report {
+        if let Some(path) = &told {
             write_new(path, &format!("{}\n", Value::Object(account.object()).to_pretty()))?;
         }
         let mut results = context.results();
@@ -180,31 +187,36 @@ impl Account<'_> {
     }
 }
 
-fn rules(text: &str) -> Result<Rules> {
+fn rules(text: &str, context: &Context) -> Result<Rules> {
     match text {
         "safe-harbor" => return Ok(Rules::safe_harbor()),
         "expert" => return Ok(Rules::expert()),
         _ => {}
     }
-    let content = load(Path::new(text))?;
+    let file = load(&context.path(Path::new(text)))?;
     // The configurations of Microsoft's tool are JSON, and a file of rules never begins like them.
-    let rules = if content.trim_start().starts_with('{') {
-        Rules::load_anonymizer(text, &content, Profile::SafeHarbor)
+    let rules = if file.trim_start().starts_with('{') {
+        Rules::load_anonymizer(text, &file, Profile::SafeHarbor)
     } else {
-        Rules::load(text, &content)
+        Rules::load(text, &file)
     };
     rules.map_err(|error| Fault::usage(error.to_string()).into())
 }
 
-fn population(path: &Path) -> Result<ZipPopulation> {
-    let list = ZipPopulation::load(&load(path)?);
+fn population(path: &Path, context: &Context) -> Result<ZipPopulation> {
+    let list = ZipPopulation::load(&load(&context.path(path))?);
     list.map_err(|error| Fault::usage(format!("{}: {error}", path.display())).into())
 }
 
 /// The cohort; names of patients become their records'.
-fn cohort(path: Option<&Path>, having: &[String], node: &Node) -> Result<Cohort> {
+fn cohort(
+    path: Option<&Path>,
+    having: &[String],
+    node: &Node,
+    context: &Context,
+) -> Result<Cohort> {
     let mut cohort = match path {
-        Some(path) => Cohort::load(&load(path)?)
+        Some(path) => Cohort::load(&load(&context.path(path))?)
             .map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?,
         None => Cohort::new(),
     };

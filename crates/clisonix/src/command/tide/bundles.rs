@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clisonix_fhir::json::{Object, Value};
-use clisonix_node::{Node, NodeReplica};
+use clisonix_node::{By, Node, NodeReplica};
 use clisonix_pq::link::Membership;
 use clisonix_pq::share::ledger::Way;
 use clisonix_pq::share::{Arrived, Sealing, Terms, Trust, seal};
@@ -28,6 +28,9 @@ use crate::spool::Spooling;
 
 /// What recipients see as the content's name.
 const NAME: &str = "records.tide";
+
+/// As whom what was damaged is put back.
+const REPAIR: By<'static> = By { author: "clisonix tide import", purpose: "repair" };
 
 /// Options of `tide export`.
 #[derive(Debug, Args)]
@@ -120,6 +123,11 @@ impl Export {
         let new = NewFile::create(&path)?;
         let mut spooling = Spooling::beside(&path)?;
         let count = bundle::write(&replica, &records, &mut spooling)?;
+        // Who was given a record is told when it is erased.
+        for record in &records {
+            node.note_given(invitation.fingerprint(), record)?;
+        }
+        node.keep_audit()?;
         let mut spool = spooling.finish()?;
         let bytes = spool.size_bytes();
         let issuer = own.keys().identity();
@@ -154,8 +162,9 @@ impl Import {
         let mut spool = spooling.finish()?;
         let (ledger, _) = LedgerFile::open(context, from)?;
         ledger.append(Way::Received, &manifest)?;
-        let mut replica = NodeReplica::new(node, from);
+        let mut replica = NodeReplica::new(std::sync::Arc::clone(&node), from);
         let taken = bundle::take_in(&mut replica, &mut spool, from)?;
+        node.mend(REPAIR)?;
         let line = format!("{} records, of which {} were refused", taken.records, taken.refused);
         told(context, &line, [("records", taken.records), ("refused", taken.refused)])?;
         Ok(if taken.refused == 0 { Exit::Done } else { Exit::Rejected })

@@ -7,7 +7,7 @@ use clisonix_fhir::json::{Object, Value};
 use clisonix_node::Scrubbed;
 
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{Exit, Fault};
 use crate::results::Results;
 
 pub(super) fn run(context: &Context) -> Result<Exit> {
@@ -17,6 +17,17 @@ pub(super) fn run(context: &Context) -> Result<Exit> {
     results.either(|| value(&found), |results| print(&found, results))?;
     results.finish()?;
     Ok(if found.damaged == 0 { Exit::Done } else { Exit::Damaged })
+}
+
+/// Gives up what is not back of a damaged record.
+pub(super) fn give_up(patient: &str, context: &Context) -> Result<Exit> {
+    let author = context.author()?;
+    let node = context.open_present()?;
+    let record = node.find_record(patient)?;
+    if !node.give_up(&record, context.by(&author))? {
+        return Err(Fault::not_found("this record is not damaged").into());
+    }
+    Ok(Exit::Done)
 }
 
 fn value(found: &Scrubbed) -> Value {
@@ -32,15 +43,17 @@ fn value(found: &Scrubbed) -> Value {
     object.insert("busy", found.busy);
     object.insert("damaged", found.damaged);
     object.insert("repaired", found.repaired);
+    object.insert("put_aside", found.put_aside);
     object.insert("faults", Value::Array(damaged.collect()));
     Value::Object(object)
 }
 
 fn print(found: &Scrubbed, results: &mut Results) -> io::Result<()> {
-    let Scrubbed { records, changes, busy, damaged, .. } = found;
+    let Scrubbed { records, changes, busy, damaged, repaired, put_aside, .. } = found;
     results.line(format_args!(
-        "{records} records with {changes} changes, of which {damaged} are damaged; {busy} were being \
-         loaded and not looked at"
+        "{records} records with {changes} changes, of which {damaged} were damaged; {repaired} of \
+         these are whole again, {put_aside} are asked from peers; {busy} were being loaded and not \
+         looked at"
     ))?;
     found
         .named

@@ -1,31 +1,34 @@
-//! Which record an entry stands for: ids in buckets by their first bits.
+//! Records by 64-bit numbers that are spread evenly: ids of entries, hashes of names.
 
 use crate::catalogue::Slot;
 
 /// How many ids a bucket holds on average at most.
-const BUCKET_IDS: usize = 32;
+const BUCKET_IDS: usize = 8;
 /// How many times as many buckets there are after growing.
-const GROWTH_BITS: u32 = 2;
+const GROWTH_BITS: u32 = 1;
 /// Most bits by which ids are told apart.
 const MAX_BITS: u32 = 24;
 
-/// Ids are keyed hashes, so they fill the buckets evenly, and a record's id stays in its bucket from
-/// version to version. A write touches one short stretch of memory, which a tree of a million
-/// does not.
+/// Ids in buckets by their first bits. Hashes fill them evenly, and a record's id stays in its bucket
+/// from version to version. A write touches one short stretch of memory, which a tree of a million
+/// does not; and who makes hashes fall together makes one bucket longer, in which the search is still
+/// by halves.
 #[derive(Clone, Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     /// Ids in ascending order, each with its record.
     buckets: Vec<Vec<(u64, Slot)>>,
     bits: u32,
     len: usize,
 }
 
-impl Index {
-    pub(super) fn new() -> Self {
+impl Default for Index {
+    fn default() -> Self {
         Self { buckets: vec![Vec::new()], bits: 0, len: 0 }
     }
+}
 
-    pub(super) fn len(&self) -> usize {
+impl Index {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
@@ -34,14 +37,14 @@ impl Index {
     }
 
     /// The record of an id.
-    pub(super) fn get(&self, id: u64) -> Option<Slot> {
+    pub(crate) fn get(&self, id: u64) -> Option<Slot> {
         let bucket = self.buckets.get(self.bucket(id))?;
         let place = bucket.binary_search_by_key(&id, |(id, _)| *id).ok()?;
         bucket.get(place).map(|(_, slot)| *slot)
     }
 
     /// Puts an id in; `false` if it stands for a record already.
-    pub(super) fn insert(&mut self, id: u64, slot: Slot) -> bool {
+    pub(crate) fn insert(&mut self, id: u64, slot: Slot) -> bool {
         if self.len >= self.buckets.len() * BUCKET_IDS && self.bits < MAX_BITS {
             self.grow();
         }
@@ -54,7 +57,7 @@ impl Index {
     }
 
     /// Takes an id out, if it is there.
-    pub(super) fn remove(&mut self, id: u64) {
+    pub(crate) fn remove(&mut self, id: u64) {
         let number = self.bucket(id);
         let Some(bucket) = self.buckets.get_mut(number) else { return };
         if let Ok(place) = bucket.binary_search_by_key(&id, |(id, _)| *id) {
@@ -64,7 +67,7 @@ impl Index {
     }
 
     /// Ids in ascending order, from the first or from the one after `after` on.
-    pub(super) fn after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, Slot)> {
+    pub(crate) fn after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, Slot)> {
         let first = after.map_or(0, |after| self.bucket(after));
         let buckets = self.buckets.get(first..).unwrap_or_default();
         let is_before = move |id: u64| after.is_some_and(|after| id <= after);
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn it_holds_what_a_map_holds() {
-        let (mut index, mut map) = (Index::new(), BTreeMap::new());
+        let (mut index, mut map) = (Index::default(), BTreeMap::new());
         let mut id = 1_u64;
         for number in 0..20_000 {
             // Many ids share their first bits.
