@@ -154,22 +154,44 @@ pub struct RecordKey {
     pub system: String,
     /// The identifier's value; of a shared record prefixed with its type, `Practitioner/123`.
     pub value: String,
+    /// Which sensitive classes of the patient's data it holds, apart from the patient's own record:
+    /// their codes in order, joined by `+`. Empty: it is the patient's own, or a shared one.
+    pub classes: String,
 }
 
 impl RecordKey {
     /// A patient's record.
     pub fn patient(system: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { kind: RecordKind::Patient, system: system.into(), value: value.into() }
+        let (system, value) = (system.into(), value.into());
+        Self { kind: RecordKind::Patient, system, value, classes: String::new() }
     }
 
     /// The record of one shared resource of the given type.
     pub fn shared(resource_type: &str, system: impl Into<String>, value: &str) -> Self {
         let value = format!("{resource_type}/{value}");
-        Self { kind: RecordKind::Shared, system: system.into(), value }
+        let (system, classes) = (system.into(), String::new());
+        Self { kind: RecordKind::Shared, system, value, classes }
     }
 
-    /// The record's id: `p-` or `s-` and 32 hexadecimal digits of a SHA-256 over the key.
+    /// The record of sensitive classes beside a patient's own.
+    #[must_use]
+    pub fn of_classes(&self, classes: &str) -> Self {
+        Self { classes: classes.to_owned(), ..self.clone() }
+    }
+
+    /// The patient's own record beside which this one is; of any other its own key.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        self.of_classes("")
+    }
+
+    /// The record's id: `p-`, `s-` or `c-` (sensitive classes of a patient) and 32 hexadecimal
+    /// digits of a SHA-256 over the key.
     pub fn id(&self) -> String {
+        if !self.classes.is_empty() {
+            let key = [&self.system, &self.value, &self.classes];
+            return format!("c-{}", identity::short_hash("clisonix record classes 1", &key));
+        }
         let (letter, domain) = match self.kind {
             RecordKind::Patient => ("p", "clisonix record patient 1"),
             RecordKind::Shared => ("s", "clisonix record shared 1"),

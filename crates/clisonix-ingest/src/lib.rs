@@ -14,6 +14,7 @@ mod intake;
 pub mod mapping;
 mod mappings;
 pub mod recognition;
+pub mod sensitivity;
 pub mod terminology;
 pub mod timestamp;
 

@@ -6,7 +6,6 @@
 //! that the peer may not hold keeps the whole record back. For people: `docs/consent.md`.
 
 mod actor;
-mod class;
 mod period;
 mod provision;
 
@@ -14,8 +13,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use clisonix_fhir::json::Value;
+use clisonix_ingest::sensitivity::classes_of;
 
-pub use self::class::SENSITIVE;
+pub use clisonix_ingest::sensitivity::SENSITIVE;
+
 use self::provision::{Verdict, verdict};
 
 /// Most consents that are looked at in one record; with more nothing is given out.
@@ -132,25 +133,32 @@ pub struct Shown<'a> {
     pub is_disputed: bool,
 }
 
-/// Decides whether a peer may hold a patient's record. `now_ms` is in milliseconds since
+/// Decides whether a peer may hold a record of a patient, of whom `beside` is what other records
+/// hold: consents and care are looked for there too. `now_ms` is in milliseconds since
 /// 1970-01-01T00:00:00Z.
-pub fn decide(record: &[Shown<'_>], rule: &PeerRule, now_ms: i64) -> Decision {
+pub fn decide(
+    record: &[Shown<'_>],
+    beside: &[Shown<'_>],
+    rule: &PeerRule,
+    now_ms: i64,
+) -> Decision {
     match rule.basis {
         Basis::Own => return Decision::Own,
         Basis::Nothing => return Decision::Nothing,
         _ => {}
     }
+    let known = || record.iter().chain(beside);
     let is_consent = |shown: &&Shown<'_>| shown.resource.resource_type() == Some("Consent");
-    let consents: Vec<&Shown<'_>> = record.iter().filter(is_consent).collect();
+    let consents: Vec<&Shown<'_>> = known().filter(is_consent).collect();
     if consents.len() > MAX_CONSENTS {
         return Decision::Unclear;
     }
     let ground = match rule.basis {
         Basis::All => Some(Decision::Rule),
-        Basis::Care if actor::takes_care(record, rule) => Some(Decision::Care),
+        Basis::Care if actor::takes_care(known(), rule) => Some(Decision::Care),
         _ => None,
     };
-    let patients: Vec<String> = record.iter().filter_map(|shown| patient(shown.resource)).collect();
+    let patients: Vec<String> = known().filter_map(|shown| patient(shown.resource)).collect();
     let mut found = ground.unwrap_or(Decision::Consent);
     for shown in record {
         let one = of_resource(shown.resource, &consents, &patients, ground, (rule, now_ms));
@@ -174,7 +182,7 @@ fn of_resource(
     ground: Option<Decision>,
     (rule, now_ms): (&PeerRule, i64),
 ) -> Decision {
-    let classes = class::of(resource);
+    let classes = classes_of(resource);
     let (mut is_permitted, mut named) = (false, BTreeSet::new());
     for consent in consents {
         match verdict(consent, resource, patients, (rule, now_ms)) {

@@ -4,6 +4,7 @@ use clisonix_crdt::{Base, ChangeId, Origin, Record};
 use clisonix_fhir::issue::Issue;
 use clisonix_fhir::json::{Object, Value};
 use clisonix_fhir::validate::validate;
+use clisonix_ingest::RecordKey;
 use clisonix_store::{Action, Batch};
 
 use crate::error::NodeError;
@@ -35,7 +36,8 @@ pub enum ReadVersion<'a> {
 }
 
 impl Node {
-    /// Writes a resource into a record as its author now wants it, against the version read.
+    /// Writes a resource into a record as its author now wants it, against the version read. One that
+    /// is labelled with a sensitive class and new comes into the record that keeps it apart.
     ///
     /// # Errors
     /// [`NodeError::Invalid`] with the issues; [`NodeError::Edit`] for an unknown version.
@@ -50,7 +52,10 @@ impl Node {
         let Some(object) = resource.as_object().filter(|_| faults.is_empty()) else {
             return Err(NodeError::Invalid(faults));
         };
-        self.write(record, Action::Write, by, |record, origin, actors| {
+        let snapshot = self.store.snapshot()?;
+        let key = stored::key_of(&snapshot, record)?.ok_or(NodeError::NotFound("record"))?;
+        let home = self.home(&snapshot, &key.whole(), resource)?;
+        self.write(&home.id(), Some(&home), Action::Write, by, |record, origin, actors| {
             let base = match version {
                 ReadVersion::Current => Base::Current,
                 ReadVersion::Version(version) => base_of(record, Some(version))?,
@@ -72,7 +77,7 @@ impl Node {
     ) -> Result<Edited, NodeError> {
         let name = self.record_of(entry)?.ok_or(NodeError::NotFound("entry"))?;
         let id = parse_entry(entry).ok_or(NodeError::NotFound("entry"))?;
-        self.write(&name, Action::Write, by, |record, origin, actors| {
+        self.write(&name, None, Action::Write, by, |record, origin, actors| {
             let base = match version {
                 None => Base::Current,
                 version => base_of(record, version)?,
@@ -93,17 +98,32 @@ impl Node {
         value: Option<&Value>,
         by: By<'_>,
     ) -> Result<Edited, NodeError> {
-        self.write(record, Action::Resolve, by, |record, origin, actors| {
+        let holder = |name: &String| {
+            let open = self.with_record(name, |record| Ok(record.view().conflicts()))?;
+            Ok::<bool, NodeError>(open.iter().any(|open| open.id() == conflict))
+        };
+        let mut records = self.with_beside(record)?;
+        let mut last = records.pop().unwrap_or_default();
+        // Mostly there is but one.
+        for name in records {
+            if holder(&name)? {
+                last = name;
+                break;
+            }
+        }
+        self.write(&last, None, Action::Resolve, by, |record, origin, actors| {
             let open = record.view().conflicts().into_iter().find(|open| open.id() == conflict);
             let open = open.ok_or(NodeError::NotFound("conflict"))?;
             Ok(record.resolve(&open.entry, &open.address, value, origin, actors)?)
         })
     }
 
-    /// Runs an edit and makes change, state, index rows and access entry durable as one.
+    /// Runs an edit and makes change, state, index rows and access entry durable as one. With a key
+    /// the record may be new.
     fn write(
         &self,
         name: &str,
+        key: Option<&RecordKey>,
         action: Action,
         by: By<'_>,
         edit: impl FnOnce(
@@ -115,7 +135,8 @@ impl Node {
         if by.author.trim().is_empty() {
             return Err(NodeError::Author);
         }
-        if self.store.snapshot()?.record(name)?.is_none() {
+        let is_new = self.store.snapshot()?.record(name)?.is_none();
+        if is_new && key.is_none() {
             return Err(NodeError::NotFound("record"));
         }
         let mut guard = self.inside_for(name);
@@ -136,6 +157,9 @@ impl Node {
             return Ok(Edited { record: name.to_owned(), change: None });
         };
         let mut batch = Batch::new();
+        if let Some(key) = key.filter(|_| is_new) {
+            stored::put_key(&mut batch, key)?;
+        }
         batch.access(access(by, action, now, Some(record))?)?;
         let first = record.change_count() - 1;
         let indexed = index_entries(&mut batch, record, first)

@@ -124,8 +124,8 @@ pub(crate) fn imported(
 ) -> Result<Batch, NodeError> {
     let mut batch = Batch::new();
     index_entries(&mut batch, record, before)?;
-    if stored::read_key(key).is_some() {
-        batch.record(record.id(), key.to_vec())?;
+    if let Some(read) = stored::read_key(key).filter(|read| read.id() == record.id()) {
+        stored::put_key_row(&mut batch, &read, key.to_vec())?;
     }
     batch.access(access?)?;
     Ok(batch)

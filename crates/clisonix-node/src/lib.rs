@@ -4,6 +4,7 @@
 //! operations and is synchronous; whatever speaks to people or networks stands above it. Clock and
 //! random source are handed in ([`Outside`]).
 
+mod apart;
 pub mod consent;
 mod damage;
 mod editing;

@@ -14,6 +14,7 @@ use clisonix_fhir::schema::resource_named;
 use clisonix_ingest::{Outcome, Rejected};
 use clisonix_store::{Action, Batch, MessageId, RawInput, Table, Ticket};
 
+use crate::apart::Apart;
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::quarantine;
@@ -44,6 +45,7 @@ pub struct Load<'n> {
     /// What the batch, and the one in flight, say of messages.
     noted: BTreeMap<MessageId, Settled>,
     noted_before: BTreeMap<MessageId, Settled>,
+    apart: Apart,
 }
 
 impl Node {
@@ -59,6 +61,7 @@ impl Node {
             in_flight: None,
             noted: BTreeMap::new(),
             noted_before: BTreeMap::new(),
+            apart: Apart::default(),
         }
     }
 }
@@ -165,6 +168,7 @@ impl Load<'_> {
         }
         let ticket = self.node.store.submit(std::mem::take(&mut self.batch))?;
         self.noted_before = std::mem::take(&mut self.noted);
+        self.apart.hand_over();
         self.accesses = 0;
         self.dirty_bytes = 0;
         self.in_flight = Some((ticket, std::mem::take(&mut self.dirty)));
@@ -177,6 +181,7 @@ impl Load<'_> {
         let Some((ticket, records)) = self.in_flight.take() else { return Ok(()) };
         let result = ticket.wait();
         self.noted_before.clear();
+        self.apart.settle();
         let mut inside = self.node.inside();
         if result.is_err() {
             for id in &records {
@@ -202,6 +207,7 @@ impl Load<'_> {
         }
         self.batch = Batch::new();
         self.noted.clear();
+        self.apart.forget();
         self.accesses = 0;
         self.dirty_bytes = 0;
     }

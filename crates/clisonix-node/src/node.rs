@@ -249,11 +249,23 @@ impl Node {
         action: Action,
         record: &str,
     ) -> Result<(), NodeError> {
+        self.log_records(by, action, &[record.to_owned()])
+    }
+
+    /// As [`Self::log_record`], of several that are read as one.
+    pub(crate) fn log_records(
+        &self,
+        by: By<'_>,
+        action: Action,
+        records: &[String],
+    ) -> Result<(), NodeError> {
         let now = self.inside().outside.now_ms();
-        let mut entry = access(by, action, now, None)?;
-        entry.record = Some(record.to_owned());
         let mut batch = Batch::new();
-        batch.access(entry)?;
+        for record in records {
+            let mut entry = access(by, action, now, None)?;
+            entry.record = Some(record.clone());
+            batch.access(entry)?;
+        }
         self.store.write(batch)?;
         Ok(())
     }

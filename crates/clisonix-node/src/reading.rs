@@ -3,7 +3,8 @@
 use clisonix_crdt::{ChangeId, ChangeInfo, EntryId, Record, bundle_text};
 use clisonix_fhir::json::{self, Value};
 use clisonix_fhir::schema::resource_named;
-use clisonix_ingest::RecordKind;
+use clisonix_ingest::identity::short_hash;
+use clisonix_ingest::{RecordKey, RecordKind};
 use clisonix_store::{Action, Snapshot, Span, Table};
 
 use crate::error::NodeError;
@@ -33,17 +34,29 @@ pub struct RecordText {
 }
 
 impl Node {
-    /// All patients' records, by record id.
+    /// All patients' records, by record id. What is kept apart of a patient is shown with the
+    /// patient's own record; it stands here for itself only where that is not at this node.
     ///
     /// # Errors
     /// [`NodeError::Read`].
     pub fn patients(&self) -> Result<Vec<Patient>, NodeError> {
         let mut found = Vec::new();
-        self.each_key(|record, kind, system, value| {
-            if kind == RecordKind::Patient {
-                found.push(Patient { record, system, value });
+        self.each_shown(|record, key| {
+            if key.kind == RecordKind::Patient {
+                found.push(Patient { record, system: key.system, value: key.value });
             }
         })?;
+        Ok(found)
+    }
+
+    /// The ids of all records that are shown for themselves: not of those that are shown with a
+    /// patient's own.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn shown_ids(&self) -> Result<Vec<String>, NodeError> {
+        let mut found = Vec::new();
+        self.each_shown(|record, _| found.push(record))?;
         Ok(found)
     }
 
@@ -53,29 +66,36 @@ impl Node {
     /// [`NodeError::Read`].
     pub fn record_ids(&self) -> Result<Vec<String>, NodeError> {
         let mut found = Vec::new();
-        self.each_key(|record, _, _, _| found.push(record))?;
+        each_key(&self.store.snapshot()?, |record, _| {
+            found.push(record);
+            Ok(())
+        })?;
         Ok(found)
     }
 
-    fn each_key(
-        &self,
-        mut each: impl FnMut(String, RecordKind, String, String),
-    ) -> Result<(), NodeError> {
+    fn each_shown(&self, mut each: impl FnMut(String, RecordKey)) -> Result<(), NodeError> {
         let snapshot = self.store.snapshot()?;
-        for row in snapshot.rows(Table::Records, &Span::all())? {
-            let row = row?;
-            let record = String::from_utf8(row.key).ok();
-            if let (Some(record), Some((kind, system, value))) =
-                (record, stored::read_key(&row.value))
-            {
-                each(record, kind, system, value);
+        each_key(&snapshot, |record, key| {
+            if key.classes.is_empty() || snapshot.record(&key.whole().id())?.is_none() {
+                each(record, key);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    /// The record that `name` means: a record's id, `Patient/` and an id, or any identifier of the
-    /// patient (`value` or `system|value`).
+    /// A record, and after it those that keep sensitive classes of the same patient apart.
+    ///
+    /// # Errors
+    /// [`NodeError::Read`].
+    pub fn with_beside(&self, record: &str) -> Result<Vec<String>, NodeError> {
+        let mut records = vec![record.to_owned()];
+        records.extend(stored::beside(&self.store.snapshot()?, record)?);
+        Ok(records)
+    }
+
+    /// The record that `name` means: a record's id, an entry (`Type/id`), a patient's id, or any
+    /// identifier of the patient (`value` or `system|value`). An entry that is kept apart means the
+    /// patient's own record, if that is here.
     ///
     /// # Errors
     /// [`NodeError::NotFound`], [`NodeError::Ambiguous`].
@@ -85,7 +105,12 @@ impl Node {
             return Ok(name.to_owned());
         }
         if let Some(record) = self.record_of(name)? {
-            return Ok(record);
+            let whole = stored::key_of(&snapshot, &record)?.map(|key| key.whole().id());
+            let is_here = |whole: &String| Ok::<_, NodeError>(snapshot.record(whole)?.is_some());
+            return match whole {
+                Some(whole) if is_here(&whole)? => Ok(whole),
+                _ => Ok(record),
+            };
         }
         if let Some(record) = self.record_of(&format!("Patient/{name}"))? {
             return Ok(record);
@@ -124,13 +149,13 @@ impl Node {
         Ok(value.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 
-    /// A record as it is now, read without its log.
+    /// A record as it is now, with what is kept apart of the patient, read without its log.
     ///
     /// # Errors
     /// [`NodeError::NotFound`].
     pub fn record_text(&self, record: &str, by: By<'_>) -> Result<RecordText, NodeError> {
-        let text = text_of(&self.store.snapshot()?, record)?;
-        self.log_reading(by, record)?;
+        let text = whole_text_of(&self.store.snapshot()?, record)?;
+        self.log_records(by, Action::Read, &self.with_beside(record)?)?;
         Ok(text)
     }
 
@@ -141,14 +166,14 @@ impl Node {
     /// [`NodeError::NotFound`].
     pub fn conflicts(&self, record: Option<&str>, by: By<'_>) -> Result<Vec<Value>, NodeError> {
         let records = match record {
-            Some(record) => vec![record.to_owned()],
+            Some(record) => self.with_beside(record)?,
             None => self.record_ids()?,
         };
         let mut found = Vec::new();
-        for record in records {
-            let text = text_of(&self.store.snapshot()?, &record)?;
+        for record in &records {
+            let text = text_of(&self.store.snapshot()?, record)?;
             let Ok(Value::Array(conflicts)) = json::parse(text.conflicts.as_bytes()) else {
-                return Err(NodeError::Damaged(record));
+                return Err(NodeError::Damaged(record.clone()));
             };
             for mut conflict in conflicts {
                 if let Some(object) = conflict.as_object_mut() {
@@ -158,7 +183,7 @@ impl Node {
             }
         }
         match record {
-            Some(record) => self.log_reading(by, record)?,
+            Some(_) => self.log_records(by, Action::Read, &records)?,
             None => self.log_access(by, Action::Search, None)?,
         }
         Ok(found)
@@ -178,7 +203,8 @@ impl Node {
         Ok(shown)
     }
 
-    /// Who changed a record (or one entry of it) and when, in order of arrival.
+    /// Who changed a record (or one entry of it) and when, in order of arrival; then the same of each
+    /// record that keeps something of the patient apart.
     ///
     /// # Errors
     /// [`NodeError::NotFound`].
@@ -192,8 +218,12 @@ impl Node {
             Some(entry) => Some(parse_entry(entry).ok_or(NodeError::NotFound("entry"))?),
             None => None,
         };
-        let history = self.with_record(record, |record| Ok(record.history(id.as_ref())))?;
-        self.log_reading(by, record)?;
+        let mut history = Vec::new();
+        let records = self.with_beside(record)?;
+        for name in &records {
+            history.extend(self.with_record(name, |record| Ok(record.history(id.as_ref())))?);
+        }
+        self.log_records(by, Action::Read, &records)?;
         Ok(history)
     }
 
@@ -236,23 +266,62 @@ impl Node {
     }
 }
 
+/// A record as it is shown, with what is kept apart of the patient.
+pub(crate) fn whole_text_of(snapshot: &Snapshot, record: &str) -> Result<RecordText, NodeError> {
+    let beside = stored::beside(snapshot, record)?;
+    if beside.is_empty() {
+        return text_of(snapshot, record);
+    }
+    let records: Vec<&str> =
+        std::iter::once(record).chain(beside.iter().map(String::as_str)).collect();
+    shown_together(snapshot, &records)
+}
+
+/// Each record with its key.
+fn each_key(
+    snapshot: &Snapshot,
+    mut each: impl FnMut(String, RecordKey) -> Result<(), NodeError>,
+) -> Result<(), NodeError> {
+    for row in snapshot.rows(Table::Records, &Span::all())? {
+        let row = row?;
+        let record = String::from_utf8(row.key).ok();
+        if let (Some(record), Some(key)) = (record, stored::read_key(&row.value)) {
+            each(record, key)?;
+        }
+    }
+    Ok(())
+}
+
 /// A record as it is shown, read without its state and its log.
 pub(crate) fn text_of(snapshot: &Snapshot, record: &str) -> Result<RecordText, NodeError> {
-    let Some(head) = stored::head(snapshot, record)? else {
-        return Err(if crate::damage::is_noted(snapshot, record)? {
-            NodeError::Damaged(record.to_owned())
-        } else {
-            NodeError::NotFound("record")
-        });
+    shown_together(snapshot, &[record])
+}
+
+/// Several records as one, under the name of the first.
+fn shown_together(snapshot: &Snapshot, records: &[&str]) -> Result<RecordText, NodeError> {
+    let (mut versions, mut shown) = (Vec::new(), Vec::new());
+    for record in records {
+        let Some(head) = stored::head(snapshot, record)? else {
+            return Err(if crate::damage::is_noted(snapshot, record)? {
+                NodeError::Damaged((*record).to_owned())
+            } else {
+                NodeError::NotFound("record")
+            });
+        };
+        versions.push(head.version);
+        shown.extend(stored::all_shown(snapshot, record)?);
+    }
+    let version = match &*versions {
+        [version] => version.clone(),
+        versions => short_hash("clisonix joined version 1", versions),
     };
-    let shown = stored::all_shown(snapshot, record)?;
     // Each list is canonical: joined, they are the list of the whole.
     let lists = shown.iter().filter_map(|shown| shown.conflicts.get(1..shown.conflicts.len() - 1));
     let lists: Vec<&str> = lists.filter(|list| !list.is_empty()).collect();
     Ok(RecordText {
-        record: record.to_owned(),
+        record: records.first().map_or_else(String::new, |record| (*record).to_owned()),
         conflicts: format!("[{}]", lists.join(",")),
-        bundle: bundle_text(&head.version, shown.iter().map(|shown| &shown.resource)),
+        bundle: bundle_text(&version, shown.iter().map(|shown| &shown.resource)),
     })
 }
 

@@ -4,7 +4,7 @@ use clisonix_store::Action;
 
 use crate::error::NodeError;
 use crate::node::{By, Node};
-use crate::reading::text_of;
+use crate::reading::whole_text_of;
 
 impl Node {
     /// Shows every patient's record to `each`: its id, and its FHIR Bundle as JSON text. For a
@@ -21,7 +21,7 @@ impl Node {
         self.log_access(by, Action::Search, None)?;
         for patient in self.patients()? {
             let snapshot = self.store.snapshot().map_err(NodeError::from)?;
-            let text = text_of(&snapshot, &patient.record)?;
+            let text = whole_text_of(&snapshot, &patient.record)?;
             each(&patient.record, &text.bundle)?;
         }
         Ok(())
@@ -32,8 +32,8 @@ impl Node {
     /// # Errors
     /// [`NodeError::NotFound`].
     pub fn record_to_share(&self, record: &str, by: By<'_>) -> Result<String, NodeError> {
-        let text = text_of(&self.store.snapshot()?, record)?;
-        self.log_record(by, Action::Share, record)?;
+        let text = whole_text_of(&self.store.snapshot()?, record)?;
+        self.log_records(by, Action::Share, &self.with_beside(record)?)?;
         Ok(text.bundle)
     }
 }

@@ -7,6 +7,7 @@
 //! | records | record | JSON `{kind, system, value}` |
 //! | aliases | identifier value, `0`, system, `0`, record | empty |
 //! | index | `e`, `0`, `Type/id` | record |
+//! | index | `b`, `0`, patient's own record, `0`, record of sensitive classes beside it | empty |
 //! | index | `r`, `0`, record | rows of the log since the state was packed, their bytes, version |
 //! | index | `s`, `0`, record, `0`, `Type/id` | what is shown of an entry: conflicts and resource |
 //! | index | `d`, `0`, record | that its log is damaged, see `damage.rs` |
@@ -182,20 +183,62 @@ pub(crate) fn all_shown(snapshot: &Snapshot, record: &str) -> Result<Vec<Shown>,
         .collect()
 }
 
-pub(crate) fn put_key(batch: &mut Batch, record: &str, key: &RecordKey) -> Result<(), NodeError> {
+/// Notes the key of a record, and makes the record findable by it.
+pub(crate) fn put_key(batch: &mut Batch, key: &RecordKey) -> Result<(), NodeError> {
     let kind = match key.kind {
         RecordKind::Patient => "patient",
         RecordKind::Shared => "shared",
     };
-    let object: Object = [
+    let mut object: Object = [
         ("kind", Value::from(kind)),
         ("system", Value::from(key.system.as_str())),
         ("value", Value::from(key.value.as_str())),
     ]
     .into_iter()
     .collect();
-    batch.record(record, Value::Object(object).to_text().into_bytes())?;
-    put_alias(batch, &key.value, &key.system, record)
+    if !key.classes.is_empty() {
+        object.insert("classes", key.classes.as_str());
+    }
+    put_key_row(batch, key, Value::Object(object).to_text().into_bytes())?;
+    // Who looks for an identifier means the patient, whose own record leads to the others.
+    let is_own = key.classes.is_empty();
+    if is_own { put_alias(batch, &key.value, &key.system, &key.id()) } else { Ok(()) }
+}
+
+/// Notes the key of a record as it was received.
+pub(crate) fn put_key_row(
+    batch: &mut Batch,
+    key: &RecordKey,
+    row: Vec<u8>,
+) -> Result<(), NodeError> {
+    let record = key.id();
+    if !key.classes.is_empty() {
+        batch.put(Table::Index, &beside_key(&key.whole().id(), &record), Vec::new())?;
+    }
+    batch.record(&record, row)?;
+    Ok(())
+}
+
+fn beside_key(whole: &str, record: &str) -> Vec<u8> {
+    [b"b\0", whole.as_bytes(), b"\0", record.as_bytes()].concat()
+}
+
+/// The records that hold sensitive classes of a patient apart, beside the patient's own.
+pub(crate) fn beside(snapshot: &Snapshot, whole: &str) -> Result<Vec<String>, NodeError> {
+    let prefix = beside_key(whole, "");
+    let mut found = Vec::new();
+    for row in snapshot.rows(Table::Index, &Span::prefix(&prefix))? {
+        let name =
+            row?.key.get(prefix.len()..).and_then(|name| String::from_utf8(name.into()).ok());
+        found.push(name.ok_or_else(|| NodeError::Damaged(whole.to_owned()))?);
+    }
+    Ok(found)
+}
+
+/// The key of a record; `None` if it is not here.
+pub(crate) fn key_of(snapshot: &Snapshot, record: &str) -> Result<Option<RecordKey>, NodeError> {
+    let Some(row) = snapshot.record(record)? else { return Ok(None) };
+    read_key(&row).map(Some).ok_or_else(|| NodeError::Damaged(record.to_owned()))
 }
 
 /// Makes a record findable by an identifier.
@@ -268,6 +311,12 @@ pub(crate) fn remove_records(
             batch.remove(Table::Index, &row.key)?;
         }
     }
+    for row in snapshot.rows(Table::Index, &Span::prefix(b"b\0"))? {
+        let row = row?;
+        if row.key.rsplit(|byte| *byte == 0).next().is_some_and(is_of) {
+            batch.remove(Table::Index, &row.key)?;
+        }
+    }
     for record in records {
         batch.remove(Table::Index, &head_key(record))?;
         version::remove(batch, record)?;
@@ -285,7 +334,7 @@ pub(crate) fn remove_aliases(
     is_written: impl Fn(&str) -> bool,
 ) -> Result<(), NodeError> {
     let key = snapshot.record(record)?.and_then(|key| read_key(&key));
-    let own = key.map(|(_, system, value)| [&*value, &*system, record].join("\0"));
+    let own = key.map(|key| [&*key.value, &*key.system, record].join("\0"));
     for row in snapshot.rows(Table::Aliases, &Span::all())? {
         let row = row?;
         let Ok(alias) = std::str::from_utf8(&row.key) else { continue };
@@ -373,10 +422,11 @@ pub(crate) fn inputs_of(
     Ok((inputs, unknown))
 }
 
-/// Kind, system and value of a record.
-pub(crate) fn read_key(bytes: &[u8]) -> Option<(RecordKind, String, String)> {
+/// Reads a record's key.
+pub(crate) fn read_key(bytes: &[u8]) -> Option<RecordKey> {
     let object = json::parse(bytes).ok()?;
     let text = |name| object.get(name).and_then(Value::as_str).map(str::to_owned);
     let kind = if text("kind")? == "patient" { RecordKind::Patient } else { RecordKind::Shared };
-    Some((kind, text("system")?, text("value")?))
+    let classes = text("classes").unwrap_or_default();
+    Some(RecordKey { kind, system: text("system")?, value: text("value")?, classes })
 }

@@ -35,7 +35,7 @@ impl Query {
             }
         }
         let records = if self.record.is_empty() {
-            node.record_ids()?
+            node.shown_ids()?
         } else {
             let named = self.record.iter().map(|name| node.find_record(name));
             let named: BTreeSet<String> = named.collect::<Result<_, _>>()?;

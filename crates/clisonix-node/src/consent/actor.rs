@@ -31,8 +31,14 @@ pub(super) fn is_unclear(reference: &Value) -> bool {
 /// Whether the peer's organisation takes care of the patient, by what the record says: it is the
 /// general practitioner, keeps the patient's record, provides an encounter, manages an episode of
 /// care, or takes part in a care team.
-pub(super) fn takes_care(record: &[Shown<'_>], rule: &PeerRule) -> bool {
-    record.iter().filter(|shown| !shown.is_disputed).any(|shown| {
+pub(super) fn takes_care<'a>(
+    mut known: impl Iterator<Item = &'a Shown<'a>>,
+    rule: &PeerRule,
+) -> bool {
+    known.any(|shown| {
+        if shown.is_disputed {
+            return false;
+        }
         let resource = shown.resource;
         let any = |member| each(resource, member).any(|reference| names(reference, rule));
         let status = resource.get("status").and_then(Value::as_str).unwrap_or_default();

@@ -4,9 +4,10 @@
 //! they may hold. So what is not understood never permits.
 
 use clisonix_fhir::json::Value;
+use clisonix_ingest::sensitivity;
 
 use super::period::{Place, place};
-use super::{PeerRule, Shown, actor, class, coding, each, reference_to};
+use super::{PeerRule, Shown, actor, coding, each, reference_to};
 
 /// Deepest nesting of provisions that is understood.
 const MAX_DEPTH: usize = 8;
@@ -276,12 +277,12 @@ impl Question<'_> {
         if wanted.is_empty() {
             return true;
         }
-        let labels: Vec<(&str, &str)> = class::labels(self.resource).collect();
-        let own = labels.iter().filter(|(system, _)| *system == class::CONFIDENTIALITY);
-        let own = own.filter_map(|(_, code)| class::level(code)).max();
+        let labels: Vec<(&str, &str)> = sensitivity::labels(self.resource).collect();
+        let own = labels.iter().filter(|(system, _)| *system == sensitivity::CONFIDENTIALITY);
+        let own = own.filter_map(|(_, code)| level(code)).max();
         wanted.into_iter().any(|label| {
             let Some((system, code)) = label else { return kind == Kind::Deny };
-            let level = class::level(code).filter(|_| system == class::CONFIDENTIALITY);
+            let level = level(code).filter(|_| system == sensitivity::CONFIDENTIALITY);
             match (level, own) {
                 // A level of confidentiality reaches down for a permission and up for a denial.
                 (Some(level), Some(own)) if kind == Kind::Permit => own <= level,
@@ -356,7 +357,7 @@ fn is_action(provision: &Value, kind: Kind) -> bool {
 fn named_classes(provision: &Value) -> Vec<String> {
     let labels = each(provision, "securityLabel").filter_map(coding);
     let named = labels.filter(|(system, code)| {
-        class::SENSITIVE.iter().any(|class| (class.system, class.code) == (*system, *code))
+        sensitivity::SENSITIVE.iter().any(|class| (class.system, class.code) == (*system, *code))
     });
     named.map(|(_, code)| code.to_owned()).collect()
 }
@@ -375,3 +376,8 @@ const RECIPIENTS: &[&str] = &["PRCP", "IRCP", "REFT", "NOT", "CST"];
 
 const CONDITIONS: &[&str] =
     &["actor", "action", "securityLabel", "purpose", "class", "code", "dataPeriod", "data"];
+
+/// How confidential a level is; greater is more (HL7 v3 Confidentiality is ordered).
+fn level(code: &str) -> Option<u8> {
+    ["U", "L", "M", "N", "R", "V"].iter().position(|level| *level == code).map(|at| at as u8)
+}

@@ -28,7 +28,7 @@ fn decide_texts(texts: &[&str], rule: &PeerRule) -> Decision {
         texts.iter().map(|text| json::parse(text.as_bytes()).expect("JSON")).collect();
     let shown: Vec<Shown<'_>> =
         values.iter().map(|resource| Shown { resource, is_disputed: false }).collect();
-    decide(&shown, rule, NOW_MS)
+    decide(&shown, &[], rule, NOW_MS)
 }
 
 /// A consent of the patient with this policy and these further members.
@@ -264,7 +264,7 @@ fn a_consent_that_authors_disagree_about_permits_nothing() {
             Shown { resource: &values[0], is_disputed: false },
             Shown { resource: &values[1], is_disputed },
         ];
-        decide(&shown, &lab(), NOW_MS)
+        decide(&shown, &[], &lab(), NOW_MS)
     };
     assert_eq!((decided(false), decided(true)), (Decision::Consent, Decision::Unclear));
 }

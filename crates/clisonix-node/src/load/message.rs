@@ -3,10 +3,11 @@
 use clisonix_crdt::{Coverage, EntryId, Origin, Source};
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::Object;
-use clisonix_ingest::{Extent, Intake, Statement};
+use clisonix_ingest::{Extent, Intake};
 use clisonix_store::{Action, MessageId, WriteError};
 
 use super::{Load, TakenIn, entry_id, put_identifiers};
+use crate::apart::Part;
 use crate::error::NodeError;
 use crate::node::{Inside, access};
 use crate::outside::Actors;
@@ -73,19 +74,21 @@ impl Load<'_> {
         settled.inputs.insert(input);
         for statement in &intake.statements {
             taken.resources += statement.resources.len() as u64;
-            let id = statement.record.id();
-            if settled.records.contains(&id) {
-                continue;
-            }
-            match self.apply_statement(intake, statement, &id, &mut self.node.inside_for(&id)) {
-                Ok(one) => {
-                    changed |= one;
-                    settled.records.insert(id);
+            for part in self.node.parts(statement, &mut self.apart)? {
+                let id = part.record.id();
+                if settled.records.contains(&id) {
+                    continue;
                 }
-                Err(NodeError::Edit(error)) => {
-                    taken.issues.push(Issue::error(IssueCode::Invalid, id, error.to_string()));
+                match self.apply_part(intake, &part, &id, &mut self.node.inside_for(&id)) {
+                    Ok(one) => {
+                        changed |= one;
+                        settled.records.insert(id);
+                    }
+                    Err(NodeError::Edit(error)) => {
+                        taken.issues.push(Issue::error(IssueCode::Invalid, id, error.to_string()));
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
         }
         if settled != known {
@@ -106,10 +109,10 @@ impl Load<'_> {
         stored::settled(&self.node.store.snapshot()?, message)
     }
 
-    fn apply_statement(
+    fn apply_part(
         &mut self,
         intake: &Intake,
-        statement: &Statement,
+        part: &Part<'_>,
         id: &str,
         inside: &mut Inside,
     ) -> Result<bool, NodeError> {
@@ -128,7 +131,7 @@ impl Load<'_> {
         let author = format!("feed {}", intake.feed);
         let origin = Origin { author: &author, time, source: Some(source) };
         let coverage = coverage(intake.extent);
-        let objects = statement.resources.iter().filter_map(|stated| stated.resource.as_object());
+        let objects = part.resources.iter().filter_map(|stated| stated.resource.as_object());
         let objects: Vec<(&Object, Coverage)> = objects.map(|object| (object, coverage)).collect();
         let ids: Vec<EntryId> = objects.iter().filter_map(|(object, _)| entry_id(object)).collect();
         let fresh: Vec<&EntryId> = ids.iter().filter(|id| !record.knows(id)).collect();
@@ -151,7 +154,7 @@ impl Load<'_> {
             inside.records.hold(id);
         }
         if is_new {
-            stored::put_key(&mut self.batch, id, &statement.record)?;
+            stored::put_key(&mut self.batch, &part.record)?;
         }
         for entry in fresh {
             stored::put_entry(&mut self.batch, entry, id)?;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use clisonix_crdt::RefusalReason;
-use clisonix_ingest::RecordKey;
 use clisonix_pq::Fingerprint;
 use clisonix_pq::checkpoint::{Authors, ChainError, Statement, StatementError};
 use clisonix_store::Placement;
@@ -381,10 +380,11 @@ impl<'a> Receiving<'a> {
             let known = snapshot.record(record).map_err(|e| Refused::Node(e.into()))?;
             return if known.is_some() { Ok(()) } else { Err(Refused::Lacks) };
         }
-        let read = stored::read_key(key);
-        let is_own = read
-            .is_some_and(|(kind, system, value)| RecordKey { kind, system, value }.id() == record);
-        if is_own { Ok(()) } else { Err(Refused::Outcome(Refusal::Unreadable)) }
+        if stored::read_key(key).is_some_and(|key| key.id() == record) {
+            Ok(())
+        } else {
+            Err(Refused::Outcome(Refusal::Unreadable))
+        }
     }
 
     fn statement(&self, told: &Told) -> Result<Arc<Statement>, Refused> {

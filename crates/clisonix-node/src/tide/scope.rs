@@ -69,6 +69,7 @@ pub(super) struct Decisions {
 
 /// What was decided of one record, in the order of the rules' peers.
 struct Decided {
+    /// Of all records of the patient.
     version: [u8; 32],
     /// When, in minutes; of a decision that does not depend on it, `None`.
     minute: Option<i64>,
@@ -141,7 +142,8 @@ impl Node {
             None => return Ok(Decision::Nothing),
             _ => {}
         }
-        let Some(version) = version::version(&snapshot, record)? else {
+        let patient = Patient::of(&snapshot, record)?;
+        let Some(version) = patient.version(&snapshot, record)? else {
             return Ok(Decision::Nothing);
         };
         let held = decisions.decided.get(record);
@@ -152,7 +154,7 @@ impl Node {
         if let Some(held) = held {
             return Ok(held.of.get(at).copied().unwrap_or(Decision::Nothing));
         }
-        let decided = decide_all(&snapshot, record, version, &rules, now)?;
+        let decided = patient.decide(&snapshot, record, version, &rules, now)?;
         let one = decided.of.get(at).copied().unwrap_or(Decision::Nothing);
         decisions.keep(record, decided);
         Ok(one)
@@ -178,13 +180,14 @@ impl Node {
         }
         let mut changed = Vec::new();
         for record in decisions.timed.clone() {
-            let Some(version) = version::version(&snapshot, &record)? else { continue };
+            let patient = Patient::of(&snapshot, &record)?;
+            let Some(version) = patient.version(&snapshot, &record)? else { continue };
             let Some(held) = decisions.decided.get(&record) else { continue };
             if held.minute == Some(now.div_euclid(MINUTE_MS)) {
                 continue;
             }
             let was = held.of.clone();
-            let decided = decide_all(&snapshot, &record, version, &rules, now)?;
+            let decided = patient.decide(&snapshot, &record, version, &rules, now)?;
             if decided.of != was {
                 changed.push(record.to_string());
             }
@@ -221,42 +224,112 @@ impl Decisions {
     }
 }
 
-/// Decides about a record for every peer with a rule: it is read once.
-fn decide_all(
-    snapshot: &Snapshot,
-    record: &str,
-    version: [u8; 32],
-    rules: &BTreeMap<Fingerprint, PeerRule>,
-    now_ms: i64,
-) -> Result<Decided, NodeError> {
-    let damaged = || NodeError::Damaged(record.to_owned());
-    let key = snapshot.record(record)?.and_then(|key| stored::read_key(&key));
-    let (kind, _, _) = key.ok_or_else(damaged)?;
-    if kind == RecordKind::Shared {
-        let one = |rule: &PeerRule| if rule.shared { Decision::Shared } else { Decision::Nothing };
-        return Ok(Decided { version, minute: None, of: rules.values().map(one).collect() });
+/// The records that are read to decide about one of them: of a patient the own one, which comes
+/// first, and those beside it.
+struct Patient(Vec<String>);
+
+impl Patient {
+    fn of(snapshot: &Snapshot, record: &str) -> Result<Self, NodeError> {
+        let key = stored::key_of(snapshot, record)?;
+        let own = key.filter(|key| !key.classes.is_empty()).map(|key| key.whole().id());
+        let own = own.unwrap_or_else(|| record.to_owned());
+        let beside = stored::beside(snapshot, &own)?;
+        Ok(Self(std::iter::once(own).chain(beside).collect()))
     }
-    let shown = stored::all_shown(snapshot, record)?;
-    let has = |text: &str| shown.iter().any(|shown| shown.resource.contains(text));
-    let has_consent = has(r#""resourceType":"Consent""#);
-    // Without consents and labels only care can make a difference, so the rest need not be read.
-    let is_plain = !has_consent && !has(r#""security":"#);
+
+    /// A digest that changes with each of the records; `None` if the one asked about is not here.
+    fn version(&self, snapshot: &Snapshot, asked: &str) -> Result<Option<[u8; 32]>, NodeError> {
+        if self.0.len() == 1 || version::version(snapshot, asked)?.is_none() {
+            return version::version(snapshot, asked);
+        }
+        let mut hasher = Sha256::new();
+        for record in &self.0 {
+            hasher.update(version::version(snapshot, record)?.unwrap_or_default());
+        }
+        Ok(Some(hasher.finalize().into()))
+    }
+
+    /// Decides about one of the records for every peer with a rule: each is read once.
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        asked: &str,
+        version: [u8; 32],
+        rules: &BTreeMap<Fingerprint, PeerRule>,
+        now_ms: i64,
+    ) -> Result<Decided, NodeError> {
+        let damaged = || NodeError::Damaged(asked.to_owned());
+        let key = stored::key_of(snapshot, asked)?.ok_or_else(damaged)?;
+        if key.kind == RecordKind::Shared {
+            let of = |rule: &PeerRule| {
+                if rule.shared { Decision::Shared } else { Decision::Nothing }
+            };
+            return Ok(Decided { version, minute: None, of: rules.values().map(of).collect() });
+        }
+        let own = self.0.first().ok_or_else(damaged)?;
+        if version::version(snapshot, own)?.is_none() {
+            // The consents are not here yet.
+            let of = rules.values().map(|_| Decision::Nothing).collect();
+            return Ok(Decided { version, minute: Some(now_ms.div_euclid(MINUTE_MS)), of });
+        }
+        let mut texts = Vec::new();
+        for record in &self.0 {
+            texts.push(stored::all_shown(snapshot, record)?);
+        }
+        let all = || texts.iter().flatten();
+        let has = |text: &str| all().any(|shown| shown.resource.contains(text));
+        let has_consent = has(r#""resourceType":"Consent""#);
+        // Without consents and labels only care can make a difference, so the rest need not be read.
+        let is_plain = !has_consent && !has(r#""security":"#);
+        let values: Option<Vec<Vec<(Value, bool)>>> =
+            texts.iter().map(|shown| values(shown, is_plain)).collect();
+        let values = values.ok_or_else(damaged)?;
+        let shown: Vec<Vec<Shown<'_>>> = values.iter().map(|values| shown_of(values)).collect();
+        let at = self.0.iter().position(|record| record == asked).ok_or_else(damaged)?;
+        let of = rules.values().map(|rule| decide_for(rule, &shown, at, now_ms)).collect();
+        // What is in another record may change without a change of this one.
+        let is_timed = has_consent || self.0.len() > 1;
+        Ok(Decided { version, minute: is_timed.then_some(now_ms.div_euclid(MINUTE_MS)), of })
+    }
+}
+
+/// Decides about the record at a place among those of a patient, for one peer. What is kept apart
+/// goes only to those who may hold the patient's own record, which comes first.
+fn decide_for(rule: &PeerRule, shown: &[Vec<Shown<'_>>], at: usize, now_ms: i64) -> Decision {
+    let one = |at: usize| {
+        let (mut record, mut beside) = (&[][..], Vec::new());
+        for (place, shown) in shown.iter().enumerate() {
+            if place == at {
+                record = shown;
+            } else {
+                beside.extend_from_slice(shown);
+            }
+        }
+        decide(record, &beside, rule, now_ms)
+    };
+    let own = one(0);
+    if at == 0 || !own.is_given() { own } else { one(at) }
+}
+
+/// The resources that are looked at, with whether authors disagree about each.
+fn values(shown: &[stored::Shown], is_plain: bool) -> Option<Vec<(Value, bool)>> {
     let is_read = |shown: &&stored::Shown| {
         let is = |ty: &str| shown.resource.contains(&format!(r#""resourceType":"{ty}""#));
         !is_plain || ["Patient", "Encounter", "EpisodeOfCare", "CareTeam"].into_iter().any(is)
     };
     let mut chosen: Vec<&stored::Shown> = shown.iter().filter(is_read).collect();
     chosen.extend(shown.first().filter(|_| chosen.is_empty()));
-    let parse = |shown: &&stored::Shown| json::parse(shown.resource.as_bytes()).ok();
-    let values: Option<Vec<Value>> = chosen.iter().map(parse).collect();
-    let values = values.ok_or_else(damaged)?;
-    let resources: Vec<Shown<'_>> = values
+    let parse = |shown: &stored::Shown| {
+        Some((json::parse(shown.resource.as_bytes()).ok()?, shown.conflicts != "[]"))
+    };
+    chosen.into_iter().map(parse).collect()
+}
+
+fn shown_of(values: &[(Value, bool)]) -> Vec<Shown<'_>> {
+    values
         .iter()
-        .zip(&chosen)
-        .map(|(resource, shown)| Shown { resource, is_disputed: shown.conflicts != "[]" })
-        .collect();
-    let of = rules.values().map(|rule| decide(&resources, rule, now_ms)).collect();
-    Ok(Decided { version, minute: has_consent.then_some(now_ms.div_euclid(MINUTE_MS)), of })
+        .map(|(resource, is_disputed)| Shown { resource, is_disputed: *is_disputed })
+        .collect()
 }
 
 /// Adds to each rule the organisations here that bear one of its identifiers.

@@ -36,7 +36,8 @@ pub(crate) struct Erase {
     /// Keep the inputs that carried the record as they were received
     #[arg(long)]
     keep_inputs: bool,
-    /// Write a signed order for other sites to this file
+    /// Write a signed order for other sites to this file; orders for sensitive classes that are kept
+    /// apart of the patient get `-2` and so on behind its name
     #[arg(long, value_name = "FILE", requires = "name")]
     order: Option<PathBuf>,
     /// The name of the own keys that sign orders, see `clisonix keys` [default: a serving process
@@ -75,22 +76,41 @@ impl Erase {
             (Some(entry), None) => Aim::Entry(entry),
             (Some(entry), Some(pointer)) => Aim::Value { entry, pointer },
         };
-        let erased = node.erase(&record, aim, &self.reason, !self.keep_inputs, by)?;
-        if let (Some(path), Some((keys, _))) = (&file, &own) {
-            let terms = erased.order(System.now_ms(), !self.keep_inputs);
-            let order = Order::sign(terms, keys.identity(), &mut outside::random)?;
-            write_new(path, order.to_text())?;
+        let mut records = node.with_beside(&record)?;
+        if let Some(entry) = &self.entry {
+            let holder = node.record_of(entry)?;
+            let holder = holder.filter(|holder| records.contains(holder));
+            records = vec![holder.unwrap_or(record)];
         }
-        let told = match node.give_order(&erased, !self.keep_inputs, by) {
-            // Nobody can sign: whoever holds the record is told by a file, or by nothing.
-            Err(NodeError::Signed(SignedError::NoAuthor)) => None,
-            order => Some(order?.map_or(0, |order| order.peers.len())),
-        };
         let mut results = context.results();
-        results.either(|| value(&erased, told), |results| print(&erased, told, results))?;
+        for (number, record) in records.iter().enumerate() {
+            let erased = node.erase(record, aim, &self.reason, !self.keep_inputs, by)?;
+            if let (Some(path), Some((keys, _))) = (&file, &own) {
+                let terms = erased.order(System.now_ms(), !self.keep_inputs);
+                let order = Order::sign(terms, keys.identity(), &mut outside::random)?;
+                write_new(&numbered(path, number), order.to_text())?;
+            }
+            let told = match node.give_order(&erased, !self.keep_inputs, by) {
+                // Nobody can sign: whoever holds the record is told by a file, or by nothing.
+                Err(NodeError::Signed(SignedError::NoAuthor)) => None,
+                order => Some(order?.map_or(0, |order| order.peers.len())),
+            };
+            results.either(|| value(&erased, told), |results| print(&erased, told, results))?;
+        }
         results.finish()?;
         Ok(Exit::Done)
     }
+}
+
+/// The file of an order: the one that was named, and beside it `-2` and so on for what is kept apart
+/// of a patient.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    if number == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!("-{}", number + 1));
+    PathBuf::from(name)
 }
 
 fn print(erased: &Erased, told: Option<usize>, results: &mut Results) -> std::io::Result<()> {

@@ -226,6 +226,27 @@ fn a_record_is_erased_and_an_order_and_a_receipt_are_exchanged() {
 }
 
 #[test]
+fn what_is_kept_apart_of_a_patient_is_shown_and_erased_with_the_patient() {
+    const LABELLED: &str = r#""resourceType":"AllergyIntolerance","meta":{"security":[{"system":
+        "http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSY"}]}"#;
+    let site = Site::new();
+    let bundle = bundle("a", "low").replace(r#""resourceType":"AllergyIntolerance""#, LABELLED);
+    let file = site.file("files/one.json", bundle);
+    assert_eq!(number(&site.object(0, ["import", &file]), "messages_rejected"), 0);
+    let shown = site.object(0, ["show", "MRN-1"]).to_text();
+    assert!(shown.contains("Testa") && shown.contains("91936005"), "{shown}");
+    with_keys(&site, "clinic");
+    let order = site.path("order").to_string_lossy().into_owned();
+    let erase = ["erase", "MRN-1", "--reason", "asked for", "--order", &order, "--as", "clinic"];
+    let erased = signed(&site, &erase);
+    assert_eq!(erased.code, Some(0), "{}", erased.err);
+    assert!(Path::new(&order).exists() && site.path("order-2").exists());
+    let shown = site.object(0, ["show", "MRN-1"]).to_text();
+    assert!(!shown.contains("Testa") && !shown.contains("91936005"), "{shown}");
+    assert!(found(&site.path("data")).is_empty());
+}
+
+#[test]
 fn a_value_is_erased_and_the_rest_stays() {
     let site = Site::new();
     import(&site);

@@ -1,8 +1,13 @@
-//! Sensitive classes of data, known by the security labels of HL7.
+//! Sensitive classes of data, known by the security labels of HL7, and the records that keep them
+//! apart.
 
 use clisonix_fhir::json::Value;
 
-use super::{coding, each};
+use crate::intake::{RecordKey, RecordKind};
+
+/// Resources by which the others of a patient are decided about: they stay in the patient's own
+/// record, whatever their labels are.
+const NOT_KEPT_APART: [&str; 2] = ["Patient", "Consent"];
 
 /// A class of data that law or custom protects more than other health data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +21,8 @@ pub struct SensitiveClass {
 }
 
 const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
-pub(super) const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+/// The code system of levels of confidentiality.
+pub const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 
 const fn act(code: &'static str, reason: &'static str) -> SensitiveClass {
     SensitiveClass { system: ACT_CODE, code, reason }
@@ -55,20 +61,32 @@ pub const SENSITIVE: &[SensitiveClass] = &[
     SensitiveClass { system: CONFIDENTIALITY, code: "V", reason: "labelled very restricted" },
 ];
 
-/// The sensitive classes that a resource is labelled with.
-pub(super) fn of(resource: &Value) -> Vec<&'static str> {
+/// The sensitive classes that a resource is labelled with, in the order of [`SENSITIVE`].
+pub fn classes_of(resource: &Value) -> Vec<&'static str> {
     let labels: Vec<(&str, &str)> = labels(resource).collect();
     let is_labelled = |class: &&SensitiveClass| labels.contains(&(class.system, class.code));
     SENSITIVE.iter().filter(is_labelled).map(|class| class.code).collect()
 }
 
-/// The security labels of a resource: system and code.
-pub(super) fn labels(resource: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let meta = resource.get("meta").into_iter();
-    meta.flat_map(|meta| each(meta, "security")).filter_map(coding)
+/// The security labels of a resource: system, which is empty where there is none, and code.
+pub fn labels(resource: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let labels = resource.get("meta").and_then(|meta| meta.get("security"));
+    let list = labels.and_then(Value::as_array).unwrap_or_default();
+    // A label that stands alone is no valid FHIR, and a label all the same.
+    list.iter().chain(labels.filter(|labels| !labels.is_array())).filter_map(|label| {
+        let system = label.get("system").and_then(Value::as_str).unwrap_or_default();
+        Some((system, label.get("code")?.as_str()?))
+    })
 }
 
-/// How confidential a level is; greater is more (HL7 v3 Confidentiality is ordered).
-pub(super) fn level(code: &str) -> Option<u8> {
-    ["U", "L", "M", "N", "R", "V"].iter().position(|level| *level == code).map(|at| at as u8)
+/// The record in which a patient's data of a resource's classes is kept apart; `None` for what
+/// belongs into `record` itself.
+pub fn kept_apart(record: &RecordKey, resource: &Value) -> Option<RecordKey> {
+    let ty = resource.resource_type().unwrap_or_default();
+    if record.kind != RecordKind::Patient || NOT_KEPT_APART.contains(&ty) {
+        return None;
+    }
+    let mut classes = classes_of(resource);
+    classes.sort_unstable();
+    (!classes.is_empty()).then(|| record.of_classes(&classes.join("+")))
 }
