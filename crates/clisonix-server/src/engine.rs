@@ -310,7 +310,9 @@ impl<H: Home> Engine<H> {
             match run {
                 Mailed::OfSession(messages) => {
                     if let Some(recorder) = &mut self.recorder {
-                        messages.iter().for_each(|message| recorder(peer, Way::In, message));
+                        for message in messages {
+                            recorder(peer, Way::In, message);
+                        }
                     }
                     self.with_session(peer, Input::Messages(&messages));
                 }

@@ -334,7 +334,7 @@ impl<'a> Receiving<'a> {
                     let arrivals = (before, arrivals.end.saturating_sub(1).max(before));
                     // What came as one arrived as one.
                     self.set(places.get(..1).unwrap_or_default(), |first| {
-                        first.arrivals = arrivals
+                        first.arrivals = arrivals;
                     });
                     let mut wants = lock(&self.node.exchange.wants);
                     wants.statements.remove(record);
