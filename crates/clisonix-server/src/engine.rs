@@ -310,7 +310,7 @@ impl<H: Home> Engine<H> {
             match run {
                 Mailed::OfSession(messages) => {
                     if let Some(recorder) = &mut self.recorder {
-                        for message in messages {
+                        for message in &messages {
                             recorder(peer, Way::In, message);
                         }
                     }
