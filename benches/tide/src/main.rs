@@ -2,14 +2,21 @@
 //! What it costs until one site knows which ones, in bytes, round trips and CPU time.
 
 mod bloom;
+mod first;
+mod json;
+mod live;
 mod negentropy;
+mod nodes;
 mod own;
+mod parts;
 #[path = "../../crdt/src/report.rs"]
 mod report;
 mod session;
 mod sites;
+mod slow;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use parts::Part;
 use report::{Report, Row};
 use sites::Sites;
 
@@ -32,16 +39,40 @@ const WAYS: [(&str, bool); 2] = [("sketched", false), ("fed", true)];
 const CHANGED: [usize; 4] = [0, 1, 100, 10_000];
 
 fn main() -> Result<()> {
-    let (mut json, mut full) = (false, false);
-    for argument in std::env::args().skip(1) {
+    let (mut json, mut full, mut parts) = (false, false, Part::ALL.to_vec());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
         match &*argument {
             "--json" => json = true,
             "--full" => full = true,
-            other => bail!("unknown argument `{other}`; known: --json --full"),
+            "--part" => {
+                let name = arguments.next().unwrap_or_default();
+                parts = vec![Part::named(&name).context("no such part")?];
+            }
+            other => bail!("unknown argument `{other}`; known: --json --full --part NAME"),
         }
     }
     let seeds = if full { 10_000 } else { 1000 };
-    let mut report = report(json, seeds);
+    let mut rows = Vec::new();
+    for part in &parts {
+        match part {
+            Part::Difference => rows.extend(difference_rows(seeds)),
+            other => rows.extend(other.rows(full)),
+        }
+    }
+    let mut report = report(json, rows, seeds);
+    for part in parts {
+        match part {
+            Part::Difference => difference(&mut report, seeds)?,
+            other => other.run(&mut report, full)?,
+        }
+    }
+    report.close();
+    Ok(())
+}
+
+/// Finding the difference, with the peers; whole sessions.
+fn difference(report: &mut Report, seeds: usize) -> Result<()> {
     for records in RECORDS {
         for changed in CHANGED {
             let sites = Sites::new(records, changed);
@@ -60,11 +91,10 @@ fn main() -> Result<()> {
         }
         report.value("clisonix", &format!("upkeep_ns_{records}"), own::upkeep_ns(records));
     }
-    sessions(&mut report)?;
+    sessions(report)?;
     for (changed, row) in [(1, "p99_bytes_1"), (100, "p99_bytes_100")] {
         report.value("clisonix", row, own::p99_bytes(changed, seeds)?);
     }
-    report.close();
     Ok(())
 }
 
@@ -96,7 +126,7 @@ fn sessions(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn report(json: bool, seeds: usize) -> Report {
+fn difference_rows(seeds: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |name: String, title: String, unit| {
         rows.push(Row::new(&name, &title, unit, "lower"));
@@ -141,6 +171,10 @@ fn report(json: bool, seeds: usize) -> Report {
         let title = format!("d {changed}: bytes, p99 of {seeds} seeds");
         row(format!("p99_bytes_{changed}"), title, "B");
     }
+    rows
+}
+
+fn report(json: bool, rows: Vec<Row>, seeds: usize) -> Report {
     let about = serde_json::json!({
         "records": RECORDS, "changed": CHANGED, "seeds": seeds, "time": "CPU time of the thread",
     });

@@ -1,5 +1,7 @@
 //! Compression of stored records and of batches: raw DEFLATE (RFC 1951) with a preset dictionary.
 
+use std::cell::RefCell;
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::wire::DecodeError;
@@ -9,18 +11,26 @@ pub(crate) const FHIR_TEXTS: &[u8] = include_bytes!("deflate/dictionary.txt");
 /// DEFLATE looks back this far.
 const WINDOW_BYTES: usize = 32 << 10;
 
+// A compressor takes some 270 KiB and a decompressor 40, each for a few hundred bytes of work:
+// making one anew each time costs more than the work, and leaves the heap full of holes.
+thread_local! {
+    static BEST: RefCell<Compress> = RefCell::new(Compress::new(Compression::best(), false));
+    static FAST: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+    static BACK: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
 /// Compresses `bytes`, which may refer back to `dictionary`.
 pub(crate) fn deflate(bytes: &[u8], dictionary: &[u8]) -> Vec<u8> {
-    compress(bytes, dictionary, Compression::best())
+    BEST.with_borrow_mut(|by| compress(bytes, dictionary, by))
 }
 
 /// As [`deflate`], for what is soon written again: several times as fast, and somewhat larger.
 pub(crate) fn deflate_fast(bytes: &[u8], dictionary: &[u8]) -> Vec<u8> {
-    compress(bytes, dictionary, Compression::fast())
+    FAST.with_borrow_mut(|by| compress(bytes, dictionary, by))
 }
 
-fn compress(bytes: &[u8], dictionary: &[u8], level: Compression) -> Vec<u8> {
-    let mut compress = Compress::new(level, false);
+fn compress(bytes: &[u8], dictionary: &[u8], compress: &mut Compress) -> Vec<u8> {
+    compress.reset();
     // Only a stream that has begun refuses a dictionary.
     let _ = compress.set_dictionary(last_window(dictionary));
     let mut out = Vec::with_capacity(bytes.len() / 2 + 64);
@@ -36,8 +46,17 @@ fn compress(bytes: &[u8], dictionary: &[u8], level: Compression) -> Vec<u8> {
 
 /// Undoes [`deflate`]; `len` is what comes out, and no more is ever written.
 pub(crate) fn inflate(bytes: &[u8], len: usize, dictionary: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    BACK.with_borrow_mut(|by| decompress(bytes, len, dictionary, by))
+}
+
+fn decompress(
+    bytes: &[u8],
+    len: usize,
+    dictionary: &[u8],
+    decompress: &mut Decompress,
+) -> Result<Vec<u8>, DecodeError> {
     let wrong = DecodeError::Meaningless { what: "compressed bytes", at: 0 };
-    let mut decompress = Decompress::new(false);
+    decompress.reset(false);
     decompress.set_dictionary(last_window(dictionary)).map_err(|_| wrong)?;
     // A hostile length costs memory only as far as the bytes can fill it (1,032 to 1 at most).
     if len > bytes.len().saturating_mul(1_040) + 64 {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
-use clisonix_store::{Batch, Placement, Ticket};
+use clisonix_store::{Batch, Placement, Ticket, WriteError};
 
 use crate::error::NodeError;
 use crate::node::Node;
@@ -57,8 +57,8 @@ impl Node {
         records: &mut Records,
     ) -> Result<Flight, NodeError> {
         let submitted = batch.and_then(|mut batch| {
-            let changes = records.unlogged(record);
             records.put_joined(&self.store, record, &mut batch)?;
+            let changes = batch.latest_change().map(<[u8]>::to_vec).unwrap_or_default();
             Ok((self.store.submit(batch)?, changes))
         });
         match submitted {
@@ -75,19 +75,40 @@ impl Node {
 
     /// Waits until a batch is durable. The node's lock must be free.
     pub(crate) fn land(&self, flight: Flight) -> Result<Placement, NodeError> {
-        let result = flight.ticket.wait();
+        let Flight { record, ticket, changes } = flight;
+        let result = self.arrive(ticket, changes);
+        self.end_flights([(&*record, result.is_ok())]);
+        Ok(result?)
+    }
+
+    /// Waits until batches are durable, of as many records. The node's lock must be free.
+    pub(crate) fn land_all(&self, flights: Vec<Flight>) -> Vec<Result<Placement, NodeError>> {
+        let arrive = |Flight { record, ticket, changes }| (record, self.arrive(ticket, changes));
+        let landed: Vec<(String, _)> = flights.into_iter().map(arrive).collect();
+        self.end_flights(landed.iter().map(|(record, result)| (&**record, result.is_ok())));
+        landed.into_iter().map(|(_, result)| Ok(result?)).collect()
+    }
+
+    fn arrive(&self, ticket: Ticket, changes: Vec<u8>) -> Result<Placement, WriteError> {
+        let result = ticket.wait();
         if let Ok(placement) = &result
-            && !flight.changes.is_empty()
+            && !changes.is_empty()
         {
             // The changes of one record are all that arrives with them.
-            self.exchange.note_recent(placement.arrivals.start, flight.changes);
+            self.exchange.note_recent(placement.arrivals.start, changes);
         }
+        result
+    }
+
+    /// Batches of these records came to their end, durable or not.
+    fn end_flights<'a>(&self, ended: impl IntoIterator<Item = (&'a str, bool)>) {
         let mut inside = self.inside();
-        inside.records.end_flight(&flight.record, result.is_ok());
+        for (record, is_durable) in ended {
+            inside.records.end_flight(record, is_durable);
+        }
         inside.records.shrink();
         drop(inside);
         self.landed.notify_all();
         self.watchers.tell();
-        Ok(result?)
     }
 }

@@ -32,6 +32,10 @@ const MAX_SEGMENT_BYTES: usize = 4 << 20;
 #[derive(Default)]
 pub(crate) struct Records {
     held: BTreeMap<Box<str>, Held>,
+    /// The records in memory in order of their last use.
+    by_turn: BTreeMap<u64, Box<str>>,
+    /// What all of them take in memory.
+    size_bytes: usize,
     unstored: BTreeMap<Box<str>, usize>,
     /// The records with a batch on its way to the store, of which nothing else is written meanwhile.
     in_flight: BTreeSet<Box<str>>,
@@ -54,6 +58,8 @@ struct Held {
     is_resealed: bool,
     /// How far its changes are final.
     standing: Standing,
+    /// Whether `standing` speaks of changes that are not stored yet, too.
+    is_stated: bool,
     /// When it was used last.
     turn: u64,
 }
@@ -61,18 +67,19 @@ struct Held {
 impl Records {
     /// The record, empty if the store has none of that name.
     pub(crate) fn record(&mut self, store: &Store, id: &str) -> Result<&mut Record, NodeError> {
-        self.turn += 1;
         if !self.held.contains_key(id) {
-            self.held.insert(id.into(), Held::load(store, id)?);
+            let held = Held::load(store, id)?;
+            self.size_bytes += held.size_bytes;
+            self.held.insert(id.into(), held);
         }
-        let turn = self.turn;
-        match self.held.get_mut(id) {
-            Some(held) => {
-                held.turn = turn;
-                Ok(&mut held.record)
-            }
-            None => Err(NodeError::Damaged(id.to_owned())),
-        }
+        self.turn += 1;
+        let Some(held) = self.held.get_mut(id) else {
+            return Err(NodeError::Damaged(id.to_owned()));
+        };
+        let name = self.by_turn.remove(&held.turn).unwrap_or_else(|| id.into());
+        self.by_turn.insert(self.turn, name);
+        held.turn = self.turn;
+        Ok(&mut held.record)
     }
 
     /// Adds to a batch what the changes make of the record's rows that came since the last time.
@@ -85,7 +92,10 @@ impl Records {
         batch: &mut Batch,
     ) -> Result<bool, NodeError> {
         let Some(held) = self.held.get_mut(id) else { return Ok(false) };
-        held.put(store, batch)
+        let before = held.size_bytes;
+        let result = held.put(store, batch);
+        self.size_bytes = self.size_bytes - before + held.size_bytes;
+        result
     }
 
     /// As [`Self::put`], and joins rows of the record's log where that is due. The store must have
@@ -111,7 +121,11 @@ impl Records {
         self.record(store, id)?;
         if let Some(held) = self.held.get_mut(id) {
             held.standing = standing(&held.record);
-            version::put(batch, &held.record, &held.standing)?;
+            held.is_stated = held.record.change_count() > held.logged;
+            // With changes the row comes with them.
+            if !held.is_stated {
+                version::put(batch, &held.record, &held.standing)?;
+            }
         }
         Ok(())
     }
@@ -133,13 +147,18 @@ impl Records {
     /// Forgets a record, so that it is read from the store again: after a write that did not
     /// become durable.
     pub(crate) fn forget(&mut self, id: &str) {
-        self.held.remove(id);
+        if let Some(held) = self.held.remove(id) {
+            self.by_turn.remove(&held.turn);
+            self.size_bytes -= held.size_bytes;
+        }
     }
 
     /// Forgets every record that the store has as it is.
     pub(crate) fn forget_stored(&mut self) {
-        let Self { held, unstored, in_flight, .. } = self;
-        held.retain(|id, _| unstored.contains_key(id) || in_flight.contains(id));
+        let stored = self.held.keys().filter(|id| !self.is_held(id));
+        for id in stored.cloned().collect::<Vec<_>>() {
+            self.forget(&id);
+        }
     }
 
     /// Notes that a load has changed the record and that the store does not have the change yet.
@@ -160,13 +179,6 @@ impl Records {
     /// Whether the record in memory is ahead of the store.
     pub(crate) fn is_held(&self, id: &str) -> bool {
         self.unstored.contains_key(id) || self.in_flight.contains(id)
-    }
-
-    /// The changes of a record that are in no row of its log yet, as a segment; nothing without any.
-    pub(crate) fn unlogged(&self, id: &str) -> Vec<u8> {
-        let held = self.held.get(id);
-        let held = held.filter(|held| held.logged < held.record.change_count());
-        held.map_or_else(Vec::new, |held| held.record.segment(held.logged))
     }
 
     /// Notes that a batch of the record is on its way, which is soon settled.
@@ -196,14 +208,10 @@ impl Records {
     /// Lets go of the records used longest ago, as far as memory asks for it; not of those that
     /// the store does not have as they are.
     pub(crate) fn shrink(&mut self) {
-        let mut size: usize = self.held.values().map(|held| held.size_bytes).sum();
-        while size > MAX_CACHED_BYTES && self.held.len() > 1 {
-            let stored = self.held.iter().filter(|(id, _)| !self.is_held(id));
-            let oldest = stored.min_by_key(|(_, held)| held.turn);
-            let Some(id) = oldest.map(|(id, _)| id.clone()) else { return };
-            if let Some(held) = self.held.remove(&id) {
-                size = size.saturating_sub(held.size_bytes);
-            }
+        while self.size_bytes > MAX_CACHED_BYTES && self.held.len() > 1 {
+            let oldest = self.by_turn.values().find(|id| !self.is_held(id));
+            let Some(id) = oldest.cloned() else { return };
+            self.forget(&id);
         }
     }
 }
@@ -239,6 +247,7 @@ impl Held {
             erased,
             is_resealed,
             standing,
+            is_stated: false,
             turn: 0,
         })
     }
@@ -270,7 +279,10 @@ impl Held {
             batch.state(record.id(), state)?;
         }
         stored::put_head(batch, record, self.tail)?;
-        self.standing.add(&record.places_since(self.logged));
+        if !self.is_stated {
+            self.standing.add(&record.places_since(self.logged));
+        }
+        self.is_stated = false;
         version::put(batch, record, &self.standing)?;
         self.logged = record.change_count();
         self.size_bytes = record.size_bytes();

@@ -51,11 +51,15 @@ pub(crate) struct Exchange {
     statements: Mutex<Verified>,
     wants: Mutex<Wants>,
     peers: Mutex<peers::Peers>,
+    /// Whoever holds it may write the peers' states, and the lines of what they were given.
+    keeping: Mutex<()>,
     decisions: Mutex<scope::Decisions>,
     audit: Mutex<audit::Audit>,
     recent: Mutex<outgoing::Recent>,
     /// Whoever holds it may add to the receipts.
     receipts: Mutex<()>,
+    /// Why something that came from a peer could not be taken in, not told yet.
+    trouble: Mutex<Option<NodeError>>,
     /// Damaged records as they were when it was tried last to put back what is aside of them.
     mended: Mutex<BTreeMap<String, Seen>>,
     /// Orders that wait for a change, with the record's version and the time when they were tried last.
@@ -97,6 +101,12 @@ impl Node {
     /// Whose changes are taken in.
     pub fn authors(&self) -> Arc<Authors> {
         Arc::clone(&lock(&self.exchange.authors))
+    }
+
+    /// Why something that came from a peer could not be taken in since this was asked last, such as
+    /// a full disk: the fault is this node's, and the peer tries again.
+    pub fn take_trouble(&self) -> Option<NodeError> {
+        lock(&self.exchange.trouble).take()
     }
 
     /// The number of the latest durable arrival, 0 before the first.

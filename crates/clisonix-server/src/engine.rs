@@ -4,6 +4,7 @@
 //! what the session wants kept, and only then sends what it wants sent. So no two sessions touch
 //! the node at once, and a peer that does not answer holds up nobody.
 
+mod mail;
 mod peer;
 mod status;
 
@@ -26,6 +27,7 @@ use crate::line::Line;
 use crate::signer::Signatures;
 use crate::transport::{Event, Known, Settings, Transport};
 
+use self::mail::{Mail, Mailed};
 use self::peer::{PAIR, SESSION, Tended};
 
 pub use self::status::{PeerStatus, ServerStatus};
@@ -62,6 +64,7 @@ pub struct Server {
 
 enum Order {
     Link(Event),
+    Mail(Mail),
     Arrived,
     Admit(Vec<Member>),
     Look(Sender<Vec<PeerStatus>>),
@@ -104,8 +107,14 @@ impl Server {
         let is_told = Arc::new(AtomicBool::new(false));
         let links = orders.clone();
         let sink = move |event| {
+            let order = match event {
+                Event::Message(line, message, credit) => {
+                    Order::Mail(Mail::new(line, message, credit))
+                }
+                event => Order::Link(event),
+            };
             // After the engine's end there is nobody to tell.
-            let _ = links.send(Order::Link(event));
+            let _ = links.send(order);
         };
         let transport = Arc::new(Transport::start(settings, keys, sink)?);
         let signatures = Signatures::new(identity, random);
@@ -184,6 +193,20 @@ impl Server {
     }
 }
 
+/// Orders in their sequence, messages of one link that follow each other as one.
+fn joined(all: impl Iterator<Item = Order>) -> Vec<Order> {
+    let mut orders: Vec<Order> = Vec::new();
+    for order in all {
+        match (orders.last_mut(), order) {
+            (Some(Order::Mail(before)), Order::Mail(next)) if before.is_of_line_of(&next) => {
+                before.add(next);
+            }
+            (_, order) => orders.push(order),
+        }
+    }
+    orders
+}
+
 impl<H: Home> Engine<H> {
     fn run(mut self, inbox: &Receiver<Order>) {
         let tick = Duration::from_millis(TICK_MS);
@@ -194,13 +217,14 @@ impl<H: Home> Engine<H> {
             match inbox.recv_timeout(left) {
                 Ok(order) => {
                     let more = std::iter::from_fn(|| inbox.try_recv().ok()).take(MAX_TURN);
-                    for order in std::iter::once(order).chain(more.collect::<Vec<_>>()) {
+                    for order in joined(std::iter::once(order).chain(more)) {
                         match order {
                             Order::Stop => {
                                 let _ = self.keep_faults();
                                 return;
                             }
                             Order::Arrived => arrived = true,
+                            Order::Mail(mail) => self.take(&mail),
                             Order::Link(event) => self.link(event),
                             Order::Admit(members) => self.admit(&members),
                             Order::Look(answer) => drop(answer.send(self.look())),
@@ -240,10 +264,7 @@ impl<H: Home> Engine<H> {
     fn link(&mut self, event: Event) {
         match event {
             Event::Opened(line) => self.opened(&line),
-            Event::Message(line, bytes, credit) => {
-                self.message(&line, &bytes);
-                drop(credit);
-            }
+            Event::Message(line, message, credit) => self.take(&Mail::new(line, message, credit)),
             Event::Closed(line, _) => {
                 let peer = line.peer();
                 if self.peers.get(&peer).is_some_and(|tended| tended.is_of(&line)) {
@@ -277,26 +298,32 @@ impl<H: Home> Engine<H> {
         }
     }
 
-    fn message(&mut self, line: &Arc<Line>, bytes: &[u8]) {
-        let peer = line.peer();
-        // Who was cut off meanwhile is not listened to.
-        if !self.peers.get(&peer).is_some_and(|tended| tended.is_of(line)) {
-            return;
-        }
-        match bytes.split_first() {
-            Some((&SESSION, rest)) => {
-                if let Some(recorder) = &mut self.recorder {
-                    recorder(peer, Way::In, rest);
-                }
-                self.with_session(peer, Input::Message(rest));
+    /// Deals with messages of one link; those of its session together, so that what they bring
+    /// becomes durable at once.
+    fn take(&mut self, mail: &Mail) {
+        let (line, peer) = (mail.line(), mail.line().peer());
+        for run in mail.runs() {
+            // Who was cut off meanwhile is not listened to.
+            if !self.peers.get(&peer).is_some_and(|tended| tended.is_of(line)) {
+                return;
             }
-            Some((&PAIR, secret)) if self.signatures.own() > peer => {
-                match <[u8; 16]>::try_from(secret) {
-                    Ok(secret) => self.begin(peer, secret),
-                    Err(_) => line.end(Ending::Refused("a secret of another length")),
+            match run {
+                Mailed::OfSession(messages) => {
+                    if let Some(recorder) = &mut self.recorder {
+                        for message in &messages {
+                            recorder(peer, Way::In, message);
+                        }
+                    }
+                    self.with_session(peer, Input::Messages(&messages));
                 }
+                Mailed::Other(PAIR, secret) if self.signatures.own() > peer => {
+                    match <[u8; 16]>::try_from(secret) {
+                        Ok(secret) => self.begin(peer, secret),
+                        Err(_) => line.end(Ending::Refused("a secret of another length")),
+                    }
+                }
+                Mailed::Other(..) => line.end(Ending::Refused("a message of no known kind")),
             }
-            _ => line.end(Ending::Refused("a message of no known kind")),
         }
     }
 

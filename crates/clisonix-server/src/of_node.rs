@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use clisonix_node::{By, Node, NodeError, NodeReplica, NodeScope, ScopeChange};
 use clisonix_pq::Fingerprint;
@@ -15,6 +16,11 @@ use crate::traffic::Fault;
 
 /// Who the node is in its own access log.
 const OWN: By<'static> = By { author: "clisonix serve", purpose: "replication" };
+/// How often checkpoints are signed, and written where peers stand. A checkpoint costs each record in
+/// it as much as an edit, here and at each peer: few large ones disturb less than many small ones.
+const DUE_EVERY: Duration = Duration::from_secs(1);
+/// Most checkpoints in a row.
+const MAX_CHECKPOINTS: usize = 32;
 
 /// As whom it puts back what was damaged.
 const REPAIR: By<'static> = By { purpose: "repair", ..OWN };
@@ -23,14 +29,14 @@ const REPAIR: By<'static> = By { purpose: "repair", ..OWN };
 pub struct NodeHome {
     node: Arc<Node>,
     own: KnownAuthor,
-    checkpoints: Checkpoints,
+    chores: Chores,
 }
 
 impl NodeHome {
     /// Over an open node, which signs as `own`.
     pub fn new(node: Arc<Node>, own: KnownAuthor) -> Self {
-        let checkpoints = Checkpoints::new(Arc::clone(&node));
-        Self { node, own, checkpoints }
+        let chores = Chores::new(Arc::clone(&node));
+        Self { node, own, chores }
     }
 }
 
@@ -65,6 +71,8 @@ impl Home for NodeHome {
         }
         self.node.set_authors(authors);
         let admitted = members.iter().filter(|member| member.is_admitted());
+        // Who gets changes at once gets them signed: signing them later would be a write of its own.
+        self.node.sign_at_once(admitted.clone().next().is_some());
         let rules: BTreeMap<_, _> =
             admitted.map(|member| (member.fingerprint(), member.rule.clone())).collect();
         if self.node.peer_rules()? != rules {
@@ -108,65 +116,86 @@ impl Home for NodeHome {
 
     fn tend(&mut self) -> Result<(), HomeError> {
         let done = [
-            self.checkpoints.tend(),
+            self.chores.tend(),
             self.node.mend(REPAIR).map(drop).map_err(HomeError::from),
             self.node.carry_out_orders(OWN).map(drop).map_err(HomeError::from),
-            self.node.keep_peers().map_err(HomeError::from),
-            self.node.keep_audit().map_err(HomeError::from),
         ];
         done.into_iter().collect()
     }
 }
 
-/// Signs checkpoints on a thread of its own: signing and the disk would hold up what is pushed.
-struct Checkpoints {
+/// Does what is due on a thread of its own: signing and the disk would hold up what is pushed.
+struct Chores {
     node: Arc<Node>,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     fault: Arc<Mutex<Option<HomeError>>>,
 }
 
-impl Checkpoints {
+impl Chores {
     fn new(node: Arc<Node>) -> Self {
         let (wake, woken) = sync_channel(1);
         let fault = Arc::new(Mutex::new(None));
-        let (signing, told) = (Arc::clone(&node), Arc::clone(&fault));
-        let work = move || Self::sign(&signing, &woken, &told);
-        // Without a thread they are signed where it is noticed that they are due.
-        let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(work).ok();
+        let (inside, told) = (Arc::clone(&node), Arc::clone(&fault));
+        let work = move || Self::work(&inside, &woken, &told);
+        // Without a thread they are done where it is noticed that they are due.
+        let thread = thread::Builder::new().name("chores".to_owned()).spawn(work).ok();
         Self { node, wake: thread.is_some().then_some(wake), thread, fault }
     }
 
-    fn sign(node: &Node, woken: &Receiver<()>, told: &Mutex<Option<HomeError>>) {
+    fn work(node: &Node, woken: &Receiver<()>, told: &Mutex<Option<HomeError>>) {
+        let mut last = Instant::now();
         for () in woken {
-            if let Err(error) = node.checkpoint() {
+            let mut done = node.keep_audit();
+            if last.elapsed() >= DUE_EVERY {
+                last = Instant::now();
+                done = done.and(node.keep_peers()).and(sign(node));
+            }
+            if let Err(error) = done {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
             }
         }
+        // What is not written now is told again, and pushed again.
+        let _ = keep(node);
     }
 
-    /// Has a checkpoint signed if one is due; tells what became of earlier ones.
+    /// Has done what is due; tells what became of earlier things.
     fn tend(&self) -> Result<(), HomeError> {
-        if self.node.is_checkpoint_due() {
-            match &self.wake {
-                // One that is asked for already is enough.
-                Some(wake) => drop(wake.try_send(())),
-                None => drop(self.node.checkpoint()?),
-            }
+        match &self.wake {
+            // What is asked for already is enough.
+            Some(wake) => drop(wake.try_send(())),
+            None => keep(&self.node).and(sign(&self.node))?,
         }
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let fault = fault.or_else(|| self.node.take_trouble().map(HomeError::from));
         fault.map_or(Ok(()), Err)
     }
 }
 
-impl Drop for Checkpoints {
+impl Drop for Chores {
     fn drop(&mut self) {
         self.wake = None;
         if let Some(thread) = self.thread.take() {
-            // What it was signing is durable before the node is let go.
+            // What it was writing is durable before the node is let go.
             let _ = thread.join();
         }
     }
+}
+
+/// Writes what is remembered of the peers and of what they were given.
+fn keep(node: &Node) -> Result<(), NodeError> {
+    let kept = node.keep_peers();
+    node.keep_audit().and(kept)
+}
+
+/// Signs checkpoints as long as one is due, but lets other things have their turn.
+fn sign(node: &Node) -> Result<(), NodeError> {
+    for _ in 0..MAX_CHECKPOINTS {
+        if !node.is_checkpoint_due() || node.checkpoint()?.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl From<NodeError> for HomeError {

@@ -81,6 +81,14 @@ impl Batch {
         Ok(self)
     }
 
+    /// The bytes of the change that was put in last.
+    pub fn latest_change(&self) -> Option<&[u8]> {
+        self.arrivals.iter().rev().find_map(|arriving| match arriving {
+            Arriving::Change { bytes, .. } => Some(bytes.as_slice()),
+            _ => None,
+        })
+    }
+
     /// Notes that there is other news than inputs and changes. Takes the next arrival number.
     pub fn note(&mut self, bytes: Vec<u8>) -> Result<&mut Self, WriteError> {
         value_length(Table::Arrivals, bytes.len())?;

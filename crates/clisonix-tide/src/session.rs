@@ -223,13 +223,8 @@ impl Session {
         }
         match input {
             Input::Open { is_caller } => self.open(is_caller, turn),
-            Input::Message(bytes) => {
-                if bytes.len() > MAX_MESSAGE_BYTES {
-                    return Err(CloseReason::Unreadable);
-                }
-                let message = Message::read(bytes).map_err(|_| CloseReason::Unreadable)?;
-                self.take_message(message, turn)?;
-            }
+            Input::Message(bytes) => self.take_message(read(bytes)?, turn)?,
+            Input::Messages(all) => self.take_messages(all, turn)?,
             Input::Arrived => self.push(turn),
             Input::Tick => self.tick(turn),
             Input::Shut => {}
@@ -283,6 +278,28 @@ impl Session {
             turn.send(&Message::Close { reason: reason.number() });
         }
         turn.out.push(Output::Closed(reason));
+    }
+
+    /// Takes messages in their order; pushes that go on from each other become one.
+    fn take_messages(&mut self, all: &[&[u8]], turn: &mut Turn<'_, '_>) -> Result<(), CloseReason> {
+        let mut before: Option<Message> = None;
+        for bytes in all {
+            let read = read(bytes);
+            match (&mut before, read) {
+                (Some(before), Ok(next)) => {
+                    if let Some(next) = feed::joined(before, next) {
+                        self.take_message(std::mem::replace(before, next), turn)?;
+                    }
+                }
+                (None, Ok(next)) => before = Some(next),
+                (_, Err(reason)) => {
+                    // What came before it counts.
+                    before.map_or(Ok(()), |before| self.take_message(before, turn))?;
+                    return Err(reason);
+                }
+            }
+        }
+        before.map_or(Ok(()), |before| self.take_message(before, turn))
     }
 
     fn take_message(
@@ -395,6 +412,13 @@ impl Session {
     pub fn peer(&self) -> NodeId {
         self.settings.peer
     }
+}
+
+fn read(bytes: &[u8]) -> Result<Message, CloseReason> {
+    if bytes.len() > MAX_MESSAGE_BYTES {
+        return Err(CloseReason::Unreadable);
+    }
+    Message::read(bytes).map_err(|_| CloseReason::Unreadable)
 }
 
 #[cfg(test)]

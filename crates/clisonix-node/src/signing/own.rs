@@ -1,6 +1,7 @@
 //! What this node signs: its own actors, provisional statements, checkpoints.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use clisonix_crdt::{ActorId, ActorSecret, Record};
@@ -196,6 +197,12 @@ impl Signing {
         self.author.is_some() && self.pending.get(record).is_some_and(|pending| pending.is_unsigned)
     }
 
+    /// The next record, in order of names, with own changes that are under no checkpoint.
+    fn pending_from(&self, from: Bound<&str>) -> Option<String> {
+        let rest = self.pending.range::<str, _>((from, Bound::Unbounded));
+        rest.map(|(name, _)| name.clone()).next()
+    }
+
     /// Whether a checkpoint is due.
     fn is_due(&self, now_ms: u64) -> bool {
         if self.unclaimed.is_some() {
@@ -271,29 +278,36 @@ impl Node {
     /// [`SignedError::NoAuthor`]; [`NodeError::Write`].
     pub fn checkpoint(&self) -> Result<Option<Checkpointed>, NodeError> {
         let mut guard = self.inside();
-        let inside = &mut *guard;
-        let names: Vec<String> = inside.signing.pending.keys().cloned().collect();
         let (mut work, mut fault) = (Work::default(), None);
-        for name in names {
-            if work.is_full(Standing::Final) {
-                break;
-            }
-            if !inside.records.is_held(&name)
-                && let Err(error) = self.gather(inside, &name, Standing::Final, &mut work)
-            {
+        let mut next = guard.signing.pending_from(Bound::Unbounded);
+        while let Some(name) = next.take().filter(|_| !work.is_full(Standing::Final)) {
+            // Others have their turn between two records.
+            drop(guard);
+            guard = self.inside();
+            let inside = &mut *guard;
+            if !inside.records.is_held(&name) {
+                inside.records.begin_flight(&name);
+                work.held.push(name.clone());
                 // One record that cannot be signed for does not hold up the others.
-                fault = Some(error);
+                fault = self.gather(inside, &name, Standing::Final, &mut work).err().or(fault);
             }
+            next = inside.signing.pending_from(Bound::Excluded(&name));
         }
-        let standing = if work.spans.is_empty() {
-            self.gather_next(inside, &mut work)?;
-            Standing::Adopted
-        } else {
-            Standing::Final
+        let inside = &mut *guard;
+        let standing = match fault {
+            _ if !work.spans.is_empty() => Ok(Standing::Final),
+            Some(fault) => Err(fault),
+            None => self.gather_next(inside, &mut work).map(|()| Standing::Adopted),
         };
-        if let Some(fault) = fault.filter(|_| work.spans.is_empty()) {
-            return Err(fault);
-        }
+        let standing = match standing {
+            Ok(standing) => standing,
+            Err(fault) => {
+                work.held.iter().for_each(|name| inside.records.end_flight(name, true));
+                drop(guard);
+                self.landed.notify_all();
+                return Err(fault);
+            }
+        };
         let done = self.sign_gathered(guard, standing, &mut work)?;
         Ok(done.map(|statement| Checkpointed {
             changes: work.changes,

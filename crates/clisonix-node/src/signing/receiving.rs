@@ -217,8 +217,17 @@ fn put_verified(
         let reaches = rows::reaches(record, statement);
         let reaches = BTreeMap::from([(record.id().to_owned(), reaches)]);
         rows::put_statement(batch, statement, &reaches)?;
+        rows::put_checkpoint(batch, snapshot, statement)?;
     }
-    rows::remove_settled(batch, snapshot, record.id(), &verified.chains)
+    let confirmed = |chains: &BTreeMap<ActorId, ChainRow>, actor| {
+        chains.get(&actor).map_or(0, |row| row.chain.confirmed.seq)
+    };
+    let mut actors = verified.chains.keys();
+    // Without a checkpoint nothing becomes final.
+    if actors.any(|actor| confirmed(&verified.chains, *actor) > confirmed(&verified.was, *actor)) {
+        rows::remove_settled(batch, snapshot, record.id(), &verified.chains)?;
+    }
+    Ok(())
 }
 
 /// Takes batches of changes in, one after the other.

@@ -8,7 +8,7 @@
 //! | `x`, `0`, record, `0`, time, digest | a statement about the record: how far, by actor; the statement, unless it is a checkpoint |
 //! | `z`, `0`, actor | a proof of equivocation |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clisonix_crdt::{ActorId, Record};
 use clisonix_pq::Fingerprint;
@@ -18,6 +18,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::NodeError;
 use crate::version;
+
+/// So many checkpoints of a record behind each other have no provisional statement before them.
+const LOOKED_THROUGH: usize = 8;
 
 /// What is stored of one chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +269,22 @@ fn checkpoint_key(digest: &[u8; 32]) -> Vec<u8> {
     [b"t\0".as_slice(), digest].concat()
 }
 
-/// Adds a statement to each of these records, which have actors that it speaks of.
+/// Adds a checkpoint, unless the store has it: it is large, and speaks of many records.
+pub(super) fn put_checkpoint(
+    batch: &mut Batch,
+    snapshot: &Snapshot,
+    statement: &Statement,
+) -> Result<(), NodeError> {
+    let bytes = statement.to_bytes();
+    let key = checkpoint_key(&Sha256::digest(bytes).into());
+    if statement.standing().is_final() && !snapshot.contains(Table::Index, &key)? {
+        batch.put(Table::Index, &key, bytes.to_vec())?;
+    }
+    Ok(())
+}
+
+/// Adds a statement to each of these records, which have actors that it speaks of; a checkpoint
+/// stands apart, see [`put_checkpoint`].
 pub(super) fn put_statement(
     batch: &mut Batch,
     statement: &Statement,
@@ -274,9 +292,6 @@ pub(super) fn put_statement(
 ) -> Result<(), NodeError> {
     let (bytes, is_final) = (statement.to_bytes(), statement.standing().is_final());
     let digest: [u8; 32] = Sha256::digest(bytes).into();
-    if is_final {
-        batch.put(Table::Index, &checkpoint_key(&digest), bytes.to_vec())?;
-    }
     for (record, reaches) in records {
         let time = statement.time_ms().to_be_bytes();
         let key = [of_record(b'x', record).as_slice(), &time, &digest].concat();
@@ -311,7 +326,42 @@ pub(crate) fn statements(
     rows.map(|row| StatementRow::read(row?).ok_or_else(|| damaged(record))).collect()
 }
 
-/// Removes the provisional statements that say nothing any more that is not final.
+/// The statements about a record that speak of changes with these first and last numbers, or are
+/// among these checkpoints, and others, in order of their times. A record that was written for long
+/// has many, and of one actor the later ones reach further: they are looked through from the latest
+/// one that reaches the last number to the first one that does not reach the first.
+pub(crate) fn late_statements(
+    snapshot: &Snapshot,
+    record: &str,
+    places: &BTreeMap<ActorId, (u32, u32)>,
+    checkpoints: &[[u8; 32]],
+) -> Result<Vec<StatementRow>, NodeError> {
+    let mut before: BTreeSet<ActorId> = places.keys().copied().collect();
+    let mut open = before.clone();
+    let mut sought: BTreeSet<&[u8; 32]> = checkpoints.iter().collect();
+    let mut found = Vec::new();
+    for row in snapshot.rows(Table::Index, &Span::prefix(&of_record(b'x', record)).backwards())? {
+        if open.is_empty() && sought.is_empty() {
+            break;
+        }
+        let row = StatementRow::read(row?).ok_or_else(|| damaged(record))?;
+        sought.remove(&row.digest);
+        for (actor, reached) in &row.reaches {
+            let Some((first, last)) = places.get(actor) else { continue };
+            if *reached >= u64::from(*last) {
+                before.remove(actor);
+            } else if *reached < u64::from(*first) && !before.contains(actor) {
+                open.remove(actor);
+            }
+        }
+        found.push(row);
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// Removes the provisional statements that say nothing any more that is not final. Where some
+/// checkpoints stand behind each other, what is before them was looked through when they came.
 pub(super) fn remove_settled(
     batch: &mut Batch,
     snapshot: &Snapshot,
@@ -321,9 +371,19 @@ pub(super) fn remove_settled(
     let is_final = |(actor, last): &(ActorId, u64)| {
         chains.get(actor).is_some_and(|row| row.chain.confirmed.seq >= *last)
     };
-    for row in statements(snapshot, record)? {
-        if row.provisional.is_some() && row.reaches.iter().all(is_final) {
-            batch.remove(Table::Index, &row.key)?;
+    let mut checkpoints = 0;
+    for row in snapshot.rows(Table::Index, &Span::prefix(&of_record(b'x', record)).backwards())? {
+        let row = StatementRow::read(row?).ok_or_else(|| damaged(record))?;
+        if row.is_final() {
+            checkpoints += 1;
+            if checkpoints >= LOOKED_THROUGH {
+                break;
+            }
+        } else {
+            checkpoints = 0;
+            if row.reaches.iter().all(is_final) {
+                batch.remove(Table::Index, &row.key)?;
+            }
         }
     }
     Ok(())

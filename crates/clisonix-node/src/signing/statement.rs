@@ -14,7 +14,6 @@ use super::rows::{self, ChainRow};
 use super::{SignedError, id_by};
 use crate::error::NodeError;
 use crate::node::{Inside, Node};
-use crate::records::Records;
 
 /// Most chains in one checkpoint of this node: a peer that lacks one record gets the whole statement.
 pub const MAX_CHECKPOINT_SPANS: usize = 256;
@@ -27,6 +26,8 @@ const MAX_OWN_SPAN: u64 = 1_024;
 pub(super) struct Work {
     pub(super) spans: Vec<Span>,
     pub(super) chains: BTreeMap<String, Vec<(ActorId, ChainRow)>>,
+    /// Records that nobody writes to until it is signed.
+    pub(super) held: Vec<String>,
     /// Records of which nothing is left to be signed for good.
     settled: Vec<String>,
     /// Records of which nothing is left to be signed at all.
@@ -159,8 +160,8 @@ impl Node {
         standing: Standing,
         work: &mut Work,
     ) -> Result<Option<Statement>, NodeError> {
-        let names: BTreeSet<String> =
-            work.chains.keys().chain(&work.settled).chain(&work.signed).cloned().collect();
+        let about = work.chains.keys().chain(&work.settled).chain(&work.signed);
+        let names: BTreeSet<String> = about.chain(&work.held).cloned().collect();
         if names.is_empty() {
             return Ok(None);
         }
@@ -215,7 +216,7 @@ impl Node {
                 Standing::Adopted => author.adoption(&work.spans, now_ms, &mut random),
             };
             let made = made.map_err(SignedError::from)?;
-            self.put(&mut batch, &made, &work.chains, &mut self.inside().records, now_ms)?;
+            self.put(&mut batch, &made, &work.chains, now_ms)?;
             statement = Some(made);
         }
         for record in &work.settled {
@@ -233,7 +234,6 @@ impl Node {
         batch: &mut Batch,
         statement: &Statement,
         chains: &BTreeMap<String, Vec<(ActorId, ChainRow)>>,
-        records: &mut Records,
         now_ms: u64,
     ) -> Result<(), NodeError> {
         let snapshot = self.store.snapshot()?;
@@ -250,7 +250,8 @@ impl Node {
             rows::remove_settled(batch, &snapshot, record, &all)?;
             if is_final {
                 let standing = |held: &Record| rows::standing(held, &all);
-                records.put_standing(&self.store, record, standing, batch)?;
+                // For each anew: others have their turn meanwhile.
+                self.inside().records.put_standing(&self.store, record, standing, batch)?;
             }
             let reached = changed.iter().map(|(actor, row)| {
                 let chain = row.chain;
@@ -259,6 +260,7 @@ impl Node {
             by_record.insert(record.clone(), reached.collect());
         }
         rows::put_statement(batch, statement, &by_record)?;
+        rows::put_checkpoint(batch, &snapshot, statement)?;
         if is_final {
             let records = by_record.keys().map(String::as_str);
             batch.note(News::new([statement], records).encode())?;

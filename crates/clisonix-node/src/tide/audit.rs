@@ -16,8 +16,8 @@ use crate::version;
 const HOUR_MS: u64 = 3_600_000;
 /// Lines that are remembered, so that none is written twice in an hour.
 const MAX_TOLD: usize = 1 << 16;
-/// Lines that wait to be written together.
-const MAX_WAITING: usize = 256;
+/// Lines that wait to be written together; who notes one more waits until they are.
+const MAX_WAITING: usize = 4_096;
 
 #[derive(Default)]
 pub(super) struct Audit {
@@ -50,15 +50,21 @@ impl Node {
     /// # Errors
     /// [`NodeError::Write`].
     pub fn keep_audit(&self) -> Result<(), NodeError> {
-        let mut audit = lock(&self.exchange.audit);
+        let _alone = lock(&self.exchange.keeping);
+        let lines = std::mem::take(&mut lock(&self.exchange.audit).waiting);
         let mut batch = Batch::new();
-        for line in &audit.waiting {
+        for line in &lines {
             batch.access(line.clone())?;
         }
-        if !batch.is_empty() {
-            self.store.write(batch)?;
-            audit.waiting.clear();
+        if batch.is_empty() {
+            return Ok(());
         }
+        // Whoever notes a line meanwhile does not wait for the disk.
+        let written = self.store.write(batch);
+        if written.is_err() {
+            lock(&self.exchange.audit).waiting.splice(0..0, lines);
+        }
+        written?;
         Ok(())
     }
 

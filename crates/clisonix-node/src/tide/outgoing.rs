@@ -235,7 +235,7 @@ impl Node {
                 return Ok(None);
             }
         }
-        for row in rows::statements(snapshot, name)? {
+        for row in rows::late_statements(snapshot, name, &places, &news.statements)? {
             let speaks = row.reaches.iter().any(|(actor, last)| {
                 places.get(actor).is_some_and(|(first, _)| *last >= u64::from(*first))
             });

@@ -11,10 +11,6 @@ use super::lock;
 use crate::error::NodeError;
 use crate::node::Node;
 
-/// How long a cursor that moved on may be in memory only, in milliseconds. One that is lost costs
-/// bytes: what it stood for is pushed again.
-const CURSOR_MS: u64 = 1_000;
-
 /// What is remembered of the exchange with one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerState {
@@ -31,8 +27,6 @@ pub(super) struct Peers(BTreeMap<Fingerprint, Held>);
 #[derive(Clone, Copy, Default)]
 struct Held {
     state: PeerState,
-    /// When the row was written.
-    kept_ms: u64,
     is_kept: bool,
 }
 
@@ -72,23 +66,16 @@ impl Node {
         Ok(state.unwrap_or_default())
     }
 
-    /// Remembers where this node stands in a peer's arrivals: durably after about a second.
+    /// Remembers where this node stands in a peer's arrivals: durably after the next
+    /// [`Self::keep_peers`], unless it is another store of the peer than before. A place that is
+    /// lost costs bytes: what it stood for is pushed again.
     ///
     /// # Errors
     /// [`NodeError::Write`].
     pub fn keep_seen(&self, peer: Fingerprint, seen: Cursor) -> Result<(), NodeError> {
-        let state = PeerState { seen, ..self.peer_state(peer)? };
-        let now = self.inside().outside.now_ms();
-        let mut peers = lock(&self.exchange.peers);
-        let held = peers.0.entry(peer).or_default();
-        let moved_home = held.state.seen.incarnation != seen.incarnation;
-        (held.state, held.is_kept) = (state, false);
-        if moved_home || now.saturating_sub(held.kept_ms) >= CURSOR_MS {
-            held.kept_ms = now;
-            drop(peers);
-            return self.keep_peers();
-        }
-        Ok(())
+        let before = self.peer_state(peer)?;
+        self.set_state(peer, PeerState { seen, ..before });
+        if before.seen.incarnation == seen.incarnation { Ok(()) } else { self.keep_peers() }
     }
 
     /// Remembers the epoch of the key that this node and a peer compare under, durably.
@@ -96,33 +83,39 @@ impl Node {
     /// # Errors
     /// [`NodeError::Write`].
     pub fn keep_epoch(&self, peer: Fingerprint, epoch: u64) -> Result<(), NodeError> {
-        let state = PeerState { epoch, ..self.peer_state(peer)? };
-        let mut peers = lock(&self.exchange.peers);
-        let held = peers.0.entry(peer).or_default();
-        (held.state, held.is_kept) = (state, false);
-        drop(peers);
+        self.set_state(peer, PeerState { epoch, ..self.peer_state(peer)? });
         self.keep_peers()
     }
 
-    /// Makes durable what of the peers' states is in memory only; at the latest when a node is
-    /// closed.
+    fn set_state(&self, peer: Fingerprint, state: PeerState) {
+        lock(&self.exchange.peers).0.insert(peer, Held { state, is_kept: false });
+    }
+
+    /// Makes durable what of the peers' states is in memory only; to be called about every second,
+    /// and when a node is closed.
     ///
     /// # Errors
     /// [`NodeError::Write`].
     pub fn keep_peers(&self) -> Result<(), NodeError> {
-        let mut batch = Batch::new();
-        let mut peers = lock(&self.exchange.peers);
-        for (peer, held) in peers.0.iter_mut().filter(|(_, held)| !held.is_kept) {
+        // One at a time, so that an older state is never written after a newer one.
+        let _alone = lock(&self.exchange.keeping);
+        let (mut batch, mut names) = (Batch::new(), Vec::new());
+        for (peer, held) in
+            lock(&self.exchange.peers).0.iter_mut().filter(|(_, held)| !held.is_kept)
+        {
             batch.put(Table::Index, &key(*peer), held.state.encode())?;
             held.is_kept = true;
+            names.push(*peer);
         }
-        if batch.is_empty() {
+        if names.is_empty() {
             return Ok(());
         }
-        // The lock is held, so that an older state is never written after a newer one.
         let written = self.store.write(batch);
         if written.is_err() {
-            peers.0.values_mut().for_each(|held| held.is_kept = false);
+            let mut peers = lock(&self.exchange.peers);
+            for name in names {
+                peers.0.entry(name).and_modify(|held| held.is_kept = false);
+            }
         }
         written?;
         Ok(())
@@ -159,8 +152,8 @@ impl Node {
     /// # Errors
     /// [`NodeError::Write`].
     pub fn forget_peer(&self, peer: Fingerprint) -> Result<(), NodeError> {
-        let mut peers = lock(&self.exchange.peers);
-        peers.0.remove(&peer);
+        let _alone = lock(&self.exchange.keeping);
+        lock(&self.exchange.peers).0.remove(&peer);
         let mut batch = Batch::new();
         batch.remove(Table::Index, &key(peer))?;
         batch.remove(Table::Index, &fault_key(peer))?;

@@ -226,9 +226,18 @@ struct Receiving<'a> {
     node: &'a Node,
     by: By<'a>,
     authors: Arc<Authors>,
-    flights: Vec<(usize, Flight)>,
+    /// Each with the places of its runs.
+    flights: Vec<(Vec<usize>, Flight)>,
     bytes: usize,
     receptions: Vec<Reception>,
+}
+
+/// A run that was read, with its statements verified.
+struct Arriving {
+    key: Vec<u8>,
+    changes: Vec<Vec<u8>>,
+    statements: Vec<Arc<Statement>>,
+    size_bytes: usize,
 }
 
 impl<'a> Receiving<'a> {
@@ -239,25 +248,33 @@ impl<'a> Receiving<'a> {
 
     /// Takes runs in; what was taken is durable when it returns.
     fn all(mut self, runs: &[(&str, &[u8])]) -> Vec<Reception> {
+        let none = Reception { outcome: Outcome::Taken, version: None, arrivals: (0, 0) };
+        self.receptions = vec![none; runs.len()];
+        // All are read before any is taken: a later run may name a checkpoint of an earlier one.
+        let mut read: Vec<Option<Arriving>> = Vec::with_capacity(runs.len());
+        // The runs of each record, records in order of their first.
+        let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+        let mut of_record: BTreeMap<&str, usize> = BTreeMap::new();
         for (place, (record, bytes)) in runs.iter().enumerate() {
-            // Of one record only one run is on its way.
-            let is_full = self.flights.len() >= MAX_IN_FLIGHT || self.bytes >= MAX_IN_FLIGHT_BYTES;
-            if is_full || self.flights.iter().any(|(_, flight)| flight.record == *record) {
-                self.land(runs);
-            }
-            let outcome = match self.take(record, bytes) {
-                Ok(Some(flight)) => {
-                    self.bytes += bytes.len();
-                    self.flights.push((place, flight));
-                    Outcome::Taken
+            match self.read(record, bytes) {
+                Ok(run) => {
+                    let group = *of_record.entry(record).or_insert(groups.len());
+                    if group == groups.len() {
+                        groups.push((record, Vec::new()));
+                    }
+                    groups.get_mut(group).into_iter().for_each(|(_, places)| places.push(place));
+                    read.push(Some(run));
                 }
-                Ok(None) => Outcome::Taken,
-                Err(error) => self.outcome(record, &error),
-            };
-            let reception = Reception { outcome, version: None, arrivals: (0, 0) };
-            self.receptions.push(reception);
+                Err(refused) => {
+                    self.refuse(&[place], record, &refused);
+                    read.push(None);
+                }
+            }
         }
-        self.land(runs);
+        for (record, places) in groups {
+            self.take_group(record, &places, &read);
+        }
+        self.land();
         let snapshot = self.node.store.snapshot();
         for (reception, (record, _)) in self.receptions.iter_mut().zip(runs) {
             let version = snapshot.as_ref().ok().map(|view| version::version(view, record));
@@ -266,37 +283,96 @@ impl<'a> Receiving<'a> {
         self.receptions
     }
 
-    fn land(&mut self, runs: &[(&str, &[u8])]) {
+    /// Takes the runs of one record as one, or one after the other if that is refused.
+    fn take_group(&mut self, record: &str, places: &[usize], read: &[Option<Arriving>]) {
+        let of = |places: &[usize]| -> Vec<&Arriving> {
+            places.iter().filter_map(|place| read.get(*place)?.as_ref()).collect()
+        };
+        if self.flights.len() >= MAX_IN_FLIGHT || self.bytes >= MAX_IN_FLIGHT_BYTES {
+            self.land();
+        }
+        match self.take(record, &of(places)) {
+            Ok(flight) => self.launched(places, &of(places), flight),
+            Err(_) if places.len() > 1 => {
+                for place in places.chunks(1) {
+                    match self.take(record, &of(place)) {
+                        Ok(flight) => self.launched(place, &of(place), flight),
+                        Err(refused) => self.refuse(place, record, &refused),
+                    }
+                    // Of one record only one run is on its way.
+                    self.land();
+                }
+            }
+            Err(refused) => self.refuse(places, record, &refused),
+        }
+    }
+
+    fn launched(&mut self, places: &[usize], runs: &[&Arriving], flight: Option<Flight>) {
+        if let Some(flight) = flight {
+            self.bytes += runs.iter().map(|run| run.size_bytes).sum::<usize>();
+            self.flights.push((places.to_vec(), flight));
+        }
+    }
+
+    fn refuse(&mut self, places: &[usize], record: &str, refused: &Refused) {
+        let outcome = self.outcome(record, refused);
+        self.set(places, |reception| reception.outcome = outcome);
+    }
+
+    fn set(&mut self, places: &[usize], set: impl Fn(&mut Reception)) {
+        for place in places {
+            self.receptions.get_mut(*place).into_iter().for_each(&set);
+        }
+    }
+
+    fn land(&mut self) {
         self.bytes = 0;
-        for (place, flight) in std::mem::take(&mut self.flights) {
-            let landed = self.node.land(flight);
-            let Some(reception) = self.receptions.get_mut(place) else { continue };
+        let (places, flights): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.flights).into_iter().unzip();
+        let records: Vec<String> =
+            flights.iter().map(|flight: &Flight| flight.record.clone()).collect();
+        let landed = self.node.land_all(flights);
+        for ((places, record), landed) in places.iter().zip(&records).zip(landed) {
             match landed {
                 Ok(Placement { arrivals, .. }) => {
                     let before = arrivals.start.saturating_sub(1);
-                    reception.arrivals = (before, arrivals.end.saturating_sub(1).max(before));
-                    if let Some((record, _)) = runs.get(place) {
-                        let mut wants = lock(&self.node.exchange.wants);
-                        wants.statements.remove(*record);
-                        wants.changes.remove(*record);
-                    }
+                    let arrivals = (before, arrivals.end.saturating_sub(1).max(before));
+                    // What came as one arrived as one.
+                    self.set(places.get(..1).unwrap_or_default(), |first| {
+                        first.arrivals = arrivals;
+                    });
+                    let mut wants = lock(&self.node.exchange.wants);
+                    wants.statements.remove(record);
+                    wants.changes.remove(record);
                 }
-                Err(_) => reception.outcome = Outcome::Later,
+                Err(fault) => {
+                    *lock(&self.node.exchange.trouble) = Some(fault);
+                    self.set(places, |reception| reception.outcome = Outcome::Later);
+                }
             }
         }
     }
 
-    fn take(&self, record: &str, bytes: &[u8]) -> Result<Option<Flight>, Refused> {
+    fn read(&self, record: &str, bytes: &[u8]) -> Result<Arriving, Refused> {
         let run = Incoming::decode(bytes).map_err(|_| Refused::Outcome(Refusal::Unreadable))?;
         let name_bytes = 1..=clisonix_store::limit::MAX_RECORD_ID_BYTES;
         if run.is_empty() || !name_bytes.contains(&record.len()) {
             return Err(Refused::Outcome(Refusal::Unreadable));
         }
-        self.check_key(record, &run.key)?;
         let statements = run.statements.iter().map(|told| self.statement(told));
         let statements = statements.collect::<Result<Vec<_>, Refused>>()?;
-        let changes: Vec<&[u8]> = run.changes.iter().map(Vec::as_slice).collect();
-        let signed = SignedRun { key: &run.key, changes: &changes, statements };
+        let Incoming { key, changes, .. } = run;
+        Ok(Arriving { key, changes, statements, size_bytes: bytes.len() })
+    }
+
+    fn take(&self, record: &str, runs: &[&Arriving]) -> Result<Option<Flight>, Refused> {
+        let mut keys = runs.iter().map(|run| run.key.as_slice());
+        let key = keys.find(|key| !key.is_empty()).unwrap_or_default();
+        self.check_key(record, key)?;
+        let changes: Vec<&[u8]> =
+            runs.iter().flat_map(|run| &run.changes).map(Vec::as_slice).collect();
+        let statements = runs.iter().flat_map(|run| &run.statements).cloned().collect();
+        let signed = SignedRun { key, changes: &changes, statements };
         let begun = self.node.begin_signed(record, &signed, &self.authors, self.by);
         Ok(begun.map_err(Refused::Node)?.1)
     }

@@ -290,6 +290,49 @@ fn many_records_share_their_checkpoints() {
     assert_eq!(three.replica.version(&records[1]), one.replica.version(&records[1]));
 }
 
+/// Three changes of a record, each as it is pushed.
+fn three_pushes(from: &Site, record: &str, cursor: &mut u64) -> Vec<Vec<u8>> {
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        from.write(record, "birthDate", format!("{}-02-03", 1900 + *cursor).as_str());
+        let pushed = from.replica.arrived(*cursor, 1 << 20, &mut |_| true).expect("known");
+        *cursor = pushed.upto;
+        runs.extend(pushed.runs.into_iter().map(|(_, run)| run));
+    }
+    assert_eq!(runs.len(), 3);
+    runs
+}
+
+#[test]
+fn runs_of_one_record_that_come_together_are_taken_as_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (one, mut two, record) = pair(home.path());
+    one.node.sign_at_once(true);
+    let mut cursor = push(&one, &mut two, 0);
+    let from = NodeId(one.name.to_bytes());
+    let runs = three_pushes(&one, &record, &mut cursor);
+    let all: Vec<(&str, &[u8])> = runs.iter().map(|run| (&*record, &**run)).collect();
+    let before = two.replica.arrival();
+    let taken = two.replica.receive(&all, &from);
+    assert!(taken.iter().all(|taken| taken.outcome == Outcome::Taken), "{taken:?}");
+    assert_eq!(two.replica.arrival(), before + 1);
+    assert_eq!((taken[0].arrivals, taken[1].arrivals), ((before, before + 1), (0, 0)));
+    same(&one, &two);
+
+    // One that is damaged does not spoil the one before it.
+    let mut runs = three_pushes(&one, &record, &mut cursor);
+    *runs[1].last_mut().unwrap() ^= 1;
+    let all: Vec<(&str, &[u8])> = runs.iter().map(|run| (&*record, &**run)).collect();
+    let outcomes: Vec<Outcome> =
+        two.replica.receive(&all, &from).into_iter().map(|taken| taken.outcome).collect();
+    assert!(
+        matches!(outcomes[..], [Outcome::Taken, Outcome::Refused(_), Outcome::Lacks]),
+        "{outcomes:?}"
+    );
+    fetch(&one, &mut two, usize::MAX);
+    same(&one, &two);
+}
+
 pub(crate) fn patient(number: usize) -> String {
     format!(
         r#"{{"resource":{{"resourceType":"Patient","identifier":[{{"type":{{"coding":[{{"code":"MR"}}]}},

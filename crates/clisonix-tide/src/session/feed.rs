@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::{Output, Session, Turn};
 use crate::fault::fault;
-use crate::message::{Batch, Feeding, Message};
+use crate::message::{Batch, Feeding, MAX_MESSAGE_BATCHES, Message};
 use crate::receipt::Cursor;
 use crate::replica::Outcome;
 use crate::roster::may_have;
@@ -106,6 +106,23 @@ impl Feed {
         let confirmed = self.confirmed?;
         let settled = if self.in_flight.is_empty() { self.scanned } else { confirmed };
         Some(arrival.saturating_sub(settled.max(confirmed)))
+    }
+}
+
+/// Joins a push to the one before it, if it goes on from there; else gives it back.
+pub(super) fn joined(before: &mut Message, next: Message) -> Option<Message> {
+    match (before, next) {
+        (
+            Message::Feed { incarnation, upto, batches, .. },
+            Message::Feed { incarnation: its, after, upto: end, batches: mut more },
+        ) if (*incarnation, *upto) == (its, after)
+            && batches.len() + more.len() <= MAX_MESSAGE_BATCHES =>
+        {
+            *upto = end;
+            batches.append(&mut more);
+            None
+        }
+        (_, next) => Some(next),
     }
 }
 

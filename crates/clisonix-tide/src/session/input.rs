@@ -53,6 +53,8 @@ pub enum Input<'a> {
     },
     /// A message came.
     Message(&'a [u8]),
+    /// Messages came, one after the other: what they push is taken in together.
+    Messages(&'a [&'a [u8]]),
     /// Changes arrived at this node; they may be pushed.
     Arrived,
     /// Time went by; wanted about four times a second while the way is open.

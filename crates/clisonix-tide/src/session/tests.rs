@@ -445,6 +445,43 @@ fn a_push_that_does_not_go_on_from_here_is_not_taken() {
 }
 
 #[test]
+fn pushes_that_wait_together_are_taken_and_answered_as_one() {
+    let mut pair = Pair::with(10);
+    pair.meet();
+    let mut pushes = Vec::new();
+    for record in [3, 5, 3] {
+        pair.write(0, record);
+        for output in pair.give(0, Input::Arrived) {
+            if let Output::Send(bytes) = output {
+                pushes.push(bytes);
+            }
+        }
+    }
+    assert_eq!(pushes.len(), 3);
+    let pushes: Vec<&[u8]> = pushes.iter().map(Vec::as_slice).collect();
+    let outputs = pair.give(1, Input::Messages(&pushes));
+    let is_sent = |output: &&Output| matches!(output, Output::Send(_));
+    assert_eq!(outputs.iter().filter(is_sent).count(), 1, "{outputs:?}");
+    assert_eq!(pair.models[0].records, pair.models[1].records);
+    // The middle one lost: what goes on from the first is taken, and nothing else.
+    let seen = pair.sessions[1].settings.seen;
+    let feed = |after, upto| {
+        let incarnation = seen.incarnation;
+        Message::Feed { incarnation, after, upto, batches: Vec::new() }.write()
+    };
+    let at = seen.arrival;
+    let pushes = [feed(at, at + 1), feed(at + 2, at + 3)];
+    let outputs = pair.give(1, Input::Messages(&[&pushes[0], &pushes[1]]));
+    let cursor = Cursor { arrival: at + 1, ..seen };
+    let answer = Output::Send(Message::Seen { cursor }.write());
+    assert_eq!(outputs.iter().filter(is_sent).collect::<Vec<_>>(), [&answer; 2]);
+    // What came before a message that cannot be read counts.
+    let outputs = pair.give(1, Input::Messages(&[&feed(at + 1, at + 2), &[99]]));
+    assert!(outputs.contains(&Output::Closed(CloseReason::Unreadable)));
+    assert_eq!(pair.sessions[1].settings.seen.arrival, at + 2);
+}
+
+#[test]
 fn what_a_peer_said_of_its_place_before_is_passed_over() {
     let mut pair = Pair::with(10);
     pair.meet();
