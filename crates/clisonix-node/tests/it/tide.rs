@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clisonix_fhir::json::Value;
 use clisonix_node::consent::{Basis, PeerRule};
-use clisonix_node::{Aim, MAX_CHECKPOINT_SPANS, Node, NodeReplica, ReadVersion};
+use clisonix_node::{Aim, MAX_CHECKPOINT_SPANS, Node, NodeError, NodeReplica, ReadVersion};
 use clisonix_pq::Fingerprint;
 use clisonix_pq::checkpoint::{Author, Authors};
 use clisonix_pq::{Identity, Profile};
+use clisonix_store::{Store, StoreOptions};
 use clisonix_tide::{NodeId, Outcome, Refusal, Replica, Version};
 
 use clisonix_node::Outside as _;
 
+use crate::disk::{Disk, Plan};
 use crate::{BUNDLE, BY, Counting, bundle, entry, node, take};
 
 pub(crate) fn author(seed: u64) -> Author {
@@ -126,6 +128,23 @@ fn pair(home: &Path) -> (Site, Site, String) {
     take(&one.node, "a.json", BUNDLE);
     let record = one.record();
     (one, two, record)
+}
+
+#[test]
+fn a_run_that_the_disk_does_not_take_comes_later_and_the_fault_is_told_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (one, _, record) = pair(home.path());
+    let disk = Disk::default();
+    let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::default() };
+    let store = Store::on_medium(Box::new(disk.clone()), [9; 16], &options).unwrap();
+    let outside = Counting { now: 1_700_000_000_000, seed: 2 };
+    let mut two = Site::of(Node::over(store, Box::new(outside)).unwrap(), 2);
+    disk.plan(Plan { no_sync: true, ..Plan::default() });
+    let run = one.replica.beyond(&record, &[], usize::MAX).unwrap();
+    assert_eq!(two.take_in(&one, &record, &run.bytes), Outcome::Later);
+    assert_eq!(two.replica.version(&record), None);
+    assert!(matches!(two.node.take_trouble(), Some(NodeError::Write(_))));
+    assert!(two.node.take_trouble().is_none());
 }
 
 #[test]
