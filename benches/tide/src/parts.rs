@@ -29,8 +29,7 @@ pub enum Part {
 }
 
 impl Part {
-    pub const ALL: [Self; 5] =
-        [Self::Difference, Self::Live, Self::First, Self::Slow, Self::Peers];
+    pub const ALL: [Self; 5] = [Self::Difference, Self::Live, Self::First, Self::Slow, Self::Peers];
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|part| part.name() == name)

@@ -69,13 +69,7 @@ fn change(site: &Site, names: &[&str], is_active: bool) -> Result<()> {
 }
 
 /// Waits until the other one has every change.
-fn caught(
-    one: &Site,
-    two: &Site,
-    names: &[&str],
-    begun: Instant,
-    before: u64,
-) -> Result<Caught> {
+fn caught(one: &Site, two: &Site, names: &[&str], begun: Instant, before: u64) -> Result<Caught> {
     wait_for(Duration::from_millis(5), || {
         for name in names {
             if one.node.heads(name)? != two.node.heads(name)? {

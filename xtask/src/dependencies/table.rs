@@ -67,13 +67,7 @@ pub(super) const HOUSE: &[Row] = &[
     // Tests of the whole house below the server; nothing of it is shipped.
     Row {
         name: "clisonix-sim",
-        uses: &[
-            "clisonix-fhir",
-            "clisonix-node",
-            "clisonix-pq",
-            "clisonix-store",
-            "clisonix-tide",
-        ],
+        uses: &["clisonix-fhir", "clisonix-node", "clisonix-pq", "clisonix-store", "clisonix-tide"],
         tests: &[],
     },
     Row {

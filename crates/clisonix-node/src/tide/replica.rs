@@ -266,7 +266,7 @@ impl<'a> Receiving<'a> {
                     read.push(Some(run));
                 }
                 Err(refused) => {
-                    self.refuse(&[place], record, &refused);
+                    self.refuse(&[place], record, refused);
                     read.push(None);
                 }
             }
@@ -297,13 +297,13 @@ impl<'a> Receiving<'a> {
                 for place in places.chunks(1) {
                     match self.take(record, &of(place)) {
                         Ok(flight) => self.launched(place, &of(place), flight),
-                        Err(refused) => self.refuse(place, record, &refused),
+                        Err(refused) => self.refuse(place, record, refused),
                     }
                     // Of one record only one run is on its way.
                     self.land();
                 }
             }
-            Err(refused) => self.refuse(places, record, &refused),
+            Err(refused) => self.refuse(places, record, refused),
         }
     }
 
@@ -314,9 +314,17 @@ impl<'a> Receiving<'a> {
         }
     }
 
-    fn refuse(&mut self, places: &[usize], record: &str, refused: &Refused) {
-        let outcome = self.outcome(record, refused);
+    fn refuse(&mut self, places: &[usize], record: &str, refused: Refused) {
+        let outcome = self.outcome(record, &refused);
         self.set(places, |reception| reception.outcome = outcome);
+        match refused {
+            Refused::Node(fault)
+                if outcome == Outcome::Later && !matches!(fault, NodeError::Loading) =>
+            {
+                *lock(&self.node.exchange.trouble) = Some(fault);
+            }
+            _ => {}
+        }
     }
 
     fn set(&mut self, places: &[usize], set: impl Fn(&mut Reception)) {
@@ -432,7 +440,12 @@ impl<'a> Receiving<'a> {
             ) => Outcome::Lacks,
             NodeError::Signed(error) => Outcome::Refused(refusal(error)),
             NodeError::Receive(_) => Outcome::Refused(Refusal::Unreadable),
-            NodeError::Loading | NodeError::Write(_) | NodeError::Read(_) => Outcome::Later,
+            // What this node cannot read or write now is no fault of the peer's.
+            NodeError::Loading
+            | NodeError::Write(_)
+            | NodeError::Read(_)
+            | NodeError::Engine(_)
+            | NodeError::Damaged(_) => Outcome::Later,
             _ => Outcome::Refused(Refusal::Other),
         }
     }

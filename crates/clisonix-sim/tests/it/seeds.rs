@@ -32,6 +32,14 @@ fn whole_nodes_come_to_hold_the_same_and_lose_nothing_that_was_acknowledged() {
     assert!(failed.is_empty(), "failing seeds: {failed:?}");
 }
 
+/// A disk that fails while a record is looked up for a run: no fault of who sent the run.
+const FAILING_LOOK_UP: u64 = 663;
+
+#[test]
+fn a_run_that_meets_a_failing_disk_comes_again() {
+    World::new(FAILING_LOOK_UP, None).run();
+}
+
 #[test]
 fn a_seed_plays_the_same_each_time() {
     // One with copies, one with backups, one with a malicious machine among them.
