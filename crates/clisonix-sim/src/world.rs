@@ -448,9 +448,6 @@ impl World {
             // A copy of a machine lacks what the other one signed about what both hold, until it
             // signs that itself.
             let is_known = is_known || reason == Refusal::Endless && self.has_gone_back;
-            // What cannot be read while bits flip takes nothing in.
-            let is_flipping = self.machines[from].disk.planned().flips > 0;
-            let is_known = is_known || reason == Refusal::Other && is_flipping;
             assert!(
                 !is_clear || is_known,
                 "seed {seed}: {from} refuses {record} of {of}: {reason}"
