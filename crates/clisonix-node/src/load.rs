@@ -6,6 +6,8 @@ mod message;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use clisonix_crdt::{Base, EntryId, HybridTime};
 use clisonix_fhir::issue::{Issue, IssueCode};
@@ -16,7 +18,7 @@ use clisonix_store::{Action, Batch, MessageId, RawInput, Table, Ticket};
 
 use crate::apart::Apart;
 use crate::error::NodeError;
-use crate::node::{By, Node, access};
+use crate::node::{By, Inside, Node, access};
 use crate::quarantine;
 use crate::records::seal;
 use crate::stored::{self, Settled};
@@ -31,16 +33,22 @@ pub(crate) const FLUSH_BYTES: usize = 12 << 20;
 const FLUSH_BYTES_WITH_RECORDS: usize = 32 << 20;
 /// A load becomes durable when its batch holds this many accesses to records.
 const FLUSH_ACCESSES: usize = 2048;
+/// Longest wait for another load that has changed the same record.
+const CLAIMING: Duration = Duration::from_secs(60);
 
-/// A running load: inputs are applied in order and become durable in groups.
+/// A running load: inputs are applied in order and become durable in groups. Of several loads at
+/// once, one alone has a record until what it did there is durable or forgotten.
 pub struct Load<'n> {
     node: &'n Node,
+    number: u64,
     by: By<'n>,
     batch: Batch,
     accesses: usize,
     dirty: BTreeSet<String>,
     /// What the dirty records take in memory, and what they will add to the batch, about.
     dirty_bytes: usize,
+    /// The records that no other load may change before the batch is durable.
+    claimed: BTreeSet<String>,
     in_flight: Option<(Ticket, BTreeSet<String>)>,
     /// What the batch, and the one in flight, say of messages.
     noted: BTreeMap<MessageId, Settled>,
@@ -53,11 +61,13 @@ impl Node {
     pub fn load<'n>(&'n self, by: By<'n>) -> Load<'n> {
         Load {
             node: self,
+            number: self.inside().begin_load(),
             by,
             batch: Batch::new(),
             accesses: 0,
             dirty: BTreeSet::new(),
             dirty_bytes: 0,
+            claimed: BTreeSet::new(),
             in_flight: None,
             noted: BTreeMap::new(),
             noted_before: BTreeMap::new(),
@@ -141,6 +151,35 @@ impl Load<'_> {
         if full { self.flush() } else { Ok(()) }
     }
 
+    /// Waits until no other load has one of these records. What another one has changed may be
+    /// forgotten again, and must be in the log before what is built on it.
+    fn claim(&mut self, ids: BTreeSet<String>) -> Result<(), NodeError> {
+        let number = self.number;
+        if !self.node.inside().records.claim(number, &ids) {
+            // Who waits has nothing that another one could wait for.
+            self.flush()?;
+            self.settle()?;
+            self.unclaim();
+            let is_taken = |inside: &mut Inside| !inside.records.claim(number, &ids);
+            let waited =
+                self.node.landed.wait_timeout_while(self.node.inside(), CLAIMING, is_taken);
+            if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+                return Err(NodeError::Loading);
+            }
+        }
+        self.claimed.extend(ids);
+        Ok(())
+    }
+
+    /// Lets others have the records of what is settled.
+    fn unclaim(&mut self) {
+        if self.in_flight.is_none() && self.dirty.is_empty() {
+            self.claimed.clear();
+        }
+        self.node.inside().records.unclaim(self.number, &self.claimed);
+        self.node.landed.notify_all();
+    }
+
     /// Adds the rows of the records changed since the last flush and hands the batch to the
     /// store; waits for the batch before it, so that one is written while the next is prepared.
     fn flush(&mut self) -> Result<(), NodeError> {
@@ -171,6 +210,7 @@ impl Load<'_> {
         self.apart.hand_over();
         self.accesses = 0;
         self.dirty_bytes = 0;
+        self.claimed.clear();
         self.in_flight = Some((ticket, std::mem::take(&mut self.dirty)));
         Ok(())
     }
@@ -193,6 +233,7 @@ impl Load<'_> {
         }
         inside.records.shrink();
         drop(inside);
+        self.unclaim();
         self.node.watchers.tell();
         result?;
         Ok(())
@@ -200,11 +241,16 @@ impl Load<'_> {
 
     /// Lets go of records whose changes will not become durable; they are read from the store again.
     fn forget(&mut self) {
+        // What is on its way stays, and a record is not read again before it is there. Its own error
+        // would come after the one that led here.
+        let _ = self.settle();
         let mut inside = self.node.inside();
         for id in std::mem::take(&mut self.dirty) {
             inside.records.release(&id);
             inside.records.forget(&id);
         }
+        drop(inside);
+        self.unclaim();
         self.batch = Batch::new();
         self.noted.clear();
         self.apart.forget();
@@ -216,8 +262,6 @@ impl Load<'_> {
 impl Drop for Load<'_> {
     /// A load that is dropped without [`Load::finish`] leaves nothing half-applied in memory.
     fn drop(&mut self) {
-        // A batch in flight is whole or absent; if it failed, its records are forgotten.
-        let _ = self.settle();
         self.forget();
     }
 }

@@ -75,6 +75,16 @@ pub(crate) struct Inside {
     pub(crate) outside: Box<dyn Outside>,
     pub(crate) records: Records,
     pub(crate) signing: Signing,
+    /// Loads so far.
+    pub(crate) loads: u64,
+}
+
+impl Inside {
+    /// The number of a new load.
+    pub(crate) fn begin_load(&mut self) -> u64 {
+        self.loads += 1;
+        self.loads
+    }
 }
 
 impl Node {
@@ -126,7 +136,8 @@ impl Node {
     /// [`NodeError::Damaged`] if a record of an older program's store cannot be read.
     pub fn over(store: Store, outside: Box<dyn Outside>) -> Result<Self, NodeError> {
         upgrade(&store)?;
-        let inside = Inside { outside, records: Records::default(), signing: Signing::default() };
+        let (records, signing) = (Records::default(), Signing::default());
+        let inside = Inside { outside, records, signing, loads: 0 };
         Ok(Self {
             store,
             inside: Mutex::new(inside),

@@ -39,6 +39,8 @@ pub(crate) struct Records {
     unstored: BTreeMap<Box<str>, usize>,
     /// The records with a batch on its way to the store, of which nothing else is written meanwhile.
     in_flight: BTreeSet<Box<str>>,
+    /// The records of which one load alone may apply messages.
+    claimed: BTreeMap<Box<str>, u64>,
     turn: u64,
 }
 
@@ -174,6 +176,21 @@ impl Records {
                 self.unstored.remove(id);
             }
         }
+    }
+
+    /// Claims records for a load; `false`, and claims nothing, while another load has one of them.
+    pub(crate) fn claim(&mut self, load: u64, ids: &BTreeSet<String>) -> bool {
+        let is_taken = |id: &String| self.claimed.get(&**id).is_some_and(|owner| *owner != load);
+        if ids.iter().any(is_taken) {
+            return false;
+        }
+        self.claimed.extend(ids.iter().map(|id| (id.as_str().into(), load)));
+        true
+    }
+
+    /// Ends the claims of a load but for these.
+    pub(crate) fn unclaim(&mut self, load: u64, kept: &BTreeSet<String>) {
+        self.claimed.retain(|id, owner| *owner != load || kept.contains(&**id));
     }
 
     /// Whether the record in memory is ahead of the store.

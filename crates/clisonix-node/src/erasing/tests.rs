@@ -319,7 +319,7 @@ fn a_crash_before_the_key_is_destroyed_is_made_good_on_opening() {
     }
     let mut inside = node.inside();
     let erased = {
-        let crate::node::Inside { outside, records, signing } = &mut *inside;
+        let crate::node::Inside { outside, records, signing, .. } = &mut *inside;
         let held = records.record(&node.store, &record).unwrap();
         let origin = clisonix_crdt::Origin {
             author: "tester",

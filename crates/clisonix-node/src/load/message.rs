@@ -1,5 +1,7 @@
 //! Applying one message: all of it becomes durable in one batch, or nothing of it.
 
+use std::collections::BTreeSet;
+
 use clisonix_crdt::{Coverage, EntryId, Origin, Source};
 use clisonix_fhir::issue::{Issue, IssueCode};
 use clisonix_fhir::json::Object;
@@ -43,10 +45,12 @@ impl Load<'_> {
         if records <= SOLO_RECORDS {
             // Between messages, never in one.
             self.flush_if_full()?;
+            self.claim(records_of(intake))?;
             taken.add(self.apply_statements(intake, input)?);
             return Ok(Applied::Whole);
         }
         self.flush()?;
+        self.claim(records_of(intake))?;
         let one = self.apply_statements(intake, input)?;
         match self.flush() {
             Ok(()) => {
@@ -167,6 +171,11 @@ impl Load<'_> {
         self.accesses += 1;
         Ok(true)
     }
+}
+
+/// The records that a message speaks of; those beside a patient's go with it.
+fn records_of(intake: &Intake) -> BTreeSet<String> {
+    intake.statements.iter().map(|statement| statement.record.whole().id()).collect()
 }
 
 fn coverage(extent: Extent) -> Coverage {

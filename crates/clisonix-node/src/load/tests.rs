@@ -1,6 +1,9 @@
 //! A message is whole or absent, and a repeated one costs no record.
 
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use super::{Input, Read};
 use crate::{By, Node, Outside};
@@ -112,4 +115,74 @@ fn a_message_that_only_its_changes_tell_of_is_known_too() {
     b.receive(&record, &key, &changes, BY).unwrap();
     assert_eq!((take(&b), take(&b)), (1, 1));
     assert_eq!(a.digest().unwrap(), b.digest().unwrap());
+}
+
+/// A message of its own about one patient.
+fn message(name: &str) -> Read {
+    let text = format!(
+        r#"{{"resourceType":"Bundle","type":"collection","identifier":{{"value":"{name}"}},"entry":[
+        {{"resource":{{"resourceType":"Patient","identifier":[{{"system":"urn:test:mrn","value":"N-0"}}],
+        "name":[{{"family":"{name}"}}]}}}}]}}"#
+    );
+    read(name, &text)
+}
+
+fn shown(node: &Node) -> String {
+    let record = node.find_record("N-0").unwrap();
+    let text = node.record_text(&record, BY).unwrap();
+    text.bundle + &text.conflicts
+}
+
+#[test]
+fn what_one_load_acknowledged_is_not_forgotten_with_another_one() {
+    let home = tempfile::tempdir().unwrap();
+    let node = node(&home.path().join("data"), 1);
+    let (taken, is_taken) = channel();
+    let (go, is_to_go) = channel();
+    let mut one = node.load(BY);
+    one.take(&message("one")).unwrap();
+    let is_early = thread::scope(|scope| {
+        let node = &node;
+        scope.spawn(move || {
+            let mut two = node.load(BY);
+            two.take(&message("two")).unwrap();
+            taken.send(()).unwrap();
+            is_to_go.recv().unwrap();
+            two.finish().unwrap();
+        });
+        let is_early = is_taken.recv_timeout(Duration::from_millis(300)).is_ok();
+        drop(one);
+        go.send(()).unwrap();
+        is_early
+    });
+    assert!(!is_early, "the second one builds on nothing that is not durable");
+    assert!(shown(&node).contains("two") && !shown(&node).contains("one"));
+    node.verify().unwrap();
+}
+
+#[test]
+fn loads_at_once_leave_a_record_that_can_be_read_again() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("data");
+    let name = |thread: usize, number: usize| format!("{thread}-{number}");
+    let node = node(&directory, 1);
+    thread::scope(|scope| {
+        for thread in 0..3 {
+            let node = &node;
+            scope.spawn(move || {
+                for number in 0..40 {
+                    let mut load = node.load(BY);
+                    load.take(&message(&name(thread, number))).unwrap();
+                    load.finish().unwrap();
+                }
+            });
+        }
+    });
+    drop(node);
+    let node = self::node(&directory, 2);
+    node.verify().unwrap();
+    let mut load = node.load(BY);
+    load.take(&message("later")).unwrap();
+    load.finish().unwrap();
+    assert!(shown(&node).contains("later"));
 }
