@@ -1,6 +1,8 @@
 //! The engine's home over a [`Node`].
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::iter::successors;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -199,7 +201,24 @@ fn sign(node: &Node) -> Result<(), NodeError> {
 }
 
 impl From<NodeError> for HomeError {
+    /// With all its causes: what people can do something about stands in the last ones.
     fn from(error: NodeError) -> Self {
-        Self(error.to_string())
+        let causes = successors(error.source(), |cause| (*cause).source());
+        let words = causes.map(|cause| format!(": {cause}")).collect::<String>();
+        Self(format!("{error}{words}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clisonix_node::{EngineFault, FaultKind, WriteError};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named() {
+        let fault = EngineFault::new(FaultKind::StorageFull, "as the system says it");
+        let told = HomeError::from(NodeError::Write(WriteError::Failed(fault))).to_string();
+        assert!(told.contains("no room left on the medium: as the system says it"), "{told}");
     }
 }
