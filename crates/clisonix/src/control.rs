@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clisonix_fhir::json::{self, Object, Value};
 use zeroize::Zeroizing;
 
@@ -104,25 +104,34 @@ pub(crate) fn ask(
     if text.len() > MAX_REQUEST_BYTES {
         return Err(Fault::usage("too many arguments for a served data directory").into());
     }
-    let lost = "the serving process ended before the command did";
-    send(&mut stream, 0, text.as_bytes()).context(lost)?;
+    send(&mut stream, 0, text.as_bytes()).map_err(|error| lost(&error))?;
     loop {
-        let (kind, piece) = receive(&mut stream, MAX_PIECE_BYTES).context(lost)?;
+        let (kind, piece) = receive(&mut stream, MAX_PIECE_BYTES).map_err(|error| lost(&error))?;
         match kind {
             OUT => io::stdout().write_all(&piece)?,
             ERR => io::stderr().write_all(&piece)?,
             PASS_PHRASE => {
                 let words = pass_phrase(&String::from_utf8_lossy(&piece))?;
-                send(&mut stream, PASS_PHRASE, &words).context(lost)?;
+                send(&mut stream, PASS_PHRASE, &words).map_err(|error| lost(&error))?;
             }
             EXIT => {
                 io::stdout().flush()?;
                 let code = piece.first().copied().and_then(Exit::of_code);
-                return code.ok_or_else(|| Fault::unusable(lost).into());
+                return code.ok_or_else(other_version);
             }
-            _ => return Err(Fault::unusable("the serving process is another version").into()),
+            _ => return Err(other_version()),
         }
     }
+}
+
+/// The socket broke. A broken pipe among its errors is no reader of results that went away, so the
+/// error goes on as words only.
+fn lost(error: &io::Error) -> anyhow::Error {
+    anyhow!("the serving process ended before the command did: {error}")
+}
+
+fn other_version() -> anyhow::Error {
+    Fault::unusable("the serving process is another version").into()
 }
 
 /// For commands that need no own keys.
@@ -254,4 +263,25 @@ fn receive(stream: &mut UnixStream, most: usize) -> io::Result<(u8, Zeroizing<Ve
     stream.read_exact(&mut bytes)?;
     let [kind] = kind;
     Ok((kind, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit;
+
+    #[test]
+    fn a_serving_process_that_ends_before_it_was_asked_is_no_success() {
+        let (stream, served) = UnixStream::pair().unwrap();
+        drop(served);
+        let request = Request {
+            arguments: vec!["import".to_owned()],
+            folder: PathBuf::new(),
+            author: None,
+            purpose: String::new(),
+            keys: None,
+        };
+        let error = ask(stream, &request, no_pass_phrase).unwrap_err();
+        assert_eq!(exit::report(&error), Exit::Failed);
+    }
 }
