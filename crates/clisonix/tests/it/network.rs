@@ -1,29 +1,30 @@
 //! Sites that serve, and the network between them: an HTTP proxy for each, through which it finds
-//! the others by name, and which can cut it off.
+//! the others by name, and which can cut it off or disturb its lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clisonix_fhir::json::Value;
 
-use crate::parties::{objects, run};
+use crate::ground::Ground;
+use crate::line::{Fault, carry};
+use crate::made::{FIVE, THREE, made};
+use crate::parties::objects_of;
 use crate::site::{Ended, Site};
 
 /// The longest that anything is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// The longest wait for a connection that the proxy makes.
+const CONNECTING: Duration = Duration::from_secs(5);
 
-const NAMES: [&str; 3] = ["hospital", "laboratory", "clinic"];
-
-/// Which names lead where, and who is cut off.
+/// Which names lead where, who is cut off, and what is wrong with lines.
 #[derive(Clone, Default)]
 pub(crate) struct Network(Arc<Mutex<Map>>);
 
@@ -31,6 +32,8 @@ pub(crate) struct Network(Arc<Mutex<Map>>);
 struct Map {
     routes: BTreeMap<String, SocketAddr>,
     cut: BTreeSet<String>,
+    /// By whom bytes come from and whom they go to.
+    faults: BTreeMap<[String; 2], Fault>,
 }
 
 impl Network {
@@ -56,14 +59,31 @@ impl Network {
         };
     }
 
+    /// Does something to what one site sends to another one.
+    pub(crate) fn disturb(&self, from: &str, to: &str, fault: Fault) {
+        self.0.lock().unwrap().faults.insert([from.to_owned(), to.to_owned()], fault);
+    }
+
+    /// Nothing is wrong with any line any more.
+    pub(crate) fn mend(&self) {
+        self.0.lock().unwrap().faults.clear();
+    }
+
     fn is_cut(&self, names: &[String]) -> bool {
         let map = self.0.lock().unwrap();
         names.iter().any(|name| map.cut.contains(name))
     }
 
-    /// The proxy of a site.
-    fn proxy(&self, name: &str) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// What is wrong now on a way from one site to another one; `None` once one of them is cut off.
+    fn fault(&self, way: &[String; 2]) -> Option<Fault> {
+        let map = self.0.lock().unwrap();
+        let is_cut = way.iter().any(|name| map.cut.contains(name));
+        (!is_cut).then(|| map.faults.get(way).copied().unwrap_or_default())
+    }
+
+    /// The proxy of a site, at an address of this process.
+    fn proxy(&self, name: &str, at: IpAddr) -> SocketAddr {
+        let listener = TcpListener::bind((at, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (network, name) = (self.clone(), name.to_owned());
         thread::spawn(move || {
@@ -88,30 +108,18 @@ impl Network {
         let far = self.0.lock().unwrap().routes.get(&to).copied();
         let names = [name.to_owned(), to.trim_end_matches(".test:1").to_owned()];
         let server = match far {
-            Some(far) if !self.is_cut(&names) => TcpStream::connect(far)?,
+            Some(far) if !self.is_cut(&names) => TcpStream::connect_timeout(&far, CONNECTING)?,
             _ => return client.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
         };
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
-        for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
-            let (network, names) = (self.clone(), names.clone());
-            thread::spawn(move || network.copy(from, to, &names));
+        let [one, two] = names;
+        let back = [two.clone(), one.clone()];
+        let ways = [(client.try_clone()?, server.try_clone()?, [one, two]), (server, client, back)];
+        for (from, to, way) in ways {
+            let network = self.clone();
+            thread::spawn(move || carry(from, to, &|| network.fault(&way)));
         }
         Ok(())
-    }
-
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream, names: &[String]) {
-        let _ = from.set_read_timeout(Some(Duration::from_millis(50)));
-        let _ = (from.set_nodelay(true), to.set_nodelay(true));
-        let mut piece = vec![0; 1 << 16];
-        while !self.is_cut(names) {
-            match from.read(&mut piece) {
-                Ok(0) => break,
-                Ok(count) if to.write_all(&piece[..count]).is_err() => break,
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
-                _ => {}
-            }
-        }
-        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
     }
 }
 
@@ -121,59 +129,122 @@ pub(crate) struct Place {
     pub(crate) name: &'static str,
     network: Network,
     proxy: SocketAddr,
+    /// Else it is on loopback, as this process is.
+    ground: Option<Ground>,
     child: Option<Child>,
+    /// What the serving processes said.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Place {
-    /// A site that knows the two others; nothing serves yet.
+    /// A site that knows all others; nothing serves yet.
     pub(crate) fn new(name: &'static str, network: &Network) -> Self {
-        let site = Site::new();
-        copy(&made().path(name), &site.path(""));
-        let proxy = network.proxy(name);
-        Self { site, name, network: network.clone(), proxy, child: None }
+        Self::on(name, network, None)
     }
 
-    /// Starts the serving process.
+    /// As [`Self::new`], on ground of its own.
+    pub(crate) fn on(name: &'static str, network: &Network, ground: Option<Ground>) -> Self {
+        let site = Site::new();
+        let among = if ground.is_some() { FIVE } else { THREE };
+        copy(&made(among).path(name), &site.path(""));
+        let near = ground.as_ref().map_or(Ipv4Addr::LOCALHOST, Ground::near);
+        let proxy = network.proxy(name, near.into());
+        let (network, said) = (network.clone(), Arc::default());
+        Self { site, name, network, proxy, ground, child: None, said }
+    }
+
+    /// Starts the serving process; it ends with the thread that starts it, on ground of its own.
     pub(crate) fn serve(&mut self) {
         let mut command = command(&self.site);
-        let proxy = self.proxy.to_string();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--proxy", &proxy]);
+        let far = self.ground.as_ref().map_or(Ipv4Addr::LOCALHOST, Ground::far);
+        let (listen, proxy) = (format!("{far}:0"), self.proxy.to_string());
+        command.args(["serve", "--listen", &listen, "--proxy", &proxy]);
+        if let Some(ground) = &self.ground {
+            command = ground.inside(&command);
+        }
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program runs");
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let address = lines.find_map(|line| line.strip_prefix("listening at ")?.parse().ok());
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         self.child = Some(child);
-        self.network.lead(self.name, address.expect("an address"));
-        thread::spawn(move || lines.for_each(|line| eprintln!("{line}")));
-        wait_for("the socket", || {
-            UnixStream::connect(self.site.path("data/serve.socket")).is_ok().then_some(())
+        let (said, before) = (Arc::clone(&self.said), self.said().len());
+        thread::spawn(move || {
+            for line in lines {
+                eprintln!("{line}");
+                said.lock().unwrap().push(line);
+            }
         });
+        let word = |start: &str| {
+            let line = |line: &String| line.strip_prefix(start).map(str::to_owned);
+            wait_for(start, || self.said()[before..].iter().find_map(line))
+        };
+        let address = word("listening at ").parse().expect("an address");
+        self.network.lead(self.name, address);
+        // By then commands are run by this process.
+        word("serving");
     }
 
-    /// Sends the serving process a signal.
+    /// The ground of its own.
+    pub(crate) fn ground(&self) -> &Ground {
+        self.ground.as_ref().expect("ground of its own")
+    }
+
+    /// What the serving processes said until now.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Sends the serving process a signal, and waits for its end if it is to end by it.
     pub(crate) fn signal(&mut self, signal: &str) {
-        let child = self.child.as_mut().expect("a process");
-        let sent = Command::new("kill").arg(signal).arg(child.id().to_string()).status();
-        assert!(sent.unwrap().success());
+        self.send(signal);
         if !matches!(signal, "-STOP" | "-CONT") {
-            let ended = child.wait().unwrap();
+            let ended = self.child.take().expect("a process").wait().unwrap();
             assert_eq!(ended.code(), (signal == "-TERM").then_some(0));
-            self.child = None;
         }
     }
 
+    /// Sends the serving process a signal.
+    pub(crate) fn send(&self, signal: &str) {
+        let process = self.child.as_ref().expect("a process").id().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
+    }
+
+    /// How the serving process ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().unwrap())
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        run(&self.site, arguments)
+        Ended::of(&self.command(arguments).output().expect("the program runs"))
+    }
+
+    /// A command at this site.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.site);
+        command.args(arguments);
+        match &self.ground {
+            Some(ground) => ground.soon(&command),
+            None => command,
+        }
     }
 
     pub(crate) fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        objects(&self.site, arguments)
+        objects_of(&self.run(&[arguments, &["--json"]].concat()))
     }
 
     /// Takes in a bundle of a feed of this site.
     pub(crate) fn import(&self, bundle: &str) {
-        let file = self.site.file("in.json", bundle);
-        let ended = self.run(&["import", &file, "--feed", self.name]);
+        let ended = self.try_import(bundle);
         assert_eq!(ended.code, Some(0), "{}", ended.err);
+    }
+
+    /// As [`Self::import`]; what is acknowledged ends with 0.
+    pub(crate) fn try_import(&self, bundle: &str) -> Ended {
+        self.import_as("in.json", bundle)
+    }
+
+    /// As [`Self::try_import`], from a file of its own.
+    pub(crate) fn import_as(&self, file: &str, bundle: &str) -> Ended {
+        let file = self.site.file(file, bundle);
+        self.run(&["import", &file, "--feed", self.name])
     }
 
     /// Everything that is shown of the test's patient.
@@ -203,20 +274,30 @@ impl Drop for Place {
 }
 
 /// Waits until there is something.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_longer(PATIENCE, what, look)
+}
+
+/// Waits so long until there is something.
+pub(crate) fn wait_longer<T>(most: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "{what}: waited too long");
+        assert!(begun.elapsed() < most, "{what}: waited too long");
         thread::sleep(Duration::from_millis(100));
     }
 }
 
 /// Waits until all hold the same.
 pub(crate) fn settle(places: &[&Place]) {
-    wait_for("the same digest", || {
+    settle_within(PATIENCE, places);
+}
+
+/// Waits so long until all hold the same.
+pub(crate) fn settle_within(most: Duration, places: &[&Place]) {
+    wait_longer(most, "the same digest", || {
         let digests: Vec<String> = places.iter().map(|place| place.digest()).collect();
         (!digests[0].is_empty() && digests.iter().all(|other| *other == digests[0])).then_some(())
     });
@@ -227,44 +308,6 @@ fn command(site: &Site) -> Command {
     command.env("CLISONIX_KEYS", site.path("keys"));
     command.env("CLISONIX_PASSPHRASE_FILE", site.path("pass"));
     command
-}
-
-/// Three sites with keys that have admitted each other, made once for all tests: as people do it.
-fn made() -> &'static Site {
-    static MADE: OnceLock<Site> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let all = Site::new();
-        let run = |name: &str, arguments: &[&str]| {
-            let mut command = all.command();
-            command.env("CLISONIX_DATA", all.path(&format!("{name}/data")));
-            command.env("CLISONIX_KEYS", all.path(&format!("{name}/keys")));
-            command.env("CLISONIX_PASSPHRASE_FILE", all.path(&format!("{name}/pass")));
-            let ended = Ended::of(&command.args(arguments).output().expect("the program runs"));
-            assert_eq!(ended.code, Some(0), "{}", ended.err);
-            ended
-        };
-        let mut told = Vec::new();
-        for name in NAMES {
-            let file = all.file(&format!("{name}/pass"), "four words for tests\n");
-            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("permissions");
-            run(name, &["keys", "new", name]);
-            let (address, out) =
-                (format!("{name}.test:1"), all.path(&format!("{name}.invitation")));
-            let identifier = format!("urn:test:organization|{name}");
-            let out = out.to_string_lossy();
-            let invite = ["peers", "invite", "--address", &address, "--out", &out];
-            let ended = run(name, &[&invite[..], &["--identifier", &identifier]].concat());
-            let digits = ended.err.split(": ").nth(1).expect("a fingerprint").trim().to_owned();
-            told.push((name, out.into_owned(), digits));
-        }
-        for name in NAMES {
-            for (_, file, digits) in told.iter().filter(|(other, ..)| *other != name) {
-                let add = ["peers", "add", file, "--fingerprint", digits];
-                run(name, &[&add[..], &["--basis", "all", "--shared"]].concat());
-            }
-        }
-        all
-    })
 }
 
 /// Copies a folder; permissions come along.

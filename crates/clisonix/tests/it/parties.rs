@@ -86,7 +86,11 @@ pub(crate) fn run(site: &Site, arguments: &[&str]) -> Ended {
 
 /// The JSON objects that a command prints.
 pub(crate) fn objects(site: &Site, arguments: &[&str]) -> Vec<Value> {
-    let ended = run(site, &[arguments, &["--json"]].concat());
+    objects_of(&run(site, &[arguments, &["--json"]].concat()))
+}
+
+/// The JSON objects that a command printed, which must have ended with 0.
+pub(crate) fn objects_of(ended: &Ended) -> Vec<Value> {
     assert_eq!(ended.code, Some(0), "stderr: {}", ended.err);
     ended.out.lines().map(|line| json::parse(line.as_bytes()).expect("JSON")).collect()
 }

@@ -12,7 +12,7 @@ use crate::parties;
 use crate::site::{bundle, number, text};
 
 /// A finding of the test's patient, with a word to look for.
-fn finding(word: &str) -> String {
+pub(crate) fn finding(word: &str) -> String {
     format!(
         r#"{{"resourceType":"Bundle","identifier":{{"system":"urn:test:finding","value":"{word}"}},
  "type":"collection","timestamp":"2024-05-03T08:00:00Z","entry":[
