@@ -9,34 +9,20 @@
 //!
 //! Reading borrows texts and addresses from the page; writing replaces the bytes of one cell.
 
-use std::ops::Range;
-
-use smallvec::SmallVec;
+mod cell;
 
 use crate::address;
+use crate::change::{OpsWriter, RawOp};
 use crate::note::Root;
 use crate::overwritten::Overwritten;
-use crate::state::{ChangeNo, Sibling, StatementKey, Superseded, Written};
+use crate::state::{ChangeNo, Sibling};
 use crate::wire::{DecodeError, Reader, put_bytes, put_u64};
+
+pub(crate) use cell::{Cell, Lone, encode};
+use cell::{RawCell, put_sibling, read_sibling};
 
 /// A page is split in two when it grows beyond this. Looking for a cell walks over one page.
 const MAX_PAGE_BYTES: usize = 1 << 10;
-
-const SET: u8 = 0;
-const POSITION: u8 = 1;
-const MARK: u8 = 2;
-const KEEP: u8 = 3;
-const SAME: u8 = 4;
-const COVERED: u8 = 8;
-const TEXT: u8 = 16;
-const INDEXED: u8 = 32;
-
-/// One cell, its texts borrowed from the page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cell<'a> {
-    pub(crate) siblings: SmallVec<[Sibling<'a>; 1]>,
-    pub(crate) superseded: Vec<Superseded>,
-}
 
 /// The cells of one entry, in address order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -306,6 +292,10 @@ impl Pages {
         } else {
             let (cell, _) = raw_at(there, 0).ok_or(NotPlain)?;
             let siblings = cell.plain_siblings(stays).ok_or(NotPlain)?;
+            if let Some(base) = siblings.base.as_ref().filter(|b| b.change < writer.keep_before) {
+                writer.old.clear();
+                writer.old.push_str(std::str::from_utf8(base.text).map_err(|_| NotPlain)?);
+            }
             base = siblings.base.and_then(|base| base.overwritten(sibling));
             put_u64(body, (siblings.count + 1) << 1);
             for kept in siblings.kept {
@@ -406,6 +396,37 @@ pub(crate) struct Spot {
 pub(crate) struct PageWriter {
     pub(crate) spot: Spot,
     pub(crate) body: Vec<u8>,
+    /// What changes before this one set is kept when it is overwritten.
+    pub(crate) keep_before: ChangeNo,
+    pub(crate) lost: Vec<Lost>,
+    /// The text that is overwritten now, if it is to be kept.
+    old: String,
+}
+
+/// An operation whose value was overwritten.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    /// Its change and its index in that.
+    pub(crate) name: (ChangeNo, u32),
+    /// Its canonical bytes.
+    pub(crate) op: Box<[u8]>,
+}
+
+impl PageWriter {
+    /// A writer that has this memory to work in and keeps what changes before one wrote.
+    pub(crate) fn new(spot: Spot, body: Vec<u8>, keep_before: ChangeNo) -> Self {
+        Self { spot, body, keep_before, ..Self::default() }
+    }
+
+    /// Keeps what an operation has just overwritten, if that is asked for.
+    pub(crate) fn keep(&mut self, by: &RawOp<'_>, base: &Overwritten) {
+        if base.change < self.keep_before
+            && let Some(index) = base.op
+        {
+            let op = OpsWriter::one_set(by.entry, by.address, &[&self.old]);
+            self.lost.push(Lost { name: (base.change, index), op });
+        }
+    }
 }
 
 /// Where in a cell the change stands that typed last in its text.
@@ -507,232 +528,5 @@ impl<'a> Iterator for Cells<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let cell = self.next_raw()?;
         Some((cell.address, cell.decoded()))
-    }
-}
-
-/// What the only write of a cell says, as bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lone<'a> {
-    /// The cell's text.
-    Set(&'a [u8]),
-    /// Where a list element stands.
-    Position(&'a [u8]),
-    /// Anything else.
-    Other,
-}
-
-/// A cell whose siblings are not read yet.
-struct RawCell<'a> {
-    address: &'a [u8],
-    rest: &'a [u8],
-}
-
-impl<'a> RawCell<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let mut inside = Reader::new(reader.bytes(usize::MAX, "cell")?);
-        let address = inside.bytes(address::MAX_ADDRESS_BYTES, "address length")?;
-        Ok(Self { address, rest: inside.rest() })
-    }
-
-    /// Which siblings stay; `None` where `stays` cannot tell of one, or one has more to it.
-    fn plain_siblings(
-        &self,
-        stays: impl Fn(ChangeNo) -> Option<bool>,
-    ) -> Option<PlainSiblings<'a>> {
-        let mut reader = Reader::new(self.rest);
-        let head = reader.u64().ok()?;
-        if head & 1 != 0 {
-            return None;
-        }
-        let mut siblings = PlainSiblings::default();
-        for _ in 0..head >> 1 {
-            let start = reader.at();
-            let change = reader.u32("change").ok()?;
-            let tag = reader.byte().ok()?;
-            if tag & SAME != 0 {
-                return None;
-            }
-            if tag & COVERED != 0 {
-                reader.u64().ok()?;
-            }
-            let op = if tag & INDEXED != 0 { Some(reader.u32("operation").ok()?) } else { None };
-            let mut value = None;
-            match tag & !(COVERED | INDEXED) {
-                SET => value = Some(reader.bytes(usize::MAX, "value").ok()?),
-                POSITION => drop(reader.bytes(usize::MAX, "value").ok()?),
-                MARK | KEEP => {}
-                TEXT => drop(Root::read(&mut reader).ok()?),
-                _ => return None,
-            }
-            if stays(change)? {
-                siblings.keep(start..reader.at());
-            } else if let Some(text) = value
-                && siblings.base.as_ref().is_none_or(|base| base.change < change)
-            {
-                siblings.base = Some(RawBase { change, op, text });
-            }
-        }
-        Some(siblings)
-    }
-
-    /// What its only live write says, if nothing covers it.
-    fn lone(&self) -> Option<Lone<'a>> {
-        let mut reader = Reader::new(self.rest);
-        if reader.u64().ok()? >> 1 != 1 {
-            return None;
-        }
-        reader.u64().ok()?;
-        let tag = reader.byte().ok()?;
-        if tag & SAME != 0 {
-            for _ in 0..reader.count("changes").ok()? {
-                reader.u64().ok()?;
-            }
-        }
-        if tag & INDEXED != 0 {
-            reader.u64().ok()?;
-        }
-        Some(match tag & !(SAME | INDEXED) {
-            SET => Lone::Set(reader.bytes(usize::MAX, "cell text").ok()?),
-            POSITION => Lone::Position(reader.bytes(usize::MAX, "position").ok()?),
-            MARK | KEEP | TEXT => Lone::Other,
-            _ => return None,
-        })
-    }
-
-    /// The siblings; bytes that this program wrote or checked can be read.
-    fn decoded(&self) -> Cell<'a> {
-        self.decode().unwrap_or_default()
-    }
-
-    fn decode(&self) -> Result<Cell<'a>, DecodeError> {
-        let mut reader = Reader::new(self.rest);
-        let head = reader.u64()?;
-        let mut cell = Cell::default();
-        for _ in 0..head >> 1 {
-            cell.siblings.push(read_sibling(&mut reader)?);
-        }
-        if head & 1 != 0 {
-            for _ in 0..reader.count("superseded statements")? {
-                let feed = reader.u32("feed")?;
-                let time = reader.u64()?;
-                let key = StatementKey { time, message: reader.array()?, value: reader.array()? };
-                cell.superseded.push(Superseded { feed, key });
-            }
-        }
-        reader.end()?;
-        Ok(cell)
-    }
-}
-
-/// What stays of a cell that is written.
-#[derive(Default)]
-struct PlainSiblings<'a> {
-    /// Where the siblings are that stay, in order.
-    kept: SmallVec<[Range<usize>; 2]>,
-    /// How many they are.
-    count: u64,
-    /// The value of the latest change whose value does not stay.
-    base: Option<RawBase<'a>>,
-}
-
-/// A value that is overwritten.
-struct RawBase<'a> {
-    change: ChangeNo,
-    op: Option<u32>,
-    text: &'a [u8],
-}
-
-impl RawBase<'_> {
-    fn overwritten(&self, by: &Sibling<'_>) -> Option<Overwritten> {
-        let Written::Set(new) = by.write else { return None };
-        Some(Overwritten::new(self.change, self.op, self.text, new))
-    }
-}
-
-impl PlainSiblings<'_> {
-    fn keep(&mut self, place: Range<usize>) {
-        self.count += 1;
-        match self.kept.last_mut() {
-            Some(last) if last.end == place.start => last.end = place.end,
-            _ => self.kept.push(place),
-        }
-    }
-}
-
-fn read_sibling<'a>(reader: &mut Reader<'a>) -> Result<Sibling<'a>, DecodeError> {
-    let change = reader.u32("change")?;
-    let at = reader.at();
-    let tag = reader.byte()?;
-    let mut same = Vec::new();
-    if tag & SAME != 0 {
-        for _ in 0..reader.count("changes")? {
-            same.push(reader.u32("change")?);
-        }
-    }
-    let covered = if tag & COVERED != 0 { reader.u32("cover")? } else { 0 };
-    let is_set = tag & !(SAME | COVERED | INDEXED) == SET;
-    let op = if is_set && tag & INDEXED != 0 { Some(reader.u32("operation")?) } else { None };
-    let write = match tag & !(SAME | COVERED) {
-        SET | INDEXED => Written::Set(reader.str(usize::MAX, "cell text")?),
-        POSITION => Written::Position(reader.bytes(usize::MAX, "position")?),
-        MARK => Written::Mark,
-        KEEP => Written::Keep,
-        TEXT => Written::Text(Root::read(reader)?, None),
-        _ => return Err(DecodeError::Meaningless { what: "sibling", at }),
-    };
-    Ok(Sibling { change, op, same, write, covered })
-}
-
-/// Appends a cell to `out`; `scratch` is only memory to work in.
-pub(crate) fn encode(address: &[u8], cell: &Cell<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
-    scratch.clear();
-    put_bytes(scratch, address);
-    let superseded = !cell.superseded.is_empty();
-    put_u64(scratch, (cell.siblings.len() as u64) << 1 | u64::from(superseded));
-    for sibling in &cell.siblings {
-        put_sibling(sibling, scratch);
-    }
-    if superseded {
-        put_u64(scratch, cell.superseded.len() as u64);
-        for old in &cell.superseded {
-            put_u64(scratch, u64::from(old.feed));
-            put_u64(scratch, old.key.time);
-            scratch.extend_from_slice(&old.key.message);
-            scratch.extend_from_slice(&old.key.value);
-        }
-    }
-    put_bytes(out, scratch);
-}
-
-fn put_sibling(sibling: &Sibling<'_>, out: &mut Vec<u8>) {
-    put_u64(out, u64::from(sibling.change));
-    let tag = match sibling.write {
-        Written::Set(_) => SET,
-        Written::Position(_) => POSITION,
-        Written::Mark => MARK,
-        Written::Keep | Written::Edits(_) => KEEP,
-        Written::Text(..) => TEXT,
-    };
-    let same = if sibling.same.is_empty() { 0 } else { SAME };
-    let covered = if sibling.covered == 0 { 0 } else { COVERED };
-    let indexed = if sibling.op.is_none() { 0 } else { INDEXED };
-    out.push(tag | same | covered | indexed);
-    if same != 0 {
-        put_u64(out, sibling.same.len() as u64);
-        for &change in &sibling.same {
-            put_u64(out, u64::from(change));
-        }
-    }
-    if covered != 0 {
-        put_u64(out, u64::from(sibling.covered));
-    }
-    if let Some(op) = sibling.op {
-        put_u64(out, u64::from(op));
-    }
-    match sibling.write {
-        Written::Set(text) => put_bytes(out, text.as_bytes()),
-        Written::Position(position) => put_bytes(out, position),
-        Written::Text(root, _) => root.put(out),
-        Written::Mark | Written::Keep | Written::Edits(_) => {}
     }
 }
