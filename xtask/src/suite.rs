@@ -1,5 +1,7 @@
 //! `cargo xtask test`: every check and every test, one after the other.
 
+use std::process::{Command, Stdio};
+
 use anyhow::ensure;
 
 use crate::python::{Build, Environment};
@@ -28,7 +30,17 @@ pub(crate) fn run() -> bool {
     if !project::root().join("../shared/data").exists() {
         println!("\nSKIPPED in part: tests that read ../shared/data, which is not here");
     }
+    if !has_namespaces() {
+        println!("\nSKIPPED in part: five sites with faults, which need root, unshare and ip");
+    }
     tally.close()
+}
+
+/// Whether a test can give a process a network and disks of its own.
+fn has_namespaces() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--mount", "ip", "link"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 fn rust_tests(tally: &mut Tally) {

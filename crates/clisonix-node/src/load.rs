@@ -34,7 +34,7 @@ const FLUSH_BYTES_WITH_RECORDS: usize = 32 << 20;
 /// A load becomes durable when its batch holds this many accesses to records.
 const FLUSH_ACCESSES: usize = 2048;
 /// Longest wait for another load that has changed the same record.
-const CLAIMING: Duration = Duration::from_secs(60);
+const CLAIMING: Duration = Duration::from_mins(1);
 
 /// A running load: inputs are applied in order and become durable in groups. Of several loads at
 /// once, one alone has a record until what it did there is durable or forgotten.

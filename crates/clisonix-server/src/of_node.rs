@@ -204,8 +204,7 @@ impl From<NodeError> for HomeError {
     /// With all its causes: what people can do something about stands in the last ones.
     fn from(error: NodeError) -> Self {
         let causes = successors(error.source(), |cause| (*cause).source());
-        let words = causes.map(|cause| format!(": {cause}")).collect::<String>();
-        Self(format!("{error}{words}"))
+        Self(causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}")))
     }
 }
 

@@ -109,8 +109,9 @@ fn edit_all(network: &Network, places: &mut [Place; 5]) -> Vec<String> {
         let mut acknowledged = edit_and_kill(practice);
         practice.signal("-STOP");
         acknowledged.extend(edit_with_a_full_disk(pharmacy));
-        // A value that two of them write, too.
-        laboratory.import(&bundle("laboratory", "high"));
+        // A value that two of them write, too; from a file that no other import uses.
+        let high = laboratory.import_as("high.json", &bundle("laboratory", "high"));
+        assert_eq!(high.code, Some(0), "{}", high.err);
         // Each fault is named where it is noticed, while it lasts.
         for (place, peer) in [
             (clinic, "hospital"),

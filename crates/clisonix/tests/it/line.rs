@@ -54,7 +54,7 @@ pub(crate) fn carry(mut from: TcpStream, mut to: TcpStream, fault: &dyn Fn() -> 
 impl Fault {
     /// How long a piece of so many bytes takes.
     fn time(&self, bytes: usize) -> Duration {
-        let rate = self.bytes_per_s.map_or(f64::INFINITY, |rate| rate as f64);
-        self.delay + Duration::from_secs_f64(bytes as f64 / rate)
+        let narrow = |rate: usize| Duration::from_micros((1_000_000 * bytes / rate) as u64);
+        self.delay + self.bytes_per_s.map_or(Duration::ZERO, narrow)
     }
 }
