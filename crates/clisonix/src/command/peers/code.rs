@@ -3,7 +3,8 @@
 //! The code and the proofs that go with it make sure that both sites got each other's invitation;
 //! then each site shows both fingerprints and admits the other as it does with a file.
 
-use std::io::{self, BufRead as _, Read as _, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -74,25 +75,13 @@ pub(super) struct WithCode {
 
 /// Prints a code and admits who comes with it.
 pub(super) fn invite(invite: Invite, context: &Context) -> Result<Exit> {
-    let ByCode { minutes, fingerprint, .. } = invite.by_code;
-    can_confirm(fingerprint.as_deref())?;
-    let Some(stream) = control::connect(&context.directory()?) else {
-        let message = "nobody could come with a code: start `clisonix serve --listen ADDRESS` on \
-                       this data directory first";
-        return Err(Fault::unusable(message).into());
-    };
+    let fingerprint = invite.by_code.fingerprint.as_deref();
+    can_confirm(fingerprint)?;
+    // Before a pass-phrase is asked for; typing it may take longer than a connection waits.
+    drop(serving(context)?);
     let (entry, keys) = invite.site.unlocked()?;
-    let name = invite.organization.unwrap_or_else(|| keys.name().to_owned());
-    let valid_ms = minutes.map_or(DEFAULT_CODE_MS, |minutes| minutes * MS_A_MINUTE);
-    let given = |option: &str, values: &[String]| -> Vec<String> {
-        values.iter().map(|value| format!("--{option}={value}")).collect()
-    };
-    let mut arguments = vec!["tide".to_owned(), "code".to_owned()];
-    arguments.extend(given("organization", &[name]));
-    arguments.extend(given("identifier", &invite.identifier));
-    arguments.extend(given("address", &invite.address));
-    arguments.extend(given("valid-ms", &[valid_ms.to_string()]));
-    let request = context.request(arguments, None)?;
+    let valid_ms = invite.by_code.minutes.map_or(DEFAULT_CODE_MS, |minutes| minutes * MS_A_MINUTE);
+    let request = context.request(wanted(&invite, &keys, valid_ms), None)?;
     let mut joiner = None;
     let mut each = |said: Value| {
         match said.get("invitation").and_then(Value::as_str) {
@@ -102,14 +91,35 @@ pub(super) fn invite(invite: Invite, context: &Context) -> Result<Exit> {
         Ok(())
     };
     let mut lines = Lines { held: Vec::new(), each: &mut each };
+    let stream = serving(context)?;
     let exit = control::ask_for(stream, &request, control::no_pass_phrase, &mut lines)?;
     match joiner {
         Some(joiner) if exit == Exit::Done => {
-            let way = Way { fingerprint: fingerprint.as_deref(), terms: &invite.terms };
+            let way = Way { fingerprint, terms: &invite.terms };
             admit(joiner, &way, &entry, &keys, context)
         }
         _ => Ok(exit),
     }
+}
+
+/// A connection to the process that serves the data directory.
+fn serving(context: &Context) -> Result<UnixStream> {
+    control::connect(&context.directory()?).ok_or_else(|| {
+        let message = "nobody could come with a code: start `clisonix serve --listen ADDRESS` on \
+                       this data directory first";
+        Fault::unusable(message).into()
+    })
+}
+
+/// What the serving process is asked for.
+fn wanted(invite: &Invite, keys: &Keys, valid_ms: u64) -> Vec<String> {
+    let name = invite.organization.as_deref().unwrap_or(keys.name());
+    let mut arguments = vec!["tide".to_owned(), "code".to_owned()];
+    arguments.push(format!("--organization={name}"));
+    arguments.extend(invite.identifier.iter().map(|text| format!("--identifier={text}")));
+    arguments.extend(invite.address.iter().map(|text| format!("--address={text}")));
+    arguments.push(format!("--valid-ms={valid_ms}"));
+    arguments
 }
 
 /// Tells the code that the serving process opened.
@@ -237,7 +247,7 @@ fn can_confirm(fingerprint: Option<&str>) -> Result<()> {
 
 /// A code from stdin.
 fn typed() -> Result<String> {
-    if Term::stdout().is_term() {
+    if io::stdin().is_terminal() {
         Term::stderr().write_str("The code: ")?;
     }
     let mut line = String::new();
