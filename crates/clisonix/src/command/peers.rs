@@ -115,7 +115,7 @@ impl Peers {
 impl Invite {
     fn run(self, context: &Context) -> Result<Exit> {
         if self.by_code.code {
-            return code::invite(self, context);
+            return code::invite(&self, context);
         }
         if !self.terms.are_default() {
             let message = "what a peer may hold is said with --code, or when it is added";

@@ -74,14 +74,14 @@ pub(super) struct WithCode {
 }
 
 /// Prints a code and admits who comes with it.
-pub(super) fn invite(invite: Invite, context: &Context) -> Result<Exit> {
+pub(super) fn invite(invite: &Invite, context: &Context) -> Result<Exit> {
     let fingerprint = invite.by_code.fingerprint.as_deref();
     can_confirm(fingerprint)?;
     // Before a pass-phrase is asked for; typing it may take longer than a connection waits.
     drop(serving(context)?);
     let (entry, keys) = invite.site.unlocked()?;
     let valid_ms = invite.by_code.minutes.map_or(DEFAULT_CODE_MS, |minutes| minutes * MS_A_MINUTE);
-    let request = context.request(wanted(&invite, &keys, valid_ms), None)?;
+    let request = context.request(wanted(invite, &keys, valid_ms), None)?;
     let mut joiner = None;
     let mut each = |said: Value| {
         match said.get("invitation").and_then(Value::as_str) {

@@ -141,8 +141,8 @@ fn an_answer_without_the_secret_is_refused() {
         let mut clock = clock();
         let answering = Answering::begin(&one.keys, &mut here, &mut clock, &mut seeded(6)).unwrap();
         let given = one.invitation.to_text().as_bytes();
-        let joiner = two.invitation.fingerprint();
-        let text = answering.exchange.text(Part::Inviter, joiner, given);
+        let name = two.invitation.fingerprint();
+        let text = answering.exchange.text(Part::Inviter, name, given);
         let answer = [&other.mac(&text)[..], given].concat();
         let taken = Taken::of(two.invitation.clone(), answer);
         assert_eq!(answering.finish(&taken), Err(PairingError::Closed));

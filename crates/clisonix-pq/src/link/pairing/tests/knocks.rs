@@ -44,8 +44,9 @@ fn a_pairing_is_told_from_a_link() {
 
 #[test]
 fn what_is_no_hello_is_left_to_who_opens_links() {
-    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 20_000], &[0xff; 20_000]] {
-        let (asked, heard) = hear(garbage, 3000);
+    let web = b"GET / HTTP/1.1\r\n\r\n".to_vec();
+    for garbage in [web, vec![0; 20_000], vec![0xff; 20_000]] {
+        let (asked, heard) = hear(&garbage, 3000);
         assert_eq!(asked, Some(Asked::Link));
         assert!(heard.len() <= MAX_HELLO_BYTES && garbage.starts_with(&heard));
     }
