@@ -15,6 +15,7 @@ mod keys;
 mod line;
 mod made;
 mod network;
+mod pairing;
 mod parties;
 mod reading;
 mod research;
