@@ -87,14 +87,39 @@ impl Committer {
 
     /// Queues a batch; waits while too much is queued.
     pub(crate) fn submit(&self, batch: Batch) -> Result<Ticket, WriteError> {
-        batch.validate()?;
-        let outcome = Arc::new(Outcome::default());
-        let promise = Promise { outcome: Arc::clone(&outcome) };
+        let (pending, ticket) = self.promise(batch)?;
         if let Some(worker) = self.worker.as_ref().filter(|_| self.queue.is_full()) {
             lock(worker).commit_waiting();
         }
-        self.queue.push(Pending { batch, promise })?;
-        Ok(Ticket { outcome, worker: self.worker.clone() })
+        self.queue.push(pending)?;
+        Ok(ticket)
+    }
+
+    /// Queues batches so that no group ends between them, unless they are too many for one.
+    pub(crate) fn submit_all(
+        &self,
+        batches: impl IntoIterator<Item = Batch>,
+    ) -> Vec<Result<Ticket, WriteError>> {
+        if self.worker.is_some() {
+            // Nothing is committed before somebody waits.
+            return batches.into_iter().map(|batch| self.submit(batch)).collect();
+        }
+        let mut all = Vec::new();
+        let promised = batches.into_iter().map(|batch| {
+            let (pending, ticket) = self.promise(batch)?;
+            all.push(pending);
+            Ok(ticket)
+        });
+        let tickets = promised.collect();
+        self.queue.push_all(all);
+        tickets
+    }
+
+    fn promise(&self, batch: Batch) -> Result<(Pending, Ticket), WriteError> {
+        batch.validate()?;
+        let outcome = Arc::new(Outcome::default());
+        let promise = Promise { outcome: Arc::clone(&outcome) };
+        Ok((Pending { batch, promise }, Ticket { outcome, worker: self.worker.clone() }))
     }
 }
 
@@ -286,6 +311,24 @@ impl Queue {
         state.waiting.push_back(pending);
         self.filled.notify_one();
         Ok(())
+    }
+
+    /// As [`Self::push`] of many, between which nobody looks unless the queue is full.
+    fn push_all(&self, all: Vec<Pending>) {
+        let mut state = lock(&self.state);
+        for pending in all {
+            while state.is_full() && !state.closed {
+                self.filled.notify_one();
+                state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.closed {
+                pending.promise.tell(Err(WriteError::Closed));
+                continue;
+            }
+            state.bytes += pending.batch.size_bytes();
+            state.waiting.push_back(pending);
+        }
+        self.filled.notify_one();
     }
 
     /// Everything that waits, up to the limits of one group; `None` when closed and empty.

@@ -227,12 +227,13 @@ impl Store {
         self.submit(batch)?.wait()
     }
 
-    /// Queues many batches, then waits for all; each has its own outcome.
+    /// Queues many batches at once, then waits for all; each has its own outcome. They become durable
+    /// with one sync, as far as the limits of a group allow.
     pub fn write_many(
         &self,
         batches: impl IntoIterator<Item = Batch>,
     ) -> Vec<Result<Placement, WriteError>> {
-        let tickets: Vec<_> = batches.into_iter().map(|batch| self.submit(batch)).collect();
+        let tickets = self.committer.submit_all(batches);
         tickets.into_iter().map(|ticket| ticket.and_then(Ticket::wait)).collect()
     }
 

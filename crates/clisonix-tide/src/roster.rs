@@ -87,11 +87,16 @@ impl Roster {
         if *held == entry {
             return false;
         }
-        if *held != Entry(0) {
-            self.by_id.remove(held.id());
-        }
+        let is_free = match (*held, entry) {
+            (old, Entry(0)) => {
+                self.by_id.remove(old.id());
+                true
+            }
+            (Entry(0), new) => self.by_id.insert(new.id(), slot),
+            (old, new) => self.by_id.replace(old.id(), new.id(), slot),
+        };
         // Two entries with one id come once in 2^64 pairs; another epoch parts them.
-        if entry != Entry(0) && !self.by_id.insert(entry.id(), slot) {
+        if !is_free {
             entry = Entry(0);
         }
         match (std::mem::replace(held, entry), entry) {

@@ -28,7 +28,7 @@ const LEAST_AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// Records that both have, with the peer's entries.
-    pairs: VecDeque<(Slot, u64)>,
+    pub(super) pairs: VecDeque<(Slot, u64)>,
     /// Records that the peer has not.
     pub(super) ours: VecDeque<Slot>,
     /// Entries of the peer of which no record is here.
