@@ -237,9 +237,14 @@ impl Record {
         (actor, seq): (ActorId, u32),
         past: &Past,
     ) -> Option<(ChangeNo, &Logged)> {
-        let number = self.tables.actor_number(actor).filter(|&number| past.covers(number, seq))?;
-        let change = self.log.of_actor(number, seq, &self.tables)?;
+        let change = self.seen_number((actor, seq), past)?;
         Some((change, self.log.get(change)?))
+    }
+
+    /// The number of a change that is in a past.
+    fn seen_number(&self, (actor, seq): (ActorId, u32), past: &Past) -> Option<ChangeNo> {
+        let number = self.tables.actor_number(actor).filter(|&number| past.covers(number, seq))?;
+        self.log.of_actor(number, seq, &self.tables)
     }
 
     pub(crate) fn is_here(&self, (actor, seq): (ActorId, u32)) -> bool {
@@ -470,9 +475,8 @@ impl Record {
                 return Ok((None, false));
             }
         };
-        let (change, row) = self.seen((actor, seq), past).ok_or(wrong)?;
-        let there = row.place_of(index).and_then(|place| row.op(place));
-        let there = there.ok_or(RefusalReason::Base)?;
+        let change = self.seen_number((actor, seq), past).ok_or(wrong)?;
+        let there = self.op_of(change, index).ok_or(RefusalReason::Base)?;
         let Some(Written::Set(old)) = there.write else { return Err(RefusalReason::Base) };
         let overwritten = |new: &str| Overwritten::new(change, Some(index), old.as_bytes(), new);
         let (base, fits) = match &op.write {
@@ -505,6 +509,14 @@ impl Record {
             IncomingWrite::Whole(_) | IncomingWrite::Typed(_) => return Err(wrong),
         };
         Ok((Some(base), fits))
+    }
+
+    /// An operation of a change, if it has content.
+    fn op_of(&self, change: ChangeNo, index: u32) -> Option<RawOp<'_>> {
+        self.log.packed_set(change, index, &self.entries).or_else(|| {
+            let row = self.log.get(change)?;
+            row.op(row.place_of(index)?)
+        })
     }
 
     /// Edits that name their text's root beside their place: of a root that may be erased here.
@@ -547,12 +559,14 @@ impl Record {
             Some(ops) => row.indexes().zip(ops.iter().copied()).collect(),
             None => row.indexes().zip(raw_ops(&row.ops)).collect(),
         };
-        let mut writer = PageWriter { spot: near, body: std::mem::take(&mut self.scratch) };
+        let body = std::mem::take(&mut self.scratch);
+        let mut writer = PageWriter::new(near, body, self.log.keep_before());
         let known = (&self.tables, &self.log);
         let bases = apply(&mut self.entries, &ops, (change, &row), known, &mut writer);
         if writer.body.capacity() <= MAX_SCRATCH_BYTES {
             self.scratch = writer.body;
         }
+        self.log.keep(writer.lost);
         self.tables.stamps.push(change, stamp);
         self.forget_overwritten(ops.iter().map(|(_, op)| (op.entry, op.address)));
         self.latest = self.latest.max(HybridTime(stamp.time));

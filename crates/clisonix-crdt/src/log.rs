@@ -1,12 +1,14 @@
 //! The log of a record: every change with its place in the graph of dependencies.
 //!
 //! The older part of the log may stand packed in the bytes that the record was loaded from, or apart
-//! from them. It is unpacked when something asks for it: a concurrent merge, an old version, the
-//! history. Reading the record does not. What people type after that stands in runs ([`Run`]), whose
-//! changes are made in the same way when something asks for them.
+//! from them. It is unpacked when something asks for it: an old version, the history. Reading the
+//! record does not, nor does an edit or a merge that finds what it overwrites in the state
+//! ([`Values`]). What people type after that stands in runs ([`Run`]), whose changes are made in the
+//! same way when something asks for them.
 
 mod chains;
 mod run;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -21,7 +23,7 @@ use crate::change::{
 use crate::erasure::order::{Gone, Order, left_indexes};
 use crate::note::{OpName, Typing};
 use crate::overwritten::Bases;
-use crate::page::{PageWriter, Spot};
+use crate::page::{Lost, PageWriter, Spot};
 use crate::saved::PackedLog;
 use crate::stamp::Stamp;
 use crate::state::{ChangeNo, Context, Entry, EntryId, Named, Written};
@@ -29,6 +31,7 @@ use crate::tables::Tables;
 
 use chains::Chains;
 pub(crate) use run::Run;
+use values::Values;
 
 /// One applied change.
 #[derive(Clone, Debug)]
@@ -172,6 +175,9 @@ impl Block {
 struct Older {
     packed: PackedLog,
     opened: Arc<OnceLock<Opened>>,
+    /// Whether its last change has seen all others.
+    has_one_head: bool,
+    values: Values,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -184,9 +190,11 @@ struct Opened {
 pub(crate) type Entries = BTreeMap<EntryId, Box<Entry>>;
 
 impl Log {
-    /// A log whose changes so far stand packed; `known` was told of ids before.
-    pub(crate) fn packed(packed: PackedLog, known: Self) -> Self {
-        let older = Older { packed, opened: Arc::default() };
+    /// A log whose changes so far, with these heads, stand packed; `known` was told of ids before.
+    pub(crate) fn packed(packed: PackedLog, heads: &[ChangeNo], known: Self) -> Self {
+        let has_one_head = heads.len() == 1;
+        let older =
+            Older { packed, opened: Arc::default(), has_one_head, values: Values::default() };
         Self { older: Some(older), ..known }
     }
 
@@ -220,7 +228,7 @@ impl Log {
     pub(crate) fn size_bytes(&self) -> usize {
         let older = self.older.as_ref().map_or(0, |older| match older.opened.get() {
             Some(opened) => opened.rows.iter().map(Logged::size_bytes).sum(),
-            None => older.packed.size_bytes(),
+            None => older.packed.size_bytes() + older.values.size_bytes(),
         });
         let run = |block: &Block| block.run.as_ref().map_or(0, |run| run.size_bytes());
         older + self.newer.iter().map(|block| block.row.size_bytes() + run(block)).sum::<usize>()
@@ -272,6 +280,36 @@ impl Log {
     /// A change, if nothing has to be unpacked for it.
     pub(crate) fn at_hand(&self, change: ChangeNo) -> Option<&Logged> {
         if self.is_newer(change) || self.is_opened() { self.get(change) } else { None }
+    }
+
+    /// What a packed change set a cell to, by its number and the operation's index, if nothing has to
+    /// be unpacked for it; `entries` is the present state.
+    pub(crate) fn packed_set(
+        &self,
+        change: ChangeNo,
+        index: u32,
+        entries: &Entries,
+    ) -> Option<RawOp<'_>> {
+        let older = self.closed().filter(|_| !self.is_newer(change))?;
+        older.values.find((change, index), entries, older.packed.count)
+    }
+
+    /// What changes before this one wrote is to be kept when it is overwritten, see [`Self::keep`].
+    pub(crate) fn keep_before(&self) -> ChangeNo {
+        let older = self.closed().filter(|older| older.values.is_keeping());
+        older.map_or(0, |older| older.packed.count)
+    }
+
+    /// Keeps values that are overwritten now, for [`Self::packed_set`].
+    pub(crate) fn keep(&mut self, lost: impl IntoIterator<Item = Lost>) {
+        if let Some(older) = &mut self.older {
+            lost.into_iter().for_each(|lost| older.values.keep(lost));
+        }
+    }
+
+    /// The packed part, while nothing has asked for it.
+    fn closed(&self) -> Option<&Older> {
+        self.older.as_ref().filter(|older| older.opened.get().is_none())
     }
 
     /// The block of a change that came since the record was loaded.
@@ -384,7 +422,11 @@ impl Log {
             return (seq == last && seq > 0).then_some(change);
         }
         let newer = self.chains.find(actor, seq);
-        newer.or_else(|| self.opened()?.chains.find(actor, seq))
+        let packed = || {
+            let older = self.closed()?;
+            older.values.number((actor, seq), tables, older.packed.count)
+        };
+        newer.or_else(packed).or_else(|| self.opened()?.chains.find(actor, seq))
     }
 
     pub(crate) fn push(&mut self, logged: Logged) -> ChangeNo {
@@ -430,8 +472,25 @@ impl Log {
             clock.raise(stamp.actor, stamp.seq);
             return Some(clock);
         }
+        if self.is_packed_head(change) {
+            return Some(self.packed_clock(tables));
+        }
         let (actor, seq) = self.dot(change)?;
         Some(self.past(change)?.with(actor, seq))
+    }
+
+    /// Whether a change is the only head of the packed part, while that is packed.
+    fn is_packed_head(&self, change: ChangeNo) -> bool {
+        self.closed().is_some_and(|older| older.has_one_head && change + 1 == older.packed.count)
+    }
+
+    /// All packed changes.
+    fn packed_clock(&self, tables: &Tables) -> Clock {
+        let last = |actor| match self.chains.first(actor) {
+            Some(first) => first.saturating_sub(1),
+            None => tables.last_seq(actor),
+        };
+        (0..tables.actors.len() as u32).map(|actor| (actor, last(actor))).collect()
     }
 
     /// The past of a change, itself not included.

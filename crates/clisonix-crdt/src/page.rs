@@ -14,6 +14,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::address;
+use crate::change::{OpsWriter, RawOp};
 use crate::note::Root;
 use crate::overwritten::Overwritten;
 use crate::state::{ChangeNo, Sibling, StatementKey, Superseded, Written};
@@ -306,6 +307,10 @@ impl Pages {
         } else {
             let (cell, _) = raw_at(there, 0).ok_or(NotPlain)?;
             let siblings = cell.plain_siblings(stays).ok_or(NotPlain)?;
+            if let Some(base) = siblings.base.as_ref().filter(|b| b.change < writer.keep_before) {
+                writer.old.clear();
+                writer.old.push_str(std::str::from_utf8(base.text).map_err(|_| NotPlain)?);
+            }
             base = siblings.base.and_then(|base| base.overwritten(sibling));
             put_u64(body, (siblings.count + 1) << 1);
             for kept in siblings.kept {
@@ -406,6 +411,37 @@ pub(crate) struct Spot {
 pub(crate) struct PageWriter {
     pub(crate) spot: Spot,
     pub(crate) body: Vec<u8>,
+    /// What changes before this one set is kept when it is overwritten.
+    pub(crate) keep_before: ChangeNo,
+    pub(crate) lost: Vec<Lost>,
+    /// The text that is overwritten now, if it is to be kept.
+    old: String,
+}
+
+/// An operation whose value was overwritten.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    /// Its change and its index in that.
+    pub(crate) name: (ChangeNo, u32),
+    /// Its canonical bytes.
+    pub(crate) op: Box<[u8]>,
+}
+
+impl PageWriter {
+    /// A writer that has this memory to work in and keeps what changes before one wrote.
+    pub(crate) fn new(spot: Spot, body: Vec<u8>, keep_before: ChangeNo) -> Self {
+        Self { spot, body, keep_before, ..Self::default() }
+    }
+
+    /// Keeps what an operation has just overwritten, if that is asked for.
+    pub(crate) fn keep(&mut self, by: &RawOp<'_>, base: &Overwritten) {
+        if base.change < self.keep_before
+            && let Some(index) = base.op
+        {
+            let op = OpsWriter::one_set(by.entry, by.address, &[&self.old]);
+            self.lost.push(Lost { name: (base.change, index), op });
+        }
+    }
 }
 
 /// Where in a cell the change stands that typed last in its text.

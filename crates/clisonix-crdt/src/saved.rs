@@ -354,7 +354,7 @@ impl Record {
         reader.end()?;
         if parts.count > 0 {
             let packed = PackedLog { bytes: Arc::clone(bytes), apart, count: parts.count };
-            record.log = Log::packed(packed, std::mem::take(&mut record.log));
+            record.log = Log::packed(packed, &record.heads, std::mem::take(&mut record.log));
         }
         if !parts.waiting.is_empty() {
             record.receive(parts.waiting)?;

@@ -49,6 +49,10 @@ impl Stamps {
         self.0.shrink_to_fit();
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ChangeNo, &Stamp)> {
+        self.0.iter().map(|(change, stamp)| (*change, stamp))
+    }
+
     pub(crate) fn changes(&self) -> Vec<ChangeNo> {
         self.0.iter().map(|&(change, _)| change).collect()
     }

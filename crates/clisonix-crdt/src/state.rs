@@ -321,7 +321,12 @@ impl Entry {
         let sibling = Sibling::of((context.change, index), write);
         let stays = |other| context.stays(other);
         match self.pages.write(address, &sibling, stays, writer) {
-            Ok(base) => base,
+            Ok(base) => {
+                if let Some(base) = &base {
+                    writer.keep(op, base);
+                }
+                base
+            }
             Err(page::NotPlain) => self.write_statement(address, sibling, context, writer),
         }
     }

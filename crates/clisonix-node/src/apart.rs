@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use clisonix_fhir::json::Value;
 use clisonix_ingest::sensitivity::kept_apart;
 use clisonix_ingest::{RecordKey, Stated, Statement};
-use clisonix_store::{Snapshot, Table};
+use clisonix_store::Snapshot;
 
 use crate::error::NodeError;
 use crate::load::entry_id;
@@ -96,8 +96,7 @@ impl Node {
         resource: &Value,
     ) -> Result<RecordKey, NodeError> {
         let Some(entry) = name_of(resource) else { return Ok(own.clone()) };
-        let holder = snapshot.value(Table::Index, &stored::entry_key(&entry))?;
-        if let Some(holder) = holder.and_then(|holder| String::from_utf8(holder).ok()) {
+        if let Some(holder) = stored::record_of(snapshot, &entry)? {
             let key = stored::key_of(snapshot, &holder)?;
             if let Some(key) = key.filter(|key| key.whole() == *own) {
                 return Ok(key);

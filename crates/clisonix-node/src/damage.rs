@@ -20,7 +20,7 @@ use clisonix_store::{Access, Action, Batch, ChangePlace, Row, Snapshot, StoredCh
 
 use crate::error::NodeError;
 use crate::exchange::imported;
-use crate::node::{By, Inside, Node, access};
+use crate::node::{By, Inside, Node, access, access_about};
 use crate::records::replay;
 use crate::signing::news::News;
 use crate::signing::rows::{self, ChainRow};
@@ -434,7 +434,5 @@ fn raise(chain: &mut Chain, mark: Mark, is_final: bool) {
 }
 
 fn damage_line(by: By<'_>, now_ms: u64, record: &str, purpose: &str) -> Result<Access, NodeError> {
-    let mut line = access(By { purpose, ..by }, Action::Administer, now_ms, None)?;
-    line.record = Some(record.to_owned());
-    Ok(line)
+    access_about(By { purpose, ..by }, Action::Administer, now_ms, record)
 }

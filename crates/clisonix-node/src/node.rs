@@ -262,9 +262,7 @@ impl Node {
         let now = self.inside().outside.now_ms();
         let mut batch = Batch::new();
         for record in records {
-            let mut entry = access(by, action, now, None)?;
-            entry.record = Some(record.clone());
-            batch.access(entry)?;
+            batch.access(access_about(by, action, now, record)?)?;
         }
         self.store.write(batch)?;
         Ok(())
@@ -375,6 +373,16 @@ pub(crate) fn access(
         version: record.map(heads_digest),
         purpose: by.purpose.to_owned(),
     })
+}
+
+/// As [`access`], of a record that is not read for it.
+pub(crate) fn access_about(
+    by: By<'_>,
+    action: Action,
+    now_ms: u64,
+    record: &str,
+) -> Result<Access, NodeError> {
+    Ok(Access { record: Some(record.to_owned()), ..access(by, action, now_ms, None)? })
 }
 
 /// SHA-256 over a record's heads, in order.

@@ -4,17 +4,17 @@
 //! An order goes to the nodes of which the access log says that they were given the record or gave
 //! it. Who takes it verifies that a node that is admitted here has signed it, asks the site's rule
 //! about that node, carries it out as soon as the change is here that erases, and orders the same at
-//! the nodes that it gave the record to. The order about a
-//! whole record brings that change with it, signed, because a peer that may not hold the record any
-//! more would not get it otherwise; by then it and all before it are without content.
+//! the nodes that it gave the record to. The order about a whole record brings that change with it,
+//! signed, because a peer that may not hold the record any more would not get it otherwise; by then
+//! it and all before it are without content.
 
 mod kept;
 
 use std::collections::BTreeSet;
 
-use clisonix_pq::Fingerprint;
+use clisonix_pq::checkpoint::StatementError;
 use clisonix_pq::erasure::{Done, Order, OrderTerms, Receipt, ReceiptTerms};
-use clisonix_pq::{FormError, Identity};
+use clisonix_pq::{Fingerprint, FormError, Identity, PublicIdentity};
 use clisonix_store::{Access, Action, Batch};
 use clisonix_tide::{NoticeId, Outcome};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ use thiserror::Error;
 use crate::consent::Orders;
 use crate::erasing::Erased;
 use crate::error::NodeError;
-use crate::node::{By, Node, access};
+use crate::node::{By, Node, access_about};
 use crate::signing::SignedError;
 use crate::signing::news::News;
 use crate::tide::take_again;
@@ -147,10 +147,16 @@ impl Node {
         let mut batch = Batch::new();
         batch.access(order_line(by, now, &order, "given")?)?;
         let kept = Kept::new(&mut batch, order, run, OrderState::Given, peers)?;
-        batch.note(News::new([], [&*NoticeId(kept.id).name()]).encode())?;
+        self.write_notice(batch, kept.id)?;
+        Ok(Some(kept.told(Vec::new())))
+    }
+
+    /// Writes what this node has signed, and tells the links that there is a notice to give.
+    fn write_notice(&self, mut batch: Batch, id: [u8; 32]) -> Result<(), NodeError> {
+        batch.note(News::new([], [&*NoticeId(id).name()]).encode())?;
         self.store.write(batch)?;
         self.watchers.tell();
-        Ok(Some(kept.told(Vec::new())))
+        Ok(())
     }
 
     /// All orders to erase that this node has given or taken, with what was signed about them.
@@ -303,10 +309,7 @@ impl Node {
         kept.put(&mut batch)?;
         let own = KeptReceipt { receipt, peers: kept.peers.clone() };
         let id = own.put(&mut batch)?;
-        batch.note(News::new([], [&*NoticeId(id).name()]).encode())?;
-        self.store.write(batch)?;
-        self.watchers.tell();
-        Ok(())
+        self.write_notice(batch, id)
     }
 
     /// Takes a notice in, if it is of an order or a receipt; `None` of any other.
@@ -316,21 +319,21 @@ impl Node {
         from: Fingerprint,
         by: By<'_>,
     ) -> Result<Option<()>, NodeError> {
-        if is_order(bytes) {
-            return self.take_order(bytes, from, by).map(Some);
+        let is_order = is_order(bytes);
+        if !is_order && !is_receipt(bytes) {
+            return Ok(None);
         }
-        if is_receipt(bytes) {
-            return self.take_receipt(bytes, from).map(Some);
+        if kept::is_known(&self.store.snapshot()?, Sha256::digest(bytes).into())? {
+            return Ok(Some(()));
         }
-        Ok(None)
+        if is_order {
+            self.take_order(bytes, from, by).map(Some)
+        } else {
+            self.take_receipt(bytes, from).map(Some)
+        }
     }
 
     fn take_order(&self, bytes: &[u8], from: Fingerprint, by: By<'_>) -> Result<(), NodeError> {
-        let id: [u8; 32] = Sha256::digest(bytes).into();
-        let snapshot = self.store.snapshot()?;
-        if kept::is_known(&snapshot, id)? {
-            return Ok(());
-        }
         if bytes.len() > MAX_NOTICE_BYTES {
             return Err(OrderError::TooMany.into());
         }
@@ -339,12 +342,9 @@ impl Node {
         let issuer = notice.issuer().ok_or_else(unreadable)?;
         // Revoked nodes have no rule, and no order of theirs is taken.
         let rule = self.peer_rules()?.remove(&issuer);
-        let authors = self.authors();
-        let known = authors.known(issuer).filter(|_| rule.is_some());
-        let known = known
-            .ok_or(SignedError::from(clisonix_pq::checkpoint::StatementError::UnknownAuthor))?;
-        let order = notice.verified(known.identity()).map_err(OrderError::from)?;
-        let open = kept::orders(&snapshot)?;
+        let rule = rule.ok_or(SignedError::from(StatementError::UnknownAuthor))?;
+        let order = self.signed_by(issuer, |identity| notice.verified(identity))?;
+        let open = kept::orders(&self.store.snapshot()?)?;
         let is_open = |kept: &&Kept| {
             let is_waiting = matches!(kept.state, OrderState::Waiting | OrderState::Asking);
             is_waiting && kept.order.issuer() == issuer
@@ -353,29 +353,19 @@ impl Node {
             return Err(OrderError::TooMany.into());
         }
         let peers = BTreeSet::from([from, issuer]);
-        let policy = rule.map(|rule| rule.orders).unwrap_or_default();
         // One that is refused must not be carried out after a crash in between.
-        let is_done = policy == Orders::CarryOut;
+        let is_done = rule.orders == Orders::CarryOut;
         let state = if is_done { OrderState::Waiting } else { OrderState::Asking };
         let mut batch = Batch::new();
         let kept = Kept::new(&mut batch, order, notice.run, state, peers)?;
         self.store.write(batch)?;
-        if policy == Orders::Refuse { self.refuse(kept, by) } else { Ok(()) }
+        if rule.orders == Orders::Refuse { self.refuse(kept, by) } else { Ok(()) }
     }
 
     fn take_receipt(&self, bytes: &[u8], from: Fingerprint) -> Result<(), NodeError> {
-        let id: [u8; 32] = Sha256::digest(bytes).into();
-        let snapshot = self.store.snapshot()?;
-        if kept::is_known(&snapshot, id)? {
-            return Ok(());
-        }
         let site = Receipt::site_of(bytes).ok_or(OrderError::Form(FormError::OtherKey))?;
-        let authors = self.authors();
-        let known = authors
-            .known(site)
-            .ok_or(SignedError::from(clisonix_pq::checkpoint::StatementError::UnknownAuthor))?;
-        let receipt = Receipt::from_text(bytes, known.identity()).map_err(OrderError::from)?;
-        let orders = kept::orders(&snapshot)?;
+        let receipt = self.signed_by(site, |identity| Receipt::from_text(bytes, identity))?;
+        let orders = kept::orders(&self.store.snapshot()?)?;
         if !orders.iter().any(|kept| receipt.answers(&kept.order)) {
             return Err(OrderError::NoOrder.into());
         }
@@ -384,6 +374,17 @@ impl Node {
         KeptReceipt { receipt, peers }.put(&mut batch)?;
         self.store.write(batch)?;
         Ok(())
+    }
+
+    /// What a node that is admitted here has signed.
+    fn signed_by<T>(
+        &self,
+        node: Fingerprint,
+        verify: impl FnOnce(&PublicIdentity) -> Result<T, FormError>,
+    ) -> Result<T, NodeError> {
+        let authors = self.authors();
+        let known = authors.known(node).ok_or(SignedError::from(StatementError::UnknownAuthor))?;
+        Ok(verify(known.identity()).map_err(OrderError::from)?)
     }
 
     /// Whether a peer may have a notice: an order goes to those that held the record, a receipt to
@@ -429,7 +430,5 @@ impl Node {
 
 fn order_line(by: By<'_>, now_ms: u64, order: &Order, word: &str) -> Result<Access, NodeError> {
     let purpose = format!("erasure order, {word}");
-    let mut line = access(By { purpose: &purpose, ..by }, Action::Erase, now_ms, None)?;
-    line.record = Some(order.terms().record.clone());
-    Ok(line)
+    access_about(By { purpose: &purpose, ..by }, Action::Erase, now_ms, &order.terms().record)
 }

@@ -145,8 +145,7 @@ impl Node {
         if entry.len() > 512 {
             return Ok(None);
         }
-        let value = self.store.snapshot()?.value(Table::Index, &stored::entry_key(entry))?;
-        Ok(value.and_then(|bytes| String::from_utf8(bytes).ok()))
+        stored::record_of(&self.store.snapshot()?, entry)
     }
 
     /// A record as it is now, with what is kept apart of the patient, read without its log.

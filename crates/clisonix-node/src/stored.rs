@@ -269,6 +269,12 @@ pub(crate) fn entry_key(entry: &str) -> Vec<u8> {
     [b"e\0", entry.as_bytes()].concat()
 }
 
+/// The record that holds an entry, `Type/id`.
+pub(crate) fn record_of(snapshot: &Snapshot, entry: &str) -> Result<Option<String>, NodeError> {
+    let holder = snapshot.value(Table::Index, &entry_key(entry))?;
+    Ok(holder.and_then(|holder| String::from_utf8(holder).ok()))
+}
+
 pub(crate) fn put_entry(batch: &mut Batch, entry: &EntryId, record: &str) -> Result<(), NodeError> {
     batch.put(Table::Index, &entry_key(&entry.to_string()), record.as_bytes().to_vec())?;
     Ok(())

@@ -27,6 +27,11 @@ impl Chains {
         }
     }
 
+    /// The sequence number of the actor's first change here.
+    pub(super) fn first(&self, actor: u32) -> Option<u32> {
+        Some(self.0.get(&actor)?.first()?.0)
+    }
+
     /// The number of a change, which is not after the actor's last one; `None` if it is before the
     /// first one here.
     pub(super) fn find(&self, actor: u32, seq: u32) -> Option<ChangeNo> {

@@ -116,6 +116,28 @@ fn absent_says_nothing_and_null_retracts() {
     assert!(a.member("Patient/p", "birthDate").is_none());
 }
 
+/// A null takes back a thing with members of its own, a list and a group as it does one value.
+#[test]
+fn null_retracts_what_has_any_shape() {
+    let request = |rest: &str| format!(r#"{{"resourceType":"MedicationRequest","id":"m"{rest}}}"#);
+    let said = r#","status":"active","dispenseRequest":{"numberOfRepeatsAllowed":3},"note":[{"text":"n"}],"doNotPerform":true,"medicationCodeableConcept":{"text":"x"}"#;
+    let retracted = [
+        ("dispenseRequest", "status"),
+        ("note", "status"),
+        ("doNotPerform", "status"),
+        ("medicationCodeableConcept", "status"),
+        ("status", "dispenseRequest"),
+    ];
+    for (member, kept) in retracted {
+        let mut a = Site::new(b'A');
+        say(&mut a, "rx", 1, 0, &request(said));
+        assert!(a.member("MedicationRequest/m", member).is_some(), "{member}");
+        say(&mut a, "rx", 2, 1, &request(&format!(r#","{member}":null"#)));
+        assert!(a.member("MedicationRequest/m", member).is_none(), "{member}");
+        assert!(a.member("MedicationRequest/m", kept).is_some(), "{member}");
+    }
+}
+
 #[test]
 fn two_feeds_that_disagree_are_a_conflict_with_both_sources() {
     let mut a = Site::new(b'A');

@@ -1,6 +1,7 @@
 //! Bytes from outside: damaged, reordered, early, forged.
 
-use clisonix_crdt::{Link, OLDEST_RECORD_VERSION, ReceiveError, Record, RefusalReason};
+use clisonix_crdt::{EditError, Link, OLDEST_RECORD_VERSION, ReceiveError, Record, RefusalReason};
+use clisonix_fhir::json::{MAX_DEPTH, Value};
 use proptest::prelude::*;
 
 use crate::site::Site;
@@ -136,4 +137,24 @@ proptest! {
             let _ = record.save();
         }
     }
+}
+
+/// What other replicas would refuse is not made here either, whichever way the edit takes.
+#[test]
+fn a_value_nested_too_deeply_is_refused_where_it_is_written() {
+    let mut a = sample();
+    let before = a.record.state_bytes();
+    let id = crate::site::entry_id("Patient/patient-123");
+    let deep = (0..MAX_DEPTH).fold(Value::from("x"), |inner, _| Value::Array(vec![inner]));
+    let set =
+        a.with(None, |record, origin, actors| record.set(&id, "/birthDate", &deep, origin, actors));
+    assert!(matches!(set, Err(EditError::Shape { .. })), "{set:?}");
+    let mut resource = a.shown("Patient/patient-123").unwrap();
+    resource.as_object_mut().unwrap().insert("birthDate", deep);
+    let object = resource.as_object().unwrap();
+    let edited = a.with(None, |record, origin, actors| {
+        record.edit(&[object], &clisonix_crdt::Base::Current, origin, actors)
+    });
+    assert!(matches!(edited, Err(EditError::Shape { .. })), "{edited:?}");
+    assert_eq!(a.record.state_bytes(), before);
 }
