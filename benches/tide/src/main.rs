@@ -164,7 +164,8 @@ fn difference_rows(seeds: usize) -> Vec<Row> {
             ("ms", "CPU of both sites, ms", "ms"),
         ] {
             for changed in CHANGED {
-                let title = format!("session, {}, d {changed}: {title}", way.replace('_', ", at the "));
+                let title =
+                    format!("session, {}, d {changed}: {title}", way.replace('_', ", at the "));
                 row(format!("{way}_{what}_{changed}"), title, unit);
             }
         }

@@ -139,7 +139,8 @@ mod tests {
                 assert_eq!(index.get(gone), None);
             }
             if number % 3 == 1 {
-                let (old, slot) = map.iter().nth(map.len() / 3).map(|(id, slot)| (*id, *slot)).unwrap();
+                let (old, slot) =
+                    map.iter().nth(map.len() / 3).map(|(id, slot)| (*id, *slot)).unwrap();
                 // Often in the same bucket, and now and then one that is there.
                 let new = match number % 4 {
                     0 => old ^ 0xffff,
