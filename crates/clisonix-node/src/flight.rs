@@ -4,7 +4,7 @@
 //! way; whoever wants to write to it waits ([`Node::inside_for`]).
 
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use clisonix_store::{Batch, Placement, WriteError};
 
@@ -21,7 +21,7 @@ pub(crate) struct Flight {
 
 /// Who is told that something became durable.
 #[derive(Default)]
-pub(crate) struct Watchers(RwLock<Vec<Box<dyn Fn() + Send + Sync>>>);
+pub(crate) struct Watchers(RwLock<Vec<Arc<dyn Fn() + Send + Sync>>>);
 
 impl Watchers {
     /// Tells them.
@@ -40,9 +40,12 @@ impl fmt::Debug for Watchers {
 
 impl Node {
     /// Calls `told` after something new became durable: changes, or statements about them. It is
-    /// called on the writer's thread and has to return at once, without using the node; to wake
-    /// another thread is what it is for.
+    /// called on the writer's thread or the committing one and has to return at once, without using
+    /// the node; to wake another thread is what it is for.
     pub fn on_arrival(&self, told: Box<dyn Fn() + Send + Sync>) {
+        let told: Arc<dyn Fn() + Send + Sync> = Arc::from(told);
+        let announced = Arc::clone(&told);
+        self.store.on_durable(Box::new(move || announced()));
         self.watchers.0.write().unwrap_or_else(PoisonError::into_inner).push(told);
     }
 
@@ -56,6 +59,7 @@ impl Node {
     ) -> Result<Flight, NodeError> {
         let whole = batch.and_then(|mut batch| {
             records.put_joined(&self.store, record, &mut batch)?;
+            batch.announce();
             Ok(batch)
         });
         match whole {
@@ -106,6 +110,5 @@ impl Node {
         inside.records.shrink();
         drop(inside);
         self.landed.notify_all();
-        self.watchers.tell();
     }
 }

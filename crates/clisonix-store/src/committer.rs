@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use crate::batch::Batch;
@@ -115,6 +115,11 @@ impl Committer {
         tickets
     }
 
+    /// Has `told` called when batches became durable that are to be announced.
+    pub(crate) fn watch(&self, told: Box<dyn Fn() + Send + Sync>) {
+        self.queue.watchers.write().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+
     fn promise(&self, batch: Batch) -> Result<(Pending, Ticket), WriteError> {
         batch.validate()?;
         let outcome = Arc::new(Outcome::default());
@@ -176,6 +181,7 @@ impl Worker {
         }
         let mut group = Group::after(&self.ledger, self.quarantine_max);
         let mut accepted = Vec::with_capacity(waiting.len());
+        let is_announced = waiting.iter().any(|pending| pending.batch.is_announced);
         for Pending { batch, promise } in waiting {
             match group.admit(batch, &*self.engine) {
                 Ok(placement) => accepted.push((promise, placement)),
@@ -186,6 +192,10 @@ impl Worker {
             return;
         }
         let outcome = self.make_durable(group);
+        if is_announced && outcome.is_ok() {
+            // First, for they have a longer way to go than those who wait.
+            self.queue.tell_watchers();
+        }
         for (promise, placement) in accepted {
             promise.tell(outcome.clone().map(|()| placement));
         }
@@ -283,6 +293,7 @@ struct Queue {
     state: Mutex<QueueState>,
     filled: Condvar,
     drained: Condvar,
+    watchers: RwLock<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
 #[derive(Default)]
@@ -311,6 +322,12 @@ impl Queue {
         state.waiting.push_back(pending);
         self.filled.notify_one();
         Ok(())
+    }
+
+    fn tell_watchers(&self) {
+        for told in self.watchers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            told();
+        }
     }
 
     /// As [`Self::push`] of many, between which nobody looks unless the queue is full.

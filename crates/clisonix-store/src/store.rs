@@ -217,6 +217,13 @@ impl Store {
         self.incarnation
     }
 
+    /// Calls `told` each time that batches which are to be announced became durable. It is called on
+    /// the committing thread, before those who wait for these batches go on, and has to return at
+    /// once, without using the store; to wake another thread is what it is for.
+    pub fn on_durable(&self, told: Box<dyn Fn() + Send + Sync>) {
+        self.committer.watch(told);
+    }
+
     /// Queues a batch. Batches are numbered in the order they were submitted.
     pub fn submit(&self, batch: Batch) -> Result<Ticket, WriteError> {
         self.committer.submit(batch)
