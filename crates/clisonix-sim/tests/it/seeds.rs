@@ -1,32 +1,66 @@
 //! Seeds, played one after the other.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clisonix_sim::{Tally, World};
 
 use crate::{cpu_seconds, range};
 
-/// How many seeds run where none are named.
-const SEEDS: std::ops::Range<u64> = 0..100;
+/// The seeds that run where none are named.
+const SEEDS: Range<u64> = 0..100;
+/// Those of continuous integration, and how many more of them there are that no other day has.
+const CI_SEEDS: Range<u64> = 0..2_000;
+const OF_A_DAY: u64 = 200;
 /// After how many it is told how far it came, where seeds are named.
-const TOLD: u64 = 100;
+const TOLD: usize = 100;
+
+/// The seeds to play.
+fn seeds() -> Vec<u64> {
+    if let Some(named) = range("CLISONIX_SEEDS") {
+        return named.collect();
+    }
+    if std::env::var("CI").as_deref() != Ok("true") {
+        return SEEDS.collect();
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let first = 1_000_000 + since.as_secs() / 86_400 * OF_A_DAY;
+    println!("seeds {CI_SEEDS:?} and, of today, {:?}", first..first + OF_A_DAY);
+    CI_SEEDS.chain(first..first + OF_A_DAY).collect()
+}
 
 #[test]
 fn whole_nodes_come_to_hold_the_same_and_lose_nothing_that_was_acknowledged() {
-    let named = range("CLISONIX_SEEDS");
-    let seeds = named.clone().unwrap_or(SEEDS);
-    let (mut all, mut failed) = (Tally::default(), Vec::new());
+    let is_told = range("CLISONIX_SEEDS").is_some();
+    let (seeds, next) = (seeds(), AtomicUsize::new(0));
+    let played = Mutex::new((Tally::default(), Vec::new()));
+    let play = || {
+        while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = catch_unwind(AssertUnwindSafe(|| World::new(seed, None).run()));
+            let mut played = played.lock().expect("no panic inside");
+            match outcome {
+                Ok(tally) => played.0.add(&tally),
+                Err(_) => played.1.push(seed),
+            }
+            let count = played.0.seeds as usize + played.1.len();
+            if is_told && count.is_multiple_of(TOLD) {
+                println!("played {count} of {}, failed {:?}", seeds.len(), played.1);
+            }
+        }
+    };
     let begun = cpu_seconds();
-    for seed in seeds.clone() {
-        match catch_unwind(AssertUnwindSafe(|| World::new(seed, None).run())) {
-            Ok(tally) => all.add(&tally),
-            Err(_) => failed.push(seed),
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(play);
         }
-        if named.is_some() && (seed + 1 - seeds.start).is_multiple_of(TOLD) {
-            println!("played {}..{}, failed {failed:?}", seeds.start, seed + 1);
-        }
-    }
+    });
     let seconds = cpu_seconds() - begun;
+    let (all, mut failed) = played.into_inner().expect("no panic inside");
+    failed.sort_unstable();
     let count = f64::from(u32::try_from(all.seeds.max(1)).unwrap_or(u32::MAX));
     println!("{all:#?}\n{seconds:.1} CPU s, {:.3} a seed", seconds / count);
     assert!(failed.is_empty(), "failing seeds: {failed:?}");
