@@ -15,6 +15,7 @@ mod error;
 mod invitation;
 mod keys;
 mod opening;
+pub mod pairing;
 mod peers;
 mod proof;
 mod stream;

@@ -9,7 +9,7 @@ use clisonix_pq::Fingerprint;
 
 use crate::address::connect;
 use crate::error::{Ending, ServerError};
-use crate::opening::open;
+use crate::opening::{open, prepare};
 use crate::transport::Shared;
 
 /// Longest first pause after a link failed, in milliseconds.
@@ -58,7 +58,8 @@ pub(crate) fn start(
 
 fn dial(shared: &Arc<Shared>, peer: Fingerprint, address: &str) -> Result<Ending, Ending> {
     let mut socket = connect(address, shared.proxy())?;
-    let link = open(shared, &mut socket, Some(peer))?;
+    prepare(&socket)?;
+    let link = open(shared, &mut socket, Some(peer), shared.elapsed_ms())?;
     shared.run(link, socket)
 }
 

@@ -17,13 +17,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use clisonix_node::ScopeChange;
-use clisonix_pq::link::LinkKeys;
+use clisonix_pq::link::{Invitation, LinkKeys};
 use clisonix_pq::{Fingerprint, Identity};
 use clisonix_tide::{Catalogue, Clock, Input, Output, Session, Site};
 
 use crate::error::{Ending, ServerError};
 use crate::home::{Home, HomeError, Member};
 use crate::line::Line;
+use crate::pairing::OpenCode;
 use crate::signer::Signatures;
 use crate::transport::{Event, Known, Settings, Transport};
 
@@ -168,6 +169,18 @@ impl Server {
         // The engine knows them before their links open, and forgets them after they are cut.
         let _ = self.orders.send(Order::Admit(members));
         self.transport.admit(&known)
+    }
+
+    /// As [`Transport::open_code`].
+    ///
+    /// # Errors
+    /// [`ServerError::NotListening`], [`ServerError::CodeOpen`].
+    pub fn open_code(
+        &self,
+        invitation: Invitation,
+        valid_ms: u64,
+    ) -> Result<OpenCode, ServerError> {
+        self.transport.open_code(invitation, valid_ms)
     }
 
     /// How it stands with all peers.

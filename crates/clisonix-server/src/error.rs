@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use clisonix_pq::link::LinkError;
+use clisonix_pq::link::pairing::PairingError;
 use clisonix_tide::CloseReason;
 
 /// Why the server does not start.
@@ -21,6 +22,12 @@ pub enum ServerError {
     /// The engine does not answer for a long time.
     #[error("the engine is busy")]
     Busy,
+    /// Nobody could come with a code.
+    #[error("the node does not listen, so nobody can come with a code")]
+    NotListening,
+    /// One code at a time.
+    #[error("another code is open")]
+    CodeOpen,
     /// No thread could be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -67,6 +74,9 @@ pub enum Ending {
     /// The link was refused or broke.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// Invitations were not exchanged.
+    #[error(transparent)]
+    Pairing(#[from] PairingError),
     /// The peer's name leads nowhere, or nobody answers there.
     #[error("cannot connect: {0}")]
     Connect(io::ErrorKind),

@@ -20,6 +20,8 @@ mod line;
 mod listening;
 mod of_node;
 mod opening;
+mod pairing;
+mod places;
 mod signer;
 mod traffic;
 mod transport;
@@ -36,6 +38,7 @@ pub use line::{
 };
 pub use listening::{MAX_OPENINGS, MAX_OPENINGS_OF_ONE};
 pub use of_node::NodeHome;
+pub use pairing::{CodeEnd, Joined, MAX_PAIRINGS, MAX_PAIRINGS_OF_ONE, OpenCode, join};
 pub use signer::{node_id, verify_receipt};
 pub use traffic::{Fault, Traffic};
 pub use transport::{Event, Known, Settings, Transport};

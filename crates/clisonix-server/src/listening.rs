@@ -1,19 +1,24 @@
 //! The port: who knocks gets an opening, as long as there are not too many.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use clisonix_pq::link::pairing::Asked;
+
 use crate::error::{Ending, ServerError};
-use crate::opening::open;
+use crate::opening::{knock, open, prepare};
+use crate::pairing::{self, Heard};
+use crate::places::{Limit, Place, Places};
 use crate::transport::Shared;
 
 /// Most links that are being opened by others at once; who knocks beyond is let go.
 pub const MAX_OPENINGS: usize = 128;
 /// Most of them from one address.
 pub const MAX_OPENINGS_OF_ONE: usize = 32;
+
+const LIMIT: Limit = Limit { all: MAX_OPENINGS, of_one: MAX_OPENINGS_OF_ONE };
 
 /// The thread that accepts.
 pub(crate) struct Listener {
@@ -44,49 +49,6 @@ impl Listener {
     }
 }
 
-/// How many links are being opened.
-#[derive(Default)]
-struct Knocking {
-    all: usize,
-    by_place: BTreeMap<IpAddr, usize>,
-}
-
-/// One place among those that knock.
-struct Place {
-    knocking: Arc<Mutex<Knocking>>,
-    from: IpAddr,
-}
-
-impl Place {
-    fn take(knocking: &Arc<Mutex<Knocking>>, from: IpAddr) -> Option<Self> {
-        let mut inside = locked(knocking);
-        let own = inside.by_place.get(&from).copied().unwrap_or_default();
-        if inside.all >= MAX_OPENINGS || own >= MAX_OPENINGS_OF_ONE {
-            return None;
-        }
-        inside.all += 1;
-        inside.by_place.insert(from, own + 1);
-        Some(Self { knocking: Arc::clone(knocking), from })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut inside = locked(&self.knocking);
-        inside.all = inside.all.saturating_sub(1);
-        let own = inside.by_place.get(&self.from).copied().unwrap_or_default();
-        if own > 1 {
-            inside.by_place.insert(self.from, own - 1);
-        } else {
-            inside.by_place.remove(&self.from);
-        }
-    }
-}
-
-fn locked(knocking: &Mutex<Knocking>) -> MutexGuard<'_, Knocking> {
-    knocking.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Listens at an address.
 pub(crate) fn start(shared: &Arc<Shared>, address: SocketAddr) -> Result<Listener, ServerError> {
     let failed = |source| ServerError::Listen { address, source };
@@ -94,11 +56,11 @@ pub(crate) fn start(shared: &Arc<Shared>, address: SocketAddr) -> Result<Listene
     let address = listener.local_addr().map_err(failed)?;
     let shared = Arc::clone(shared);
     let run = move || {
-        let knocking = Arc::default();
+        let places = Places::default();
         while !shared.is_stopping() {
             match listener.accept() {
                 Ok(_) if shared.is_stopping() => return,
-                Ok((socket, from)) => answer(&shared, &knocking, socket, from),
+                Ok((socket, from)) => answer(&shared, &places, socket, from),
                 // Out of file descriptors, or who knocked is gone: others may be luckier.
                 Err(_) => thread::sleep(Duration::from_millis(50)),
             }
@@ -109,23 +71,38 @@ pub(crate) fn start(shared: &Arc<Shared>, address: SocketAddr) -> Result<Listene
     Ok(Listener { address, thread })
 }
 
-fn answer(
-    shared: &Arc<Shared>,
-    knocking: &Arc<Mutex<Knocking>>,
-    mut socket: TcpStream,
-    from: SocketAddr,
-) {
-    let Some(place) = Place::take(knocking, from.ip()) else { return };
+fn answer(shared: &Arc<Shared>, places: &Places, socket: TcpStream, from: SocketAddr) {
+    let Some(place) = places.take(from.ip(), LIMIT) else { return };
     let inside = Arc::clone(shared);
     let run = move || {
-        let opened = open(&inside, &mut socket, None);
-        drop(place);
-        let end = opened.and_then(|link| inside.run(link, socket));
-        if let Err(why) = end {
+        if let Err(why) = deal(&inside, socket, from, place) {
             inside.note_refusal(from, &why);
         }
     };
     if let Err(error) = thread::Builder::new().name("accept".to_owned()).spawn(run) {
         shared.note_refusal(from, &Ending::Io(error.kind()));
     }
+}
+
+/// Deals with one who connected until that is over.
+fn deal(
+    shared: &Arc<Shared>,
+    mut socket: TcpStream,
+    from: SocketAddr,
+    place: Place,
+) -> Result<(), Ending> {
+    prepare(&socket)?;
+    let begun_ms = shared.elapsed_ms();
+    let mut first = Vec::new();
+    if shared.pairing().is_open(begun_ms) {
+        let (asked, heard) = knock(shared, &mut socket, begun_ms)?;
+        // A code that was closed meanwhile is refused as if there had been none.
+        if asked == Asked::Pairing && shared.pairing().is_open(shared.elapsed_ms()) {
+            return pairing::answer(shared, &mut Heard::new(heard, &mut socket), from);
+        }
+        first = heard;
+    }
+    let link = open(shared, &mut Heard::new(first, &mut socket), None, begun_ms)?;
+    drop(place);
+    shared.run(link, socket).map(drop)
 }

@@ -1,9 +1,11 @@
 //! From a connected socket to an open link, within the limits of an opening.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use clisonix_pq::Fingerprint;
+use clisonix_pq::link::pairing::{Asked, Knock};
 use clisonix_pq::link::{Link, LinkError, MAX_OPENING_MS, Opening};
 
 use crate::error::Ending;
@@ -12,24 +14,49 @@ use crate::transport::Shared;
 /// How often an opening looks whether time is up.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Opens a link to `peer`, or from whoever connected.
-pub(crate) fn open(
+/// Sets the limits of a socket on which something is being opened.
+pub(crate) fn prepare(socket: &TcpStream) -> Result<(), Ending> {
+    let write = Duration::from_millis(MAX_OPENING_MS);
+    let set = socket
+        .set_read_timeout(Some(LOOK))
+        .and_then(|()| socket.set_write_timeout(Some(write)))
+        .and_then(|()| socket.set_nodelay(true));
+    set.map_err(|error| Ending::Io(error.kind()))
+}
+
+/// Opens a link to `peer`, or from whoever connected, on a prepared socket. `begun_ms` is when that
+/// began.
+pub(crate) fn open<S: Read + Write>(
     shared: &Shared,
-    socket: &mut TcpStream,
+    stream: &mut S,
     peer: Option<Fingerprint>,
+    begun_ms: u64,
 ) -> Result<Link, Ending> {
-    let failed = |error: std::io::Error| Ending::Io(error.kind());
-    socket.set_read_timeout(Some(LOOK)).map_err(failed)?;
-    socket.set_write_timeout(Some(Duration::from_millis(MAX_OPENING_MS))).map_err(failed)?;
-    socket.set_nodelay(true).map_err(failed)?;
     let (keys, peers) = (shared.keys(), shared.peers());
-    let now = shared.elapsed_ms();
     let opening = match peer {
-        Some(peer) => Opening::connect(keys, peers, peer, now)?,
-        None => Opening::accept(keys, peers, now)?,
+        Some(peer) => Opening::connect(keys, peers, peer, begun_ms)?,
+        None => Opening::accept(keys, peers, begun_ms)?,
     };
     let mut clock = || shared.elapsed_ms();
-    Ok(opening.complete(socket, &mut clock, &mut shared.random()).map_err(refined)?)
+    Ok(opening.complete(stream, &mut clock, &mut shared.random()).map_err(refined)?)
+}
+
+/// Listens to what somebody who connected asks for; gives what was heard for that.
+pub(crate) fn knock(
+    shared: &Shared,
+    socket: &mut TcpStream,
+    begun_ms: u64,
+) -> Result<(Asked, Vec<u8>), Ending> {
+    let mut knock = Knock::default();
+    loop {
+        if shared.elapsed_ms().saturating_sub(begun_ms) > MAX_OPENING_MS {
+            return Err(LinkError::TooSlow.into());
+        }
+        let asked = knock.read_from(socket).map_err(|error| Ending::Io(error.kind()))?;
+        if let Some(asked) = asked {
+            return Ok((asked, knock.heard()));
+        }
+    }
 }
 
 /// A socket whose time is up says so as an error of its own.

@@ -8,13 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use clisonix_pq::Fingerprint;
-use clisonix_pq::link::{Link, LinkKeys, Peer, Peers, Role};
+use clisonix_pq::link::{Invitation, Link, LinkKeys, Peer, Peers, Role};
 
 use crate::credit::Credit;
 use crate::dialing;
 use crate::error::{Ending, ServerError};
 use crate::line::Line;
 use crate::listening::{self, Listener};
+use crate::pairing::{OpenCode, Pairing};
 use crate::traffic::{Fault, Traffic};
 
 /// What a transport is made with.
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     sink: Sink,
     begun: Instant,
     inside: Mutex<Inside>,
+    pairing: Pairing,
     news: Condvar,
     stopping: AtomicBool,
     numbers: AtomicU64,
@@ -103,6 +105,7 @@ impl Transport {
             sink: Arc::new(sink),
             begun: Instant::now(),
             inside: Mutex::default(),
+            pairing: Pairing::default(),
             news: Condvar::new(),
             stopping: AtomicBool::new(false),
             numbers: AtomicU64::new(1),
@@ -163,6 +166,19 @@ impl Transport {
         Ok(())
     }
 
+    /// Opens a code for who gets this node's invitation, good for `valid_ms` milliseconds.
+    ///
+    /// # Errors
+    /// [`ServerError::NotListening`], [`ServerError::CodeOpen`].
+    pub fn open_code(
+        &self,
+        invitation: Invitation,
+        valid_ms: u64,
+    ) -> Result<OpenCode, ServerError> {
+        self.address().ok_or(ServerError::NotListening)?;
+        OpenCode::new(&self.shared, invitation, valid_ms)
+    }
+
     /// The traffic with each peer so far.
     pub fn traffic(&self) -> BTreeMap<Fingerprint, Traffic> {
         self.shared.inside().traffic.clone()
@@ -207,6 +223,10 @@ impl Shared {
 
     pub(crate) fn peers(&self) -> Arc<Peers> {
         Arc::clone(&self.inside().peers)
+    }
+
+    pub(crate) fn pairing(&self) -> &Pairing {
+        &self.pairing
     }
 
     pub(crate) fn proxy(&self) -> Option<&str> {

@@ -96,9 +96,19 @@ pub(crate) fn connect(directory: &Path) -> Option<UnixStream> {
 
 /// Has a request run; what it says is passed on as it comes. `pass_phrase` gives that of own keys.
 pub(crate) fn ask(
+    stream: UnixStream,
+    request: &Request,
+    pass_phrase: impl Fn(&str) -> Result<Zeroizing<Vec<u8>>>,
+) -> Result<Exit> {
+    ask_for(stream, request, pass_phrase, &mut io::stdout())
+}
+
+/// As [`ask`], with the results to `out`.
+pub(crate) fn ask_for(
     mut stream: UnixStream,
     request: &Request,
     pass_phrase: impl Fn(&str) -> Result<Zeroizing<Vec<u8>>>,
+    out: &mut dyn io::Write,
 ) -> Result<Exit> {
     let text = request.to_text();
     if text.len() > MAX_REQUEST_BYTES {
@@ -109,14 +119,14 @@ pub(crate) fn ask(
     loop {
         let (kind, piece) = receive(&mut stream, MAX_PIECE_BYTES).context(lost)?;
         match kind {
-            OUT => io::stdout().write_all(&piece)?,
+            OUT => out.write_all(&piece)?,
             ERR => io::stderr().write_all(&piece)?,
             PASS_PHRASE => {
                 let words = pass_phrase(&String::from_utf8_lossy(&piece))?;
                 send(&mut stream, PASS_PHRASE, &words).context(lost)?;
             }
             EXIT => {
-                io::stdout().flush()?;
+                out.flush()?;
                 let code = piece.first().copied().and_then(Exit::of_code);
                 return code.ok_or_else(|| Fault::unusable(lost).into());
             }
@@ -220,6 +230,11 @@ impl Asker for Connection {
         };
         let mut socket = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         bytes.chunks(MAX_PIECE_BYTES).try_for_each(|piece| send(&mut socket, kind, piece))
+    }
+
+    fn is_there(&self) -> bool {
+        let mut socket = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        send(&mut socket, ERR, &[]).is_ok()
     }
 
     fn pass_phrase(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {

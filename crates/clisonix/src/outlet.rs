@@ -18,6 +18,9 @@ pub(crate) enum Stream {
 pub(crate) trait Asker: Send + Sync {
     fn take(&self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
 
+    /// Whether who asked still waits.
+    fn is_there(&self) -> bool;
+
     /// The pass-phrase of the own keys of this name, as who asked has it.
     fn pass_phrase(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>>;
 }
@@ -37,6 +40,12 @@ pub(crate) fn run_for<T>(asker: Arc<dyn Asker>, work: impl FnOnce() -> T) -> T {
 /// Whether somebody else asked for the command that runs on this thread.
 pub(crate) fn is_for_another() -> bool {
     ASKER.with_borrow(Option::is_some)
+}
+
+/// Whether who asked for the command that runs on this thread still waits; a command of this
+/// process's own has nobody who could go away.
+pub(crate) fn is_waited_for() -> bool {
+    ASKER.with_borrow(Clone::clone).is_none_or(|asker| asker.is_there())
 }
 
 /// The pass-phrase of own keys from who asked for the command that runs on this thread; `None` for a

@@ -1,7 +1,9 @@
 //! What a serving process holds while it runs: the node, the links, the list of peers.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -9,7 +11,8 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use clisonix_node::Node;
 use clisonix_pq::Keys;
-use clisonix_server::{Server, ServerStatus};
+use clisonix_pq::link::About;
+use clisonix_server::{OpenCode, Server, ServerStatus};
 
 use crate::arguments::{Arguments, Everywhere};
 use crate::command;
@@ -19,6 +22,7 @@ use crate::exit::{self, Exit, Fault};
 use crate::metrics;
 use crate::peers::PeerFolder;
 use crate::progress::tell;
+use crate::site_keys;
 use crate::store_keys::StoreKeys;
 
 /// A running server with what commands need of it.
@@ -31,6 +35,7 @@ pub(crate) struct Service {
     server: Mutex<Option<Server>>,
     /// When the list of peers was changed last, as far as it was read.
     read: Mutex<Option<SystemTime>>,
+    ending: AtomicBool,
 }
 
 impl Service {
@@ -49,6 +54,7 @@ impl Service {
             peers,
             server: Mutex::new(Some(server)),
             read: Mutex::new(None),
+            ending: AtomicBool::new(false),
         })
     }
 
@@ -72,6 +78,29 @@ impl Service {
         let server = self.server();
         let server = server.as_ref().ok_or_else(|| Fault::unusable("the server is stopping"))?;
         Ok(server.status()?)
+    }
+
+    /// Opens a code for who gets this node's invitation.
+    pub(crate) fn open_code(&self, about: &About, valid_ms: u64) -> Result<OpenCode> {
+        let invitation = site_keys::invitation(&self.keys, about)?;
+        let server = self.server();
+        let server = server.as_ref().ok_or_else(|| Fault::unusable("the server is stopping"))?;
+        Ok(server.open_code(invitation, valid_ms)?)
+    }
+
+    /// Where peers connect.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.server().as_ref().and_then(Server::address)
+    }
+
+    /// Lets commands that wait for others come to their end.
+    pub(crate) fn end_waiting(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is waited for any more.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// Reads the list of peers again if it was changed, or in any case; who is not on it any more is

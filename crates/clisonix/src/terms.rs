@@ -76,6 +76,12 @@ impl Ground {
 }
 
 impl Terms {
+    /// Whether none was given.
+    pub(crate) fn are_default(&self) -> bool {
+        let basis = self.basis == Ground::Consent && self.orders == OrderWay::CarryOut;
+        basis && !self.shared && self.uses.is_empty() && self.classes.is_empty()
+    }
+
     /// As they stand in an admission.
     pub(crate) fn words(&self) -> Vec<String> {
         let basis = std::iter::once(format!("basis={}", self.basis.basis().word()));

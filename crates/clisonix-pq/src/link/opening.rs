@@ -237,7 +237,7 @@ impl Opening {
 
     /// What TLS has settled, once it is set up.
     fn establish(&self) -> Result<Session, LinkError> {
-        tls::check(&self.tls, self.own.profile())?;
+        tls::check(&self.tls, self.own.profile(), tls::PROTOCOL)?;
         let shown = tls::shown(&self.tls)?;
         let peer = self.peers.of_key(shown)?;
         let own = self.own.identity().fingerprint();
@@ -251,7 +251,7 @@ impl Opening {
             peer: peer.identity().clone(),
             own_key: self.own.shown().into(),
             peer_key: shown.into(),
-            exported: tls::exported(&self.tls)?,
+            exported: tls::exported(&self.tls, tls::LABEL)?,
         })
     }
 

@@ -59,7 +59,7 @@ impl Suite {
         }
     }
 
-    fn scheme(self) -> SignatureScheme {
+    pub(super) fn scheme(self) -> SignatureScheme {
         match self.0 {
             Profile::Hybrid => SignatureScheme::ML_DSA_65,
             Profile::Cnsa2 => SignatureScheme::ML_DSA_87,
@@ -89,6 +89,21 @@ impl Suite {
     /// A public key as the handshake shows it (RFC 9881).
     pub(super) fn spki(self, key: &[u8]) -> Box<[u8]> {
         public_key_to_spki(&self.algorithm().1, key).as_ref().into()
+    }
+
+    /// Verifies the handshake's signature by a raw public key.
+    pub(super) fn verify(
+        self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if signed.scheme != self.scheme() {
+            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        }
+        let key = SubjectPublicKeyInfoDer::from(shown.as_ref());
+        let known = default_provider().signature_verification_algorithms;
+        verify_tls13_signature_with_raw_key(message, &key, signed, &known)
     }
 
     /// The TLS key of a seed, and its public half.
@@ -155,7 +170,7 @@ pub(super) fn server(own: &LinkKeys, peers: Arc<Peers>) -> Result<Connection, Li
 }
 
 /// What was negotiated, held against what alone may be.
-pub(super) fn check(tls: &Connection, profile: Profile) -> Result<(), LinkError> {
+pub(super) fn check(tls: &Connection, profile: Profile, protocol: &[u8]) -> Result<(), LinkError> {
     if tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return Err(LinkError::Version);
     }
@@ -168,7 +183,7 @@ pub(super) fn check(tls: &Connection, profile: Profile) -> Result<(), LinkError>
         return Err(LinkError::CipherSuite);
     }
     let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
-    if is_resumed || tls.alpn_protocol() != Some(PROTOCOL) {
+    if is_resumed || tls.alpn_protocol() != Some(protocol) {
         return Err(LinkError::Protocol);
     }
     Ok(())
@@ -180,9 +195,9 @@ pub(super) fn shown(tls: &Connection) -> Result<&[u8], LinkError> {
     keys.first().map(|key| &**key).ok_or(LinkError::NoKey)
 }
 
-/// The value of the exporter that both proofs sign.
-pub(super) fn exported(tls: &Connection) -> Result<[u8; 32], LinkError> {
-    let value = tls.export_keying_material([0; 32], LABEL, None);
+/// The value of the exporter that proofs sign.
+pub(super) fn exported(tls: &Connection, label: &[u8]) -> Result<[u8; 32], LinkError> {
+    let value = tls.export_keying_material([0; 32], label, None);
     value.map_err(|error| LinkError::of_tls(&error))
 }
 
@@ -206,20 +221,6 @@ impl Pins {
             return Err(CertificateError::UnknownIssuer.into());
         }
         Ok(())
-    }
-
-    fn verify(
-        &self,
-        message: &[u8],
-        shown: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        if signed.scheme != self.suite.scheme() {
-            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
-        }
-        let key = SubjectPublicKeyInfoDer::from(shown.as_ref());
-        let known = default_provider().signature_verification_algorithms;
-        verify_tls13_signature_with_raw_key(message, &key, signed, &known)
     }
 }
 
@@ -251,7 +252,7 @@ impl ServerCertVerifier for Pins {
         shown: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verify(message, shown, signed)
+        self.suite.verify(message, shown, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -293,7 +294,7 @@ impl ClientCertVerifier for Pins {
         shown: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verify(message, shown, signed)
+        self.suite.verify(message, shown, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -307,7 +308,7 @@ impl ClientCertVerifier for Pins {
 
 /// Raw public keys do not expire and nothing is resumed, so TLS needs no clock here.
 #[derive(Debug)]
-struct NoTime;
+pub(super) struct NoTime;
 
 impl TimeProvider for NoTime {
     fn current_time(&self) -> Option<UnixTime> {
@@ -315,6 +316,7 @@ impl TimeProvider for NoTime {
     }
 }
 
-const LABEL: &[u8] = b"EXPORTER-clisonix-link-1";
+/// The label of the exported value.
+pub(super) const LABEL: &[u8] = b"EXPORTER-clisonix-link-1";
 /// The name of the protocol inside (RFC 7301), so that no other one is taken for it.
-const PROTOCOL: &[u8] = b"clisonix-link/1";
+pub(super) const PROTOCOL: &[u8] = b"clisonix-link/1";

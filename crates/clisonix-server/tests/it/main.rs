@@ -5,4 +5,5 @@
 
 mod links;
 mod node;
+mod pairing;
 mod strangers;

@@ -12,7 +12,7 @@ use crate::node::{Node, sites, wait_for};
 const LOOPBACK: Option<&str> = Some("127.0.0.1:0");
 
 /// A link works while strangers do what they do.
-fn link_works(echo: &Transport) {
+pub(crate) fn link_works(echo: &Transport) {
     let [one, two, ..] = sites();
     let node = Node::new(one, None, None);
     node.transport.admit(&[two.at(&[echo.address().unwrap()])]).unwrap();

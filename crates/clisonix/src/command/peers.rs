@@ -1,5 +1,7 @@
 //! `peers`: invite, add, list and revoke the nodes that records are exchanged with.
 
+mod code;
+
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use clisonix_pq::Fingerprint;
 use clisonix_pq::link::{About, Admission, Invitation, Membership};
 use console::Term;
 
+use self::code::{ByCode, WithCode};
 use crate::context::Context;
 use crate::control;
 use crate::exit::{Exit, Fault};
@@ -31,9 +34,11 @@ pub(crate) struct Peers {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Write an invitation: who this node is, its keys and where it can be reached, signed
+    /// Write an invitation: who this node is, its keys and where it can be reached, signed; or print
+    /// a short code for one that is given over the network
     Invite(Invite),
-    /// Admit a node by its invitation, after its fingerprint was compared over another way
+    /// Admit a node by its invitation or its code, after its fingerprint was compared over another
+    /// way
     Add(Add),
     /// List the peers
     List(List),
@@ -57,14 +62,20 @@ struct Invite {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    by_code: ByCode,
+    #[command(flatten)]
+    terms: Terms,
+    #[command(flatten)]
     site: SiteKeys,
 }
 
 #[derive(Debug, Args)]
 struct Add {
     /// The invitation: a file, or `-` for one that is pasted
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "code", conflicts_with = "code")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    with_code: WithCode,
     /// The fingerprint that the other side read out: eight groups of digits, or 64 hexadecimal
     /// digits [default: it is shown and asked for]
     #[arg(long, value_name = "DIGITS")]
@@ -103,6 +114,13 @@ impl Peers {
 
 impl Invite {
     fn run(self, context: &Context) -> Result<Exit> {
+        if self.by_code.code {
+            return code::invite(&self, context);
+        }
+        if !self.terms.are_default() {
+            let message = "what a peer may hold is said with --code, or when it is added";
+            return Err(Fault::usage(message).into());
+        }
         let (_, keys) = self.site.unlocked()?;
         let about = About {
             name: self.organization.unwrap_or_else(|| keys.name().to_owned()),
@@ -134,11 +152,14 @@ impl Invite {
 
 impl Add {
     fn run(self, context: &Context) -> Result<Exit> {
-        let named = || self.file.display().to_string();
-        let text = if self.file.as_os_str() == "-" {
+        let Some(file) = &self.file else {
+            return code::add(self, context);
+        };
+        let named = || file.display().to_string();
+        let text = if file.as_os_str() == "-" {
             peers::read(io::stdin())
         } else {
-            File::open(&self.file).and_then(peers::read)
+            File::open(file).and_then(peers::read)
         };
         let invitation = Invitation::from_text(&text.with_context(named)?).with_context(named)?;
         confirm(&invitation, self.fingerprint.as_deref())?;

@@ -79,6 +79,7 @@ impl Serve {
         let control = Control::start(&context.directory()?, move |request| inside.run(request))?;
         tell("serving; SIGTERM or SIGINT ends it");
         self.tend(&service, &is_over);
+        service.end_waiting();
         drop(control);
         service.stop();
         tell("stopped");

@@ -1,6 +1,7 @@
 //! `tide`: how the exchange with the peers stands.
 
 mod bundles;
+mod code;
 mod scrub;
 mod status;
 mod verify;
@@ -48,6 +49,9 @@ enum Action {
     /// A digest of everything that this site holds
     #[command(hide = true)]
     Digest,
+    /// Have the serving process open a code, and wait until somebody came with it
+    #[command(hide = true)]
+    Code(code::Code),
     /// Have the serving process read the list of peers again
     #[command(hide = true)]
     Peers,
@@ -63,6 +67,7 @@ impl Tide {
             Action::Scrub { give_up: None } => scrub::run(context),
             Action::Scrub { give_up: Some(patient) } => scrub::give_up(&patient, context),
             Action::Digest => digest(context),
+            Action::Code(code) => code.run(context),
             Action::Peers => {
                 if let Some(service) = context.service() {
                     service.read_peers(true)?;

@@ -11,6 +11,7 @@ mod faults;
 mod import;
 mod keys;
 mod network;
+mod pairing;
 mod parties;
 mod reading;
 mod research;

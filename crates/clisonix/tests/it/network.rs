@@ -133,6 +133,18 @@ impl Place {
         Self { site, name, network: network.clone(), proxy, child: None }
     }
 
+    /// As [`Self::new`], but nobody has admitted anybody.
+    pub(crate) fn alone(name: &'static str, network: &Network) -> Self {
+        let place = Self::new(name, network);
+        fs::remove_dir_all(place.site.path(&format!("keys/{name}/peers"))).expect("peers");
+        place
+    }
+
+    /// The proxy through which it finds the others.
+    pub(crate) fn proxy(&self) -> String {
+        self.proxy.to_string()
+    }
+
     /// Starts the serving process.
     pub(crate) fn serve(&mut self) {
         let mut command = command(&self.site);
@@ -222,7 +234,8 @@ pub(crate) fn settle(places: &[&Place]) {
     });
 }
 
-fn command(site: &Site) -> Command {
+/// The program with the site's own keys.
+pub(crate) fn command(site: &Site) -> Command {
     let mut command = site.command();
     command.env("CLISONIX_KEYS", site.path("keys"));
     command.env("CLISONIX_PASSPHRASE_FILE", site.path("pass"));

@@ -16,7 +16,7 @@ fn unproved(own: &Site, server: &mut Ours, to: &Site) -> (Raw, Session) {
         peer: to.peer.identity().clone(),
         own_key: own.peer.spki().into(),
         peer_key: to.peer.spki().into(),
-        exported: tls::exported(&client.tls).unwrap(),
+        exported: tls::exported(&client.tls, tls::LABEL).unwrap(),
     };
     (client, session)
 }
