@@ -22,7 +22,7 @@ const DUE_EVERY: Duration = Duration::from_secs(1);
 /// Records of one checkpoint, where few wait. A checkpoint costs each record in it as much as an edit,
 /// here and at each peer, and what is written meanwhile waits for it: small ones one after the other,
 /// with time between them, hold up each edit a little and none for long.
-const SMALL_CHECKPOINT: usize = 8;
+const SMALL_CHECKPOINT: usize = 16;
 /// More records than this come under checkpoints as large as can be, one behind the other.
 const MANY_RECORDS: usize = 512;
 /// Most checkpoints in a row.
