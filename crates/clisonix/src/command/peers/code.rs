@@ -35,8 +35,8 @@ const MAX_TYPED: u64 = 200;
 #[derive(Debug, Args)]
 pub(super) struct ByCode {
     /// Print a short code instead, to be read out over the telephone with the address, and wait for
-    /// whoever comes with it: once, and through the process that serves this data directory. The
-    /// other options about what a peer may hold are for this way only
+    /// whoever comes with it: once, and through the process that serves this data directory. Options
+    /// about what the peer may hold are for this way only
     #[arg(long, conflicts_with = "out")]
     pub(super) code: bool,
     /// How long the code is good [default: 15]
