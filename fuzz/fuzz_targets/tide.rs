@@ -102,7 +102,7 @@ fuzz_target!(|data: &[u8]| {
         let (message, after) = after.split_at(usize::from(*length).min(after.len()));
         (rest, count) = (after, count + 1);
         now_ms += u64::from(*ahead) * 100;
-        let inputs = [Input::Open { is_caller: *ahead > 9 }, Input::Message(message), Input::Tick];
+        let inputs = [Input::Open { is_first: *ahead > 9 }, Input::Message(message), Input::Tick];
         for input in inputs.into_iter().skip(usize::from(*ahead % 4 != 0)) {
             let mut site = Site {
                 replica: &mut replica,

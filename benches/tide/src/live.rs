@@ -29,14 +29,15 @@ pub struct Live {
     pub p99_ms: f64,
     /// Processor time of both nodes for each edit.
     pub cpu_ms: f64,
-    /// What one sync of the disk takes.
-    pub sync_ms: f64,
+    /// What commits take on this disk without nodes, before and after.
+    pub disk_p50_ms: f64,
+    pub disk_p99_ms: f64,
 }
 
 /// Two nodes on a disk, and so many edits a second for so long.
 pub fn two_nodes(per_second: usize, seconds: usize) -> Result<Live> {
     let folder = Folder::new()?;
-    let sync_ms = folder.sync_ms()?;
+    let mut disk = folder.commits(seconds as f64 / 4.0)?;
     let mut one = Site::encrypted(&folder, "one")?;
     let mut two = Site::encrypted(&folder, "two")?;
     one.fill(WRITERS)?;
@@ -44,6 +45,7 @@ pub fn two_nodes(per_second: usize, seconds: usize) -> Result<Live> {
     let cpu = ProcessTime::now();
     let mut run = write(&one, &[&two.node], per_second, seconds)?;
     let cpu_ms = cpu.elapsed().as_secs_f64() * 1e3 / run.edits as f64;
+    disk.extend(folder.commits(seconds as f64 / 4.0)?);
     Ok(Live {
         edits_per_s: run.edits as f64 / run.took.as_secs_f64(),
         edit_p50_ms: percentile_ms(&mut run.own, 50),
@@ -51,7 +53,8 @@ pub fn two_nodes(per_second: usize, seconds: usize) -> Result<Live> {
         p50_ms: percentile_ms(&mut run.waits, 50),
         p99_ms: percentile_ms(&mut run.waits, 99),
         cpu_ms,
-        sync_ms,
+        disk_p50_ms: percentile_ms(&mut disk, 50),
+        disk_p99_ms: percentile_ms(&mut disk, 99),
     })
 }
 

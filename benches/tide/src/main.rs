@@ -34,8 +34,10 @@ struct Cost {
 const RECORDS: [usize; 3] = [10_000, 100_000, 1_000_000];
 /// Records of whole sessions.
 const SESSION_RECORDS: usize = 1_000_000;
-/// How a session comes to know what is lacking, and whether the sites know their arrivals.
-const WAYS: [(&str, bool); 2] = [("sketched", false), ("fed", true)];
+/// How a session comes to know what is lacking, whether the sites know their arrivals, and which of
+/// them changed: 0 greets, 1 is greeted.
+const WAYS: [(&str, bool, usize); 3] =
+    [("sketched", false, 0), ("sketched_greeted", false, 1), ("fed", true, 0)];
 const CHANGED: [usize; 4] = [0, 1, 100, 10_000];
 
 fn main() -> Result<()> {
@@ -100,12 +102,12 @@ fn difference(report: &mut Report, seeds: usize) -> Result<()> {
 
 /// Whole sessions: what is found by sketches, and what is pushed from where the peer stood.
 fn sessions(report: &mut Report) -> Result<()> {
-    for (way, knows_arrivals) in WAYS {
+    for (way, knows_arrivals, at) in WAYS {
         let mut pair = session::Pair::new(SESSION_RECORDS, knows_arrivals);
         // They agree, and exchange receipts.
         pair.meet()?;
         for changed in CHANGED {
-            pair.change(changed);
+            pair.change(at, changed);
             let cost = pair.meet()?;
             let mut value = |what: &str, value| {
                 report.value("clisonix", &format!("{way}_{what}_{changed}"), value);
@@ -117,6 +119,7 @@ fn sessions(report: &mut Report) -> Result<()> {
             value("rest", cost.beside.saturating_sub(cost.finding + cost.heads) as f64);
             value("messages", cost.messages as f64);
             value("round_trips", cost.round_trips);
+            value("known_round_trips", cost.known_round_trips);
             value("ms", cost.ms);
         }
         if knows_arrivals {
@@ -148,7 +151,7 @@ fn difference_rows(seeds: usize) -> Vec<Row> {
         let title = format!("n {records}: upkeep, ns/change and peer");
         row(format!("upkeep_ns_{records}"), title, "ns");
     }
-    for (way, _) in WAYS {
+    for (way, ..) in WAYS {
         for (what, title, unit) in [
             ("bytes", "bytes of both but receipts", "B"),
             ("beside", "of them besides changes", "B"),
@@ -157,10 +160,12 @@ fn difference_rows(seeds: usize) -> Vec<Row> {
             ("rest", "of that, entries, names and numbers", "B"),
             ("messages", "messages of both", "count"),
             ("round_trips", "round trips until equal", "count"),
+            ("known_round_trips", "round trips until both know it", "count"),
             ("ms", "CPU of both sites, ms", "ms"),
         ] {
             for changed in CHANGED {
-                let title = format!("session, {way}, d {changed}: {title}");
+                let title =
+                    format!("session, {}, d {changed}: {title}", way.replace('_', ", at the "));
                 row(format!("{way}_{what}_{changed}"), title, unit);
             }
         }

@@ -23,6 +23,13 @@ const IN_ONE_INPUT: usize = 1_000;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
+const PAGE: [u8; 4096] = [7; 4096];
+/// Pages of a file that is written without a node.
+const PLAIN_PAGES: u64 = 1 << 12;
+/// Pages that a commit of a few edits writes, and how often nodes commit that many write to.
+const COMMIT_PAGES: u64 = 24;
+const COMMIT_EVERY: Duration = Duration::from_millis(6);
+
 /// A folder that goes with it.
 pub struct Folder(PathBuf);
 
@@ -51,21 +58,40 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// How long one sync of one page takes, in milliseconds: the median of many.
-    pub fn sync_ms(&self) -> Result<f64> {
-        use std::os::unix::fs::FileExt as _;
-        let file = fs::File::create(self.join("sync"))?;
-        file.set_len(1 << 20)?;
-        file.sync_all()?;
-        let mut times = Vec::new();
-        for turn in 0..200_u64 {
-            let begun = Instant::now();
-            file.write_all_at(&[turn as u8; 4096], turn % 256 * 4096)?;
-            file.sync_data()?;
-            times.push(begun.elapsed());
-        }
-        Ok(percentile_ms(&mut times, 50))
+    /// What the disk alone takes for commits like those of two nodes at once: two files, written as
+    /// often and as much, each commit in two steps that are synced one after the other.
+    pub fn commits(&self, seconds: f64) -> Result<Vec<Duration>> {
+        let write = |name: &str| commits_of(&self.join(name), Duration::from_secs_f64(seconds));
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| write("plain-2"));
+            let mut times = write("plain-1")?;
+            times.extend(other.join().expect("a writer ended")?);
+            Ok(times)
+        })
     }
+}
+
+fn commits_of(path: &Path, time: Duration) -> Result<Vec<Duration>> {
+    use std::os::unix::fs::FileExt as _;
+    let file = fs::File::create(path)?;
+    for page in 0..PLAIN_PAGES {
+        file.write_all_at(&PAGE, page * PAGE.len() as u64)?;
+    }
+    file.sync_all()?;
+    let (mut times, begun) = (Vec::new(), Instant::now());
+    while begun.elapsed() < time {
+        let (turn, at) = (times.len() as u64, Instant::now());
+        for number in 0..COMMIT_PAGES {
+            let page = 1 + (turn * COMMIT_PAGES + number) * 7919 % (PLAIN_PAGES - 1);
+            file.write_all_at(&PAGE, page * PAGE.len() as u64)?;
+        }
+        file.sync_data()?;
+        file.write_all_at(&PAGE, 0)?;
+        file.sync_data()?;
+        times.push(at.elapsed());
+        std::thread::sleep(COMMIT_EVERY.saturating_sub(at.elapsed()));
+    }
+    Ok(times)
 }
 
 impl Drop for Folder {

@@ -35,6 +35,8 @@ pub struct Cost {
     pub messages: usize,
     /// Round trips until both hold the same.
     pub round_trips: f64,
+    /// Round trips until both know it: the last words are about what happened, and move nothing.
+    pub known_round_trips: f64,
     pub ms: f64,
 }
 
@@ -184,15 +186,15 @@ impl Pair {
         }
     }
 
-    /// Changes so many records at the caller's side, spread evenly.
-    pub fn change(&mut self, changed: usize) {
-        let edited = self.edit(changed);
-        self.tell(&edited);
+    /// Changes so many records at one side, spread evenly: 0 greets, 1 is greeted.
+    pub fn change(&mut self, at: usize, changed: usize) {
+        let edited = self.edit(at, changed);
+        self.tell(at, &edited);
     }
 
     /// Edits so many records; gives their names and versions now.
-    fn edit(&mut self, changed: usize) -> Vec<(String, Version)> {
-        let site = &mut self.sites[0];
+    fn edit(&mut self, at: usize, changed: usize) -> Vec<(String, Version)> {
+        let site = &mut self.sites[at];
         let step = site.names.len() / changed.max(1);
         let numbers = (0..changed).map(|n| n * step);
         let edited = numbers.map(|number| {
@@ -202,17 +204,17 @@ impl Pair {
         edited.collect()
     }
 
-    fn tell(&mut self, edited: &[(String, Version)]) {
+    fn tell(&mut self, at: usize, edited: &[(String, Version)]) {
         for (record, version) in edited {
-            self.catalogues[0].set(record, Some(*version));
-            self.sessions[0].record_changed(record, &self.catalogues[0], &all);
+            self.catalogues[at].set(record, Some(*version));
+            self.sessions[at].record_changed(record, &self.catalogues[at], &all);
         }
     }
 
     /// Nanoseconds for one change of one record in one peer's session, catalogue included.
     pub fn upkeep_ns(&mut self, changes: usize) -> f64 {
-        let edited = self.edit(changes);
-        let ((), ms) = timed(|| self.tell(&edited));
+        let edited = self.edit(0, changes);
+        let ((), ms) = timed(|| self.tell(0, &edited));
         ms * 1e6 / changes as f64
     }
 
@@ -242,9 +244,10 @@ impl Pair {
         let before: u32 = self.sites.iter().flat_map(|site| &site.edits).sum();
         self.sites.iter().for_each(|site| site.heads.set(0));
         self.now_ms += 60_000;
-        let callee = self.give(1, Input::Open { is_caller: false });
-        let mut waiting = [callee, self.give(0, Input::Open { is_caller: true })];
+        let greeted = self.give(1, Input::Open { is_first: false });
+        let mut waiting = [greeted, self.give(0, Input::Open { is_first: true })];
         let (mut cost, mut crossings, mut equal_after) = (Cost::default(), 0, None);
+        let mut known_after = None;
         for _ in 0..20 {
             while waiting.iter().any(|messages| !messages.is_empty()) {
                 crossings += 1;
@@ -264,11 +267,13 @@ impl Pair {
                 if self.sites[0].edits == self.sites[1].edits {
                     equal_after.get_or_insert(crossings);
                 }
+                if self.is_in_sync() {
+                    known_after.get_or_insert(crossings);
+                }
             }
             self.now_ms += 1000;
             waiting = [self.give(1, Input::Tick), self.give(0, Input::Tick)];
-            let in_sync = |node: usize| self.sessions[node].status(&self.sites[node]).is_in_sync;
-            if in_sync(0) && in_sync(1) {
+            if self.is_in_sync() {
                 break;
             }
         }
@@ -277,6 +282,12 @@ impl Pair {
         cost.beside = cost.bytes.saturating_sub((after - before) as usize * CHANGE_BYTES);
         cost.heads = self.sites.iter().map(|site| site.heads.get()).sum();
         cost.round_trips = f64::from(equal_after.unwrap_or_default()) / 2.0;
+        cost.known_round_trips = f64::from(known_after.unwrap_or_default()) / 2.0;
         Ok(cost)
+    }
+
+    fn is_in_sync(&self) -> bool {
+        let of = |node: usize| self.sessions[node].status(&self.sites[node]).is_in_sync;
+        of(0) && of(1)
     }
 }

@@ -1,12 +1,12 @@
-//! Batches on their way: handed to the store under the node's lock, waited for without it.
+//! Batches on their way: made under the node's lock, written without it.
 //!
 //! So what many write at once becomes durable in one group. Of one record only one batch is on its
 //! way; whoever wants to write to it waits ([`Node::inside_for`]).
 
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use clisonix_store::{Batch, Placement, Ticket, WriteError};
+use clisonix_store::{Batch, Placement, WriteError};
 
 use crate::error::NodeError;
 use crate::node::Node;
@@ -16,14 +16,12 @@ use crate::records::Records;
 #[must_use]
 pub(crate) struct Flight {
     pub(crate) record: String,
-    ticket: Ticket,
-    /// The changes in it.
-    changes: Vec<u8>,
+    batch: Batch,
 }
 
 /// Who is told that something became durable.
 #[derive(Default)]
-pub(crate) struct Watchers(RwLock<Vec<Box<dyn Fn() + Send + Sync>>>);
+pub(crate) struct Watchers(RwLock<Vec<Arc<dyn Fn() + Send + Sync>>>);
 
 impl Watchers {
     /// Tells them.
@@ -42,29 +40,32 @@ impl fmt::Debug for Watchers {
 
 impl Node {
     /// Calls `told` after something new became durable: changes, or statements about them. It is
-    /// called on the writer's thread and has to return at once, without using the node; to wake
-    /// another thread is what it is for.
+    /// called on the writer's thread or the committing one and has to return at once, without using
+    /// the node; to wake another thread is what it is for.
     pub fn on_arrival(&self, told: Box<dyn Fn() + Send + Sync>) {
+        let told: Arc<dyn Fn() + Send + Sync> = Arc::from(told);
+        let announced = Arc::clone(&told);
+        self.store.on_durable(Box::new(move || announced()));
         self.watchers.0.write().unwrap_or_else(PoisonError::into_inner).push(told);
     }
 
-    /// Adds a record's rows to a batch that tells of its changes and hands it to the store. What
-    /// cannot be handed over is forgotten.
+    /// Adds a record's rows to a batch that tells of its changes; from now on nobody else writes to
+    /// the record. What cannot be written is forgotten.
     pub(crate) fn launch(
         &self,
         record: &str,
         batch: Result<Batch, NodeError>,
         records: &mut Records,
     ) -> Result<Flight, NodeError> {
-        let submitted = batch.and_then(|mut batch| {
+        let whole = batch.and_then(|mut batch| {
             records.put_joined(&self.store, record, &mut batch)?;
-            let changes = batch.latest_change().map(<[u8]>::to_vec).unwrap_or_default();
-            Ok((self.store.submit(batch)?, changes))
+            batch.announce();
+            Ok(batch)
         });
-        match submitted {
-            Ok((ticket, changes)) => {
+        match whole {
+            Ok(batch) => {
                 records.begin_flight(record);
-                Ok(Flight { record: record.to_owned(), ticket, changes })
+                Ok(Flight { record: record.to_owned(), batch })
             }
             Err(error) => {
                 records.forget(record);
@@ -73,31 +74,31 @@ impl Node {
         }
     }
 
-    /// Waits until a batch is durable. The node's lock must be free.
+    /// Writes a batch and waits until it is durable. The node's lock must be free.
     pub(crate) fn land(&self, flight: Flight) -> Result<Placement, NodeError> {
-        let Flight { record, ticket, changes } = flight;
-        let result = self.arrive(ticket, changes);
-        self.end_flights([(&*record, result.is_ok())]);
-        Ok(result?)
+        let landed = self.land_all(vec![flight]).pop();
+        landed.unwrap_or(Err(NodeError::Write(WriteError::Closed)))
     }
 
-    /// Waits until batches are durable, of as many records. The node's lock must be free.
+    /// Writes batches of as many records together and waits until they are durable. The node's lock
+    /// must be free.
     pub(crate) fn land_all(&self, flights: Vec<Flight>) -> Vec<Result<Placement, NodeError>> {
-        let arrive = |Flight { record, ticket, changes }| (record, self.arrive(ticket, changes));
-        let landed: Vec<(String, _)> = flights.into_iter().map(arrive).collect();
-        self.end_flights(landed.iter().map(|(record, result)| (&**record, result.is_ok())));
-        landed.into_iter().map(|(_, result)| Ok(result?)).collect()
-    }
-
-    fn arrive(&self, ticket: Ticket, changes: Vec<u8>) -> Result<Placement, WriteError> {
-        let result = ticket.wait();
-        if let Ok(placement) = &result
-            && !changes.is_empty()
-        {
-            // The changes of one record are all that arrives with them.
-            self.exchange.note_recent(placement.arrivals.start, changes);
+        let (mut about, mut batches) = (Vec::new(), Vec::new());
+        for Flight { record, batch } in flights {
+            about.push((record, batch.latest_change().map(<[u8]>::to_vec)));
+            batches.push(batch);
         }
-        result
+        // Handed over one by one, the first would be synced alone and the others wait for that.
+        let written = self.store.write_many(batches);
+        for ((_, changes), result) in about.iter_mut().zip(&written) {
+            if let (Some(changes), Ok(placement)) = (changes.take(), result) {
+                // The changes of one record are all that arrives with them.
+                self.exchange.note_recent(placement.arrivals.start, changes);
+            }
+        }
+        let ended = about.iter().zip(&written);
+        self.end_flights(ended.map(|((record, _), result)| (&**record, result.is_ok())));
+        written.into_iter().map(|result| Ok(result?)).collect()
     }
 
     /// Batches of these records came to their end, durable or not.
@@ -109,6 +110,5 @@ impl Node {
         inside.records.shrink();
         drop(inside);
         self.landed.notify_all();
-        self.watchers.tell();
     }
 }

@@ -367,8 +367,9 @@ impl<H: Home> Engine<H> {
             tended.secret = secret;
         }
         tended.replica = Some(self.home.replica(peer));
-        let is_caller = tended.is_caller();
-        self.with_session(peer, Input::Open { is_caller });
+        // The link is open first at the node that says the secret: its first words travel with it.
+        let is_first = self.signatures.own() < peer;
+        self.with_session(peer, Input::Open { is_first });
     }
 
     /// Hands an input to a session and does what it wants done.

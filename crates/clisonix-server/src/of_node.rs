@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::iter::successors;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -18,9 +18,15 @@ use crate::traffic::Fault;
 
 /// Who the node is in its own access log.
 const OWN: By<'static> = By { author: "clisonix serve", purpose: "replication" };
-/// How often checkpoints are signed, and written where peers stand. A checkpoint costs each record in
-/// it as much as an edit, here and at each peer: few large ones disturb less than many small ones.
+/// How often it is written where peers stand, and about how often each record comes under a checkpoint
+/// that is written to all the time.
 const DUE_EVERY: Duration = Duration::from_secs(1);
+/// Records of one checkpoint, where few wait. A checkpoint costs each record in it as much as an edit,
+/// here and at each peer, and what is written meanwhile waits for it: small ones one after the other,
+/// with time between them, hold up each edit a little and none for long.
+const SMALL_CHECKPOINT: usize = 16;
+/// More records than this come under checkpoints as large as can be, one behind the other.
+const MANY_RECORDS: usize = 512;
 /// Most checkpoints in a row.
 const MAX_CHECKPOINTS: usize = 32;
 
@@ -146,12 +152,22 @@ impl Chores {
     }
 
     fn work(node: &Node, woken: &Receiver<()>, told: &Mutex<Option<HomeError>>) {
-        let mut last = Instant::now();
-        for () in woken {
-            let mut done = node.keep_audit();
+        let (mut last, mut pause) = (Instant::now(), DUE_EVERY);
+        let mut signed = Instant::now();
+        loop {
+            let mut done = match woken.recv_timeout(pause.saturating_sub(signed.elapsed())) {
+                Ok(()) => node.keep_audit(),
+                Err(RecvTimeoutError::Timeout) => Ok(()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             if last.elapsed() >= DUE_EVERY {
                 last = Instant::now();
-                done = done.and(node.keep_peers()).and(sign(node));
+                done = done.and(node.keep_peers());
+            }
+            if signed.elapsed() >= pause {
+                signed = Instant::now();
+                pause = pause_of(node.unchecked_records());
+                done = done.and(sign(node));
             }
             if let Err(error) = done {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
@@ -190,8 +206,22 @@ fn keep(node: &Node) -> Result<(), NodeError> {
     node.keep_audit().and(kept)
 }
 
-/// Signs checkpoints as long as one is due, but lets other things have their turn.
+/// How long after one checkpoint the next one is, where so many records wait.
+fn pause_of(records: usize) -> Duration {
+    if records > MANY_RECORDS {
+        return DUE_EVERY;
+    }
+    DUE_EVERY / (records.div_ceil(SMALL_CHECKPOINT).max(1) as u32)
+}
+
+/// Signs a small checkpoint if one is due, or many large ones, but lets other things have their turn.
 fn sign(node: &Node) -> Result<(), NodeError> {
+    if node.unchecked_records() <= MANY_RECORDS {
+        if node.is_checkpoint_due() {
+            node.checkpoint_of(SMALL_CHECKPOINT)?;
+        }
+        return Ok(());
+    }
     for _ in 0..MAX_CHECKPOINTS {
         if !node.is_checkpoint_due() || node.checkpoint()?.is_none() {
             break;

@@ -407,8 +407,8 @@ impl World {
         self.ways.insert(pair(a, b), self.sent);
         // Both may have called.
         let calls = 1 + self.chance.below(3);
-        for (from, to, is_caller) in [(a, b, calls & 1 != 0), (b, a, calls & 2 != 0)] {
-            self.give(from, to, Input::Open { is_caller });
+        for (from, to, is_first) in [(a, b, calls & 1 != 0), (b, a, calls & 2 != 0)] {
+            self.give(from, to, Input::Open { is_first });
         }
     }
 

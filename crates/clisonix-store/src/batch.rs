@@ -19,6 +19,7 @@ pub struct Batch {
     pub(crate) rows: Vec<Operation>,
     pub(crate) arrivals: Vec<Arriving>,
     pub(crate) accesses: Vec<Access>,
+    pub(crate) is_announced: bool,
     bytes: usize,
 }
 
@@ -44,6 +45,12 @@ impl Batch {
     /// Bytes of all keys and values.
     pub fn size_bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Has the thread that makes it durable tell the watchers of that at once
+    /// ([`Store::on_durable`](crate::Store::on_durable)).
+    pub fn announce(&mut self) {
+        self.is_announced = true;
     }
 
     /// Keeps an input as received. Takes the next arrival number.

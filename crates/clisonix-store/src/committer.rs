@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use crate::batch::Batch;
@@ -87,14 +87,44 @@ impl Committer {
 
     /// Queues a batch; waits while too much is queued.
     pub(crate) fn submit(&self, batch: Batch) -> Result<Ticket, WriteError> {
-        batch.validate()?;
-        let outcome = Arc::new(Outcome::default());
-        let promise = Promise { outcome: Arc::clone(&outcome) };
+        let (pending, ticket) = self.promise(batch)?;
         if let Some(worker) = self.worker.as_ref().filter(|_| self.queue.is_full()) {
             lock(worker).commit_waiting();
         }
-        self.queue.push(Pending { batch, promise })?;
-        Ok(Ticket { outcome, worker: self.worker.clone() })
+        self.queue.push(pending)?;
+        Ok(ticket)
+    }
+
+    /// Queues batches so that no group ends between them, unless they are too many for one.
+    pub(crate) fn submit_all(
+        &self,
+        batches: impl IntoIterator<Item = Batch>,
+    ) -> Vec<Result<Ticket, WriteError>> {
+        if self.worker.is_some() {
+            // Nothing is committed before somebody waits.
+            return batches.into_iter().map(|batch| self.submit(batch)).collect();
+        }
+        let mut all = Vec::new();
+        let promised = batches.into_iter().map(|batch| {
+            let (pending, ticket) = self.promise(batch)?;
+            all.push(pending);
+            Ok(ticket)
+        });
+        let tickets = promised.collect();
+        self.queue.push_all(all);
+        tickets
+    }
+
+    /// Has `told` called when batches became durable that are to be announced.
+    pub(crate) fn watch(&self, told: Box<dyn Fn() + Send + Sync>) {
+        self.queue.watchers.write().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+
+    fn promise(&self, batch: Batch) -> Result<(Pending, Ticket), WriteError> {
+        batch.validate()?;
+        let outcome = Arc::new(Outcome::default());
+        let promise = Promise { outcome: Arc::clone(&outcome) };
+        Ok((Pending { batch, promise }, Ticket { outcome, worker: self.worker.clone() }))
     }
 }
 
@@ -151,6 +181,7 @@ impl Worker {
         }
         let mut group = Group::after(&self.ledger, self.quarantine_max);
         let mut accepted = Vec::with_capacity(waiting.len());
+        let is_announced = waiting.iter().any(|pending| pending.batch.is_announced);
         for Pending { batch, promise } in waiting {
             match group.admit(batch, &*self.engine) {
                 Ok(placement) => accepted.push((promise, placement)),
@@ -161,6 +192,10 @@ impl Worker {
             return;
         }
         let outcome = self.make_durable(group);
+        if is_announced && outcome.is_ok() {
+            // First, for they have a longer way to go than those who wait.
+            self.queue.tell_watchers();
+        }
         for (promise, placement) in accepted {
             promise.tell(outcome.clone().map(|()| placement));
         }
@@ -258,6 +293,7 @@ struct Queue {
     state: Mutex<QueueState>,
     filled: Condvar,
     drained: Condvar,
+    watchers: RwLock<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
 #[derive(Default)]
@@ -286,6 +322,30 @@ impl Queue {
         state.waiting.push_back(pending);
         self.filled.notify_one();
         Ok(())
+    }
+
+    fn tell_watchers(&self) {
+        for told in self.watchers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            told();
+        }
+    }
+
+    /// As [`Self::push`] of many, between which nobody looks unless the queue is full.
+    fn push_all(&self, all: Vec<Pending>) {
+        let mut state = lock(&self.state);
+        for pending in all {
+            while state.is_full() && !state.closed {
+                self.filled.notify_one();
+                state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.closed {
+                pending.promise.tell(Err(WriteError::Closed));
+                continue;
+            }
+            state.bytes += pending.batch.size_bytes();
+            state.waiting.push_back(pending);
+        }
+        self.filled.notify_one();
     }
 
     /// Everything that waits, up to the limits of one group; `None` when closed and empty.

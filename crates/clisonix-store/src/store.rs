@@ -217,6 +217,13 @@ impl Store {
         self.incarnation
     }
 
+    /// Calls `told` each time that batches which are to be announced became durable. It is called on
+    /// the committing thread, before those who wait for these batches go on, and has to return at
+    /// once, without using the store; to wake another thread is what it is for.
+    pub fn on_durable(&self, told: Box<dyn Fn() + Send + Sync>) {
+        self.committer.watch(told);
+    }
+
     /// Queues a batch. Batches are numbered in the order they were submitted.
     pub fn submit(&self, batch: Batch) -> Result<Ticket, WriteError> {
         self.committer.submit(batch)
@@ -227,12 +234,13 @@ impl Store {
         self.submit(batch)?.wait()
     }
 
-    /// Queues many batches, then waits for all; each has its own outcome.
+    /// Queues many batches at once, then waits for all; each has its own outcome. They become durable
+    /// with one sync, as far as the limits of a group allow.
     pub fn write_many(
         &self,
         batches: impl IntoIterator<Item = Batch>,
     ) -> Vec<Result<Placement, WriteError>> {
-        let tickets: Vec<_> = batches.into_iter().map(|batch| self.submit(batch)).collect();
+        let tickets = self.committer.submit_all(batches);
         tickets.into_iter().map(|ticket| ticket.and_then(Ticket::wait)).collect()
     }
 

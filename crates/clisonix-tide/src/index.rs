@@ -66,6 +66,34 @@ impl Index {
         }
     }
 
+    /// Puts an id in place of another one of the same record; `false` if it stands for a record
+    /// already, then neither is in.
+    pub(crate) fn replace(&mut self, old: u64, new: u64, slot: Slot) -> bool {
+        let (number, is_same) = (self.bucket(old), self.bucket(old) == self.bucket(new));
+        let bucket = self.buckets.get_mut(number).filter(|_| is_same);
+        let Some(bucket) = bucket else {
+            self.remove(old);
+            return self.insert(new, slot);
+        };
+        let search = |bucket: &[(u64, Slot)], id| bucket.binary_search_by_key(&id, |(id, _)| *id);
+        let Ok(from) = search(bucket, old) else { return self.insert(new, slot) };
+        let Err(to) = search(bucket, new) else {
+            bucket.remove(from);
+            self.len -= 1;
+            return false;
+        };
+        // What lies between the two places moves by one.
+        let (to, between) = if from < to {
+            (to - 1, bucket.get_mut(from..to).map(|part| part.rotate_left(1)))
+        } else {
+            (to, bucket.get_mut(to..=from).map(|part| part.rotate_right(1)))
+        };
+        if let (Some(()), Some(place)) = (between, bucket.get_mut(to)) {
+            *place = (new, slot);
+        }
+        true
+    }
+
     /// Ids in ascending order, from the first or from the one after `after` on.
     pub(crate) fn after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, Slot)> {
         let first = after.map_or(0, |after| self.bucket(after));
@@ -109,6 +137,21 @@ mod tests {
                 index.remove(gone);
                 index.remove(gone);
                 assert_eq!(index.get(gone), None);
+            }
+            if number % 3 == 1 {
+                let (old, slot) =
+                    map.iter().nth(map.len() / 3).map(|(id, slot)| (*id, *slot)).unwrap();
+                // Often in the same bucket, and now and then one that is there.
+                let new = match number % 4 {
+                    0 => old ^ 0xffff,
+                    1 => old ^ 1 << 62,
+                    2 => old.wrapping_add(1 << 41),
+                    _ => *map.keys().nth(map.len() / 3 + 1).unwrap_or(&1),
+                };
+                map.remove(&old);
+                let is_new = !map.contains_key(&new);
+                assert_eq!(index.replace(old, new, slot), is_new);
+                map.entry(new).or_insert(slot);
             }
         }
         assert_eq!(index.len(), map.len());

@@ -16,6 +16,7 @@ mod catalogue;
 mod clock;
 mod entry;
 mod fault;
+mod former;
 mod index;
 mod message;
 mod receipt;
@@ -38,10 +39,10 @@ pub use replica::{
     NodeId, NoticeId, Outcome, Pushed, Reception, Refusal, Replica, Run, Scope, Signer, Version,
 };
 pub use session::{
-    ANSWER_BYTES, BUSY_MS, COMPARE_MS, CONFIRM_MS, CloseReason, EPOCH_LIFE_MS, EPOCH_MS,
-    EXCHANGE_WINDOW, FEED_BYTES, FEED_WAIT_MS, FEED_WINDOW, Input, MAX_EPOCH, MAX_FOUND_ENTRIES,
-    MAX_REFUSED, MAX_REFUSED_MS, MAX_RETRY_MS, Output, REFUSED_MS, RETRY_MS, SETTLE_MS, Session,
-    Settings, Site, Status, epoch_at,
+    ANSWER_BYTES, AT_ONCE_BYTES, BUSY_MS, COMPARE_MS, CONFIRM_MS, CloseReason, EPOCH_LIFE_MS,
+    EPOCH_MS, EXCHANGE_WINDOW, FEED_BYTES, FEED_WAIT_MS, FEED_WINDOW, Input, MAX_EPOCH,
+    MAX_FOUND_ENTRIES, MAX_REFUSED, MAX_REFUSED_MS, MAX_RETRY_MS, Output, REFUSED_MS, RETRY_MS,
+    SETTLE_MS, Session, Settings, Site, Status, epoch_at,
 };
 pub use sketch::{
     Decoder, HELLO_SYMBOLS, KEPT_SYMBOLS, LISTED_BYTES, MAX_SYMBOLS, SYMBOL_BYTES, Side, Sketch,

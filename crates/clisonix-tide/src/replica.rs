@@ -53,6 +53,13 @@ pub trait Replica {
     /// read now.
     fn beyond(&self, record: &str, have: &[u8], most: usize) -> Option<Run>;
 
+    /// Everything of a record, for a peer that has it as it was here lately and did not say so; `None`
+    /// if that is more than about `most` bytes. It may name what such a peer has and not hold it.
+    fn whole(&self, record: &str, most: usize) -> Option<Run> {
+        let run = self.beyond(record, &[], most)?;
+        (run.is_all && run.bytes.len() <= most).then_some(run)
+    }
+
     /// What arrived after the arrival `after`, for one push: about `most` bytes, but one arrival at
     /// least; only of records for which `wanted` says yes. `None` if that is not known any more.
     fn arrived(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::{Catalogue, Slot};
 use crate::entry::{Entry, SetHash, SketchKey};
+use crate::former::Former;
 use crate::index::Index;
 use crate::replica::{NoticeId, Scope};
 use crate::sketch::{LISTED_BYTES, MAX_SYMBOLS, SYMBOL_BYTES, Sketch, Symbol};
@@ -18,6 +19,8 @@ pub(crate) struct Roster {
     /// By number in the catalogue; 0 for what is not in the set.
     by_slot: Vec<Entry>,
     by_id: Index,
+    /// What records' entries were lately.
+    former: Former,
     /// Grows with every change of the set.
     version: u64,
     /// What the peer says that this node may not hold.
@@ -49,6 +52,7 @@ impl Roster {
             sketch: Sketch::new(Sketch::kept_for(catalogue.len())),
             by_slot: Vec::new(),
             by_id: Index::default(),
+            former: Former::default(),
             version,
             outside: BTreeSet::new(),
         };
@@ -83,18 +87,26 @@ impl Roster {
         if *held == entry {
             return false;
         }
-        if *held != Entry(0) {
-            self.by_id.remove(held.id());
-        }
+        let is_free = match (*held, entry) {
+            (old, Entry(0)) => {
+                self.by_id.remove(old.id());
+                true
+            }
+            (Entry(0), new) => self.by_id.insert(new.id(), slot),
+            (old, new) => self.by_id.replace(old.id(), new.id(), slot),
+        };
         // Two entries with one id come once in 2^64 pairs; another epoch parts them.
-        if entry != Entry(0) && !self.by_id.insert(entry.id(), slot) {
+        if !is_free {
             entry = Entry(0);
         }
         match (std::mem::replace(held, entry), entry) {
             (Entry(0), Entry(0)) => {}
             (Entry(0), new) => self.sketch.insert(new),
             (old, Entry(0)) => self.sketch.remove(old),
-            (old, new) => self.sketch.replace(old, new),
+            (old, new) => {
+                self.former.note(old.id());
+                self.sketch.replace(old, new);
+            }
         }
         self.version = self.version.wrapping_add(1);
         self.keep(Sketch::kept_for(self.by_id.len()));
@@ -133,6 +145,7 @@ impl Roster {
             sketch: Sketch::new(self.sketch.symbols().len()),
             by_slot: Vec::with_capacity(self.by_slot.len()),
             by_id: Index::default(),
+            former: Former::default(),
             version: self.version,
             outside: std::mem::take(&mut self.outside),
         };
@@ -176,6 +189,11 @@ impl Roster {
     /// The record that an entry stands for.
     pub(crate) fn slot(&self, id: u64) -> Option<Slot> {
         self.by_id.get(id)
+    }
+
+    /// Whether a record's entry was this one lately; that is told once.
+    pub(crate) fn take_former(&mut self, id: u64) -> bool {
+        self.former.take(id)
     }
 
     /// What tells a record's name beside the id of its entry.

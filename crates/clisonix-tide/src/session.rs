@@ -42,6 +42,7 @@ pub use answer::ANSWER_BYTES;
 pub use comparison::MAX_FOUND_ENTRIES;
 pub use exchange::EXCHANGE_WINDOW;
 pub use feed::{FEED_BYTES, FEED_WINDOW};
+pub use gifts::AT_ONCE_BYTES;
 pub use input::{Input, Settings, Site};
 pub use output::{CloseReason, Output};
 pub use pace::{COMPARE_MS, CONFIRM_MS, FEED_WAIT_MS, SETTLE_MS};
@@ -222,7 +223,7 @@ impl Session {
             return Err(CloseReason::Revoked);
         }
         match input {
-            Input::Open { is_caller } => self.open(is_caller, turn),
+            Input::Open { is_first } => self.open(is_first, turn),
             Input::Message(bytes) => self.take_message(read(bytes)?, turn)?,
             Input::Messages(all) => self.take_messages(all, turn)?,
             Input::Arrived => self.push(turn),
@@ -233,7 +234,7 @@ impl Session {
         Ok(())
     }
 
-    fn open(&mut self, is_caller: bool, turn: &mut Turn<'_, '_>) {
+    fn open(&mut self, is_first: bool, turn: &mut Turn<'_, '_>) {
         self.stop();
         self.way.opened_ms = turn.now_ms;
         self.way.is_greeted = false;
@@ -256,7 +257,7 @@ impl Session {
         }
         // Where the peer stood when the way was last open is known: what arrived since goes first.
         self.push(turn);
-        if is_caller {
+        if is_first {
             self.way.is_greeted = true;
             self.greet(true, turn);
         }
@@ -368,7 +369,7 @@ impl Session {
                 None => {}
             }
         }
-        // The caller did not speak.
+        // Who was to speak first did not.
         if !self.way.is_greeted && turn.now_ms.abs_diff(self.way.opened_ms) >= RETRY_MS {
             self.way.is_greeted = true;
             self.greet(true, turn);

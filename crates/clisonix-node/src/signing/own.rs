@@ -32,6 +32,8 @@ pub(crate) struct Signing {
     is_live: bool,
     /// From which record on there may be chains without an author.
     pub(super) unclaimed: Option<String>,
+    /// The last record that was looked at for a checkpoint: the next one goes on from there.
+    ended: String,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -197,10 +199,23 @@ impl Signing {
         self.author.is_some() && self.pending.get(record).is_some_and(|pending| pending.is_unsigned)
     }
 
-    /// The next record, in order of names, with own changes that are under no checkpoint.
-    fn pending_from(&self, from: Bound<&str>) -> Option<String> {
-        let rest = self.pending.range::<str, _>((from, Bound::Unbounded));
-        rest.map(|(name, _)| name.clone()).next()
+    /// The next record with own changes that are under no checkpoint: in order of names from the one
+    /// after `end` on, then from the first up to that.
+    fn next_pending(&self, end: &str, seen: Option<&str>) -> Option<String> {
+        let first = |from: Bound<&str>, to: Bound<&str>| {
+            let mut rest = self.pending.range::<str, _>((from, to));
+            rest.next().map(|(name, _)| name.clone())
+        };
+        match seen {
+            Some(seen) if seen <= end => first(Bound::Excluded(seen), Bound::Included(end)),
+            seen => first(Bound::Excluded(seen.unwrap_or(end)), Bound::Unbounded)
+                .or_else(|| first(Bound::Unbounded, Bound::Included(end))),
+        }
+    }
+
+    /// How many records wait for a checkpoint.
+    pub(super) fn pending_count(&self) -> usize {
+        self.pending.len()
     }
 
     /// Whether a checkpoint is due.
@@ -251,6 +266,7 @@ impl Node {
             pending: pending.collect(),
             is_live,
             unclaimed,
+            ended: String::new(),
         };
         Ok(())
     }
@@ -260,6 +276,11 @@ impl Node {
     /// statements it changes nothing.
     pub fn sign_at_once(&self, is_live: bool) {
         self.inside().signing.is_live = is_live;
+    }
+
+    /// How many records have changes of this node that are under no checkpoint.
+    pub fn unchecked_records(&self) -> usize {
+        self.inside().signing.pending_count()
     }
 
     /// Whether a checkpoint is due: [`CHECKPOINT_CHANGES`] changes or [`CHECKPOINT_MS`] after the
@@ -277,10 +298,23 @@ impl Node {
     /// # Errors
     /// [`SignedError::NoAuthor`]; [`NodeError::Write`].
     pub fn checkpoint(&self) -> Result<Option<Checkpointed>, NodeError> {
+        self.checkpoint_of(super::MAX_CHECKPOINT_SPANS)
+    }
+
+    /// As [`Self::checkpoint`], of at most about so many records. The next one goes on with the
+    /// records behind these.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub fn checkpoint_of(&self, most: usize) -> Result<Option<Checkpointed>, NodeError> {
         let mut guard = self.inside();
         let (mut work, mut fault) = (Work::default(), None);
-        let mut next = guard.signing.pending_from(Bound::Unbounded);
-        while let Some(name) = next.take().filter(|_| !work.is_full(Standing::Final)) {
+        let (end, mut last) = (guard.signing.ended.clone(), None);
+        let mut next = guard.signing.next_pending(&end, None);
+        while let Some(name) = next.take() {
+            if work.is_full(Standing::Final) || work.spans.len() >= most {
+                break;
+            }
             // Others have their turn between two records.
             drop(guard);
             guard = self.inside();
@@ -291,9 +325,11 @@ impl Node {
                 // One record that cannot be signed for does not hold up the others.
                 fault = self.gather(inside, &name, Standing::Final, &mut work).err().or(fault);
             }
-            next = inside.signing.pending_from(Bound::Excluded(&name));
+            next = inside.signing.next_pending(&end, Some(&name));
+            last = Some(name);
         }
         let inside = &mut *guard;
+        inside.signing.ended = last.unwrap_or_default();
         let standing = match fault {
             _ if !work.spans.is_empty() => Ok(Standing::Final),
             Some(fault) => Err(fault),

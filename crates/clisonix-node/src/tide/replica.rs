@@ -82,6 +82,25 @@ impl Sent for SentBefore {
     }
 }
 
+/// What the peer was sent, where nothing is noted.
+struct Look<'a>(&'a BTreeSet<[u8; 32]>);
+
+impl Sent for Look<'_> {
+    fn note(&mut self, digest: &[u8; 32]) -> bool {
+        self.0.contains(digest)
+    }
+
+    fn begin(&mut self, _: u64) {}
+
+    fn end(&mut self, _: u64) {}
+
+    fn was_sent(&self, _: &str, _: u64) -> bool {
+        false
+    }
+
+    fn note_arrivals(&mut self, _: &str, _: u64) {}
+}
+
 impl NodeReplica {
     /// A node's replica for one peer; to be made anew with each connection.
     pub fn new(node: Arc<Node>, peer: Fingerprint) -> Self {
@@ -143,6 +162,16 @@ impl Replica for NodeReplica {
         let outgoing = self.node.outgoing(record, &have, most, &mut *lock(&self.sent)).ok()??;
         let Outgoing { run, is_all, knows_all } = outgoing;
         Some(Run { bytes: run.encode(), is_all, knows_all })
+    }
+
+    fn whole(&self, record: &str, most: usize) -> Option<Run> {
+        // What is too long is not sent, so nothing counts as sent by it.
+        let held = lock(&self.sent);
+        let mut sent = Look(&held.checkpoints);
+        let outgoing = self.node.outgoing(record, &Have::nothing(), most, &mut sent).ok()??;
+        let Outgoing { run, is_all, knows_all } = outgoing;
+        let bytes = run.encode();
+        (is_all && bytes.len() <= most).then_some(Run { bytes, is_all, knows_all })
     }
 
     fn arrived(

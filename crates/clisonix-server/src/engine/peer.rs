@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clisonix_pq::link::{About, Role};
+use clisonix_pq::link::About;
 use clisonix_tide::{Replica, Session};
 
 use crate::line::Line;
@@ -29,10 +29,5 @@ impl Tended {
     /// Whether this is the peer's link now.
     pub(super) fn is_of(&self, line: &Line) -> bool {
         self.line.as_ref().is_some_and(|own| own.number() == line.number())
-    }
-
-    /// Whether this node made the link.
-    pub(super) fn is_caller(&self) -> bool {
-        self.line.as_ref().is_some_and(|line| line.role() == Role::Connecting)
     }
 }

@@ -28,7 +28,7 @@ const LEAST_AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// Records that both have, with the peer's entries.
-    pairs: VecDeque<(Slot, u64)>,
+    pub(super) pairs: VecDeque<(Slot, u64)>,
     /// Records that the peer has not.
     pub(super) ours: VecDeque<Slot>,
     /// Entries of the peer of which no record is here.
@@ -101,7 +101,12 @@ impl Exchange {
 
     /// A record is to be asked for.
     pub(super) fn ask(&mut self, record: Box<str>) {
-        self.known.push_back(Known { record, entry: None });
+        self.ask_by(record, None);
+    }
+
+    /// As [`Self::ask`], by the peer's entry of it if that is known.
+    pub(super) fn ask_by(&mut self, record: Box<str>, entry: Option<u64>) {
+        self.known.push_back(Known { record, entry });
     }
 
     /// An answer came. While answers do not wait for each other, more may be on their way.
@@ -139,6 +144,7 @@ impl Session {
         self.exchange.is_driving = true;
         self.exchange.has_moved = false;
         self.exchange.lacking.clear();
+        self.give_newer(turn);
         self.pump(turn);
     }
 

@@ -11,6 +11,11 @@ use crate::replica::Refusal;
 /// How often a record is given again because the peer lacks what it goes on from.
 pub(super) const MAX_GIFTS: u8 = 4;
 
+/// Up to how many records that both have are given unasked.
+pub(super) const MAX_AT_ONCE: usize = 4;
+/// Most bytes of a record that is given whole although the peer has some of it.
+pub const AT_ONCE_BYTES: usize = 1 << 13;
+
 /// Something to be given: what lies beyond what the peer has.
 #[derive(Clone, Debug)]
 pub(super) struct Gift {
@@ -23,6 +28,8 @@ pub(super) struct Gift {
     pub(super) is_outside: bool,
     /// Whether the run that was sent was all.
     pub(super) is_all: bool,
+    /// The peer has it as it was here lately: it is given whole, if it is short.
+    pub(super) is_newer: bool,
 }
 
 impl Gift {
@@ -34,11 +41,29 @@ impl Gift {
             tries: 0,
             is_outside: false,
             is_all: true,
+            is_newer: false,
         }
     }
 }
 
 impl Session {
+    /// Gives what the peer has as it was here lately, where little differs: to ask first what it has
+    /// takes a round trip more.
+    pub(super) fn give_newer(&mut self, turn: &Turn<'_, '_>) {
+        if self.exchange.pairs.len() > MAX_AT_ONCE {
+            return;
+        }
+        for (slot, id) in std::mem::take(&mut self.exchange.pairs) {
+            let name = turn.site.catalogue.name(slot).filter(|_| self.roster.take_former(id));
+            if let Some(name) = name {
+                let gift = Gift { entry: Some(id), is_newer: true, ..Gift::of(name) };
+                self.exchange.gifts.push_back(gift);
+            } else {
+                self.exchange.pairs.push_back((slot, id));
+            }
+        }
+    }
+
     pub(super) fn give_next(&mut self, turn: &mut Turn<'_, '_>) -> bool {
         let (mut offers, mut gifts, mut bytes) = (Vec::new(), Vec::new(), 0);
         while bytes < ANSWER_BYTES && offers.len() < MAX_MESSAGE_RECORDS {
@@ -91,7 +116,15 @@ impl Session {
             turn.out.push(Output::Withheld { record });
             return None;
         }
-        let run = turn.beyond(&record, &gift.have, most)?;
+        let run = if gift.is_newer {
+            let Some(run) = turn.site.replica.whole(&record, AT_ONCE_BYTES) else {
+                self.exchange.ask_by(record, gift.entry);
+                return None;
+            };
+            run
+        } else {
+            turn.beyond(&record, &gift.have, most)?
+        };
         if run.bytes.is_empty() || fault!(NothingGiven) {
             return None;
         }
@@ -138,7 +171,7 @@ impl Session {
                     self.rest(&record, None, Refusal::Endless, REFUSED_MS, true, turn);
                 } else {
                     // It has it in another version now.
-                    (gift.have, gift.entry) = (have, None);
+                    (gift.have, gift.entry, gift.is_newer) = (have, None, false);
                     self.exchange.gifts.push_front(gift);
                 }
             }
@@ -147,7 +180,7 @@ impl Session {
                 if gift.tries > MAX_GIFTS {
                     self.rest(&record, None, Refusal::Endless, REFUSED_MS, true, turn);
                 } else {
-                    gift.have = have;
+                    (gift.have, gift.is_newer) = (have, false);
                     self.exchange.gifts.push_front(gift);
                 }
             }

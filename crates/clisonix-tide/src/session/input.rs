@@ -45,11 +45,12 @@ pub struct Site<'a> {
 /// What happens to a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// A way to the peer is open, for the first time or again. The caller speaks first; if it does
-    /// not, the other one does after a while.
+    /// A way to the peer is open, for the first time or again. One of the two speaks first; if it
+    /// does not, the other one does after a while.
     Open {
-        /// Whether this node made the connection.
-        is_caller: bool,
+        /// Whether this node does. The one at whose end the way is open first saves half a round
+        /// trip.
+        is_first: bool,
     },
     /// A message came.
     Message(&'a [u8]),

@@ -107,7 +107,7 @@ impl Pair {
         (self.bytes, self.crossings, self.equal_after) = (BTreeMap::new(), 0, None);
         let mut waiting: [Vec<Vec<u8>>; 2] = [Vec::new(), Vec::new()];
         for node in [1, 0] {
-            let outputs = self.give(node, Input::Open { is_caller: node == 0 });
+            let outputs = self.give(node, Input::Open { is_first: node == 0 });
             self.sort(node, outputs, &mut waiting);
         }
         for _ in 0..8 {
@@ -212,9 +212,42 @@ fn one_change_is_found_without_cursors() {
         pair.write(node, 17);
         pair.meet();
         assert!(pair.is_equal());
-        assert!(pair.equal_after <= Some(4), "{:?}", pair.equal_after);
+        // Who is greeted knows what the greeter has, and gives; the greeter is asked.
+        assert_eq!(pair.equal_after, Some(3 - node), "changed at {node}");
         let kinds: Vec<u8> = pair.bytes.keys().copied().collect();
         assert!(!kinds.contains(&2), "64 symbols suffice: {kinds:?}");
+    }
+}
+
+#[test]
+fn a_record_that_is_too_long_to_be_given_whole_is_asked_for() {
+    let mut model = Model::new(1 << 20);
+    for _ in 0..400 {
+        model.edit(&name(7), 1);
+    }
+    for record in 100..400 {
+        model.edit(&name(record), 1);
+    }
+    let mut pair = Pair::of([model.clone(), model]);
+    pair.write(1, 7);
+    pair.meet();
+    assert!(pair.is_equal());
+    assert_eq!(pair.equal_after, Some(4));
+    assert!(pair.bytes[&8] < 200, "{:?}", pair.bytes);
+}
+
+#[test]
+fn what_both_changed_is_exchanged_without_cursors() {
+    for records in [1, 3, 30] {
+        let mut pair = Pair::with(3000);
+        for record in 0..records {
+            pair.write(0, record);
+            pair.write(1, record);
+            pair.write(1, record + 100);
+        }
+        pair.meet();
+        assert!(pair.is_equal(), "{records}");
+        assert!(pair.equal_after <= Some(8), "{:?}", pair.equal_after);
     }
 }
 
@@ -321,7 +354,7 @@ fn an_epoch_is_met_and_a_peer_that_changes_it_too_often_is_left() {
 impl Pair {
     /// What a node says of itself when it is asked for symbols that it has not shown.
     fn state(&mut self, node: usize) -> State {
-        self.give(node, Input::Open { is_caller: false });
+        self.give(node, Input::Open { is_first: false });
         let ask = Message::AskSymbols { question: 1, version: 0, first: 0, count: 64 };
         let outputs = self.send(node, &ask);
         let [Output::Send(bytes)] = &outputs[..] else { panic!("{outputs:?}") };
@@ -335,7 +368,7 @@ impl Pair {
     }
 
     fn closes_at(&mut self, bytes: &[u8]) -> CloseReason {
-        self.give(0, Input::Open { is_caller: false });
+        self.give(0, Input::Open { is_first: false });
         let outputs = self.give(0, Input::Message(bytes));
         let Some(Output::Closed(reason)) = outputs.last() else { panic!("{outputs:?}") };
         assert_eq!(self.sessions[0].status(&self.models[0]).closed, Some(*reason));
@@ -387,7 +420,7 @@ fn a_peer_cannot_answer_more_than_it_was_asked() {
         pair.write(1, record);
     }
     let greet = |pair: &mut Pair, state: State| {
-        pair.give(0, Input::Open { is_caller: false });
+        pair.give(0, Input::Open { is_first: false });
         let outputs = pair.send(0, &Message::Hello { question: 1, state });
         let Some(Output::Send(ask)) = outputs.last() else { panic!("{outputs:?}") };
         Message::read(ask).expect("a question")
@@ -412,7 +445,7 @@ fn a_peer_cannot_answer_more_than_it_was_asked() {
 #[test]
 fn answers_to_no_question_do_nothing() {
     let mut pair = Pair::with(100);
-    pair.give(0, Input::Open { is_caller: false });
+    pair.give(0, Input::Open { is_first: false });
     let state = pair.state(1);
     for message in [
         Message::State { question: 9, is_comparing: false, state },
@@ -506,7 +539,7 @@ fn a_record_that_both_have_is_spoken_of_by_its_entry() {
     let mut pair = Pair::with(100);
     pair.write(1, 7);
     let state = pair.state(1);
-    pair.give(0, Input::Open { is_caller: false });
+    pair.give(0, Input::Open { is_first: false });
     let outputs = pair.send(0, &Message::Hello { question: 1, state });
     let Some(Output::Send(want)) = outputs.last() else { panic!("{outputs:?}") };
     let Ok(Message::Want { question, items }) = Message::read(want) else { panic!("{want:?}") };
@@ -568,7 +601,7 @@ fn what_is_refused_rests() {
 #[test]
 fn a_scope_holds_at_once_and_hides_names() {
     let mut pair = Pair::with(10);
-    pair.give(0, Input::Open { is_caller: false });
+    pair.give(0, Input::Open { is_first: false });
     let hidden = |record: &str| record != "p-00000003";
     let slot = pair.catalogues[0].slot("p-00000003").unwrap();
     let mut ids = pair.sessions[0].roster.ids_after(None);
@@ -611,11 +644,11 @@ fn a_revoked_peer_is_told_so_at_its_next_message() {
     pair.meet();
     let state = pair.state(1);
     let hello = Message::Hello { question: 1, state }.write();
-    pair.give(0, Input::Open { is_caller: false });
+    pair.give(0, Input::Open { is_first: false });
     let outputs = pair.give_in(0, Input::Message(&hello), &Revoked);
     let close = Output::Send(Message::Close { reason: 7 }.write());
     assert_eq!(outputs, [close, Output::Closed(CloseReason::Revoked)]);
-    assert!(pair.give_in(0, Input::Open { is_caller: true }, &Revoked).len() == 2);
+    assert!(pair.give_in(0, Input::Open { is_first: true }, &Revoked).len() == 2);
 }
 
 #[test]
@@ -624,7 +657,7 @@ fn the_state_says_whether_arrivals_are_on_their_way() {
     assert_eq!(pair.state(0).feeding, Feeding::Unknown);
     pair.meet();
     pair.write(0, 3);
-    let outputs = pair.give(0, Input::Open { is_caller: true });
+    let outputs = pair.give(0, Input::Open { is_first: true });
     let [.., Output::Send(hello)] = &outputs[..] else { panic!("{outputs:?}") };
     let Ok(Message::Hello { state, .. }) = Message::read(hello) else { panic!("no hello") };
     assert_eq!(state.feeding, Feeding::Running);

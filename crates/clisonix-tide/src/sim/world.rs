@@ -225,8 +225,8 @@ impl World {
         self.shut(a, b);
         // Both may have called.
         let calls = 1 + self.chance.below(3);
-        for (from, to, is_caller) in [(a, b, calls & 1 != 0), (b, a, calls & 2 != 0)] {
-            let sent = self.nodes[from].run(to, Input::Open { is_caller }, self.now_ms);
+        for (from, to, is_first) in [(a, b, calls & 1 != 0), (b, a, calls & 2 != 0)] {
+            let sent = self.nodes[from].run(to, Input::Open { is_first }, self.now_ms);
             self.send(from, sent);
         }
     }
