@@ -102,7 +102,16 @@ impl PeerFolder {
     /// Takes an admission in, in place of an earlier one of the same peer.
     pub(crate) fn put(&self, admission: &Admission) -> Result<PathBuf> {
         make_private(&self.path).with_context(|| self.path.display().to_string())?;
-        let name = admission.invitation().fingerprint().hexadecimal();
+        let invitation = admission.invitation();
+        let has_key = |other: &Admission| {
+            let other = other.invitation();
+            other.fingerprint() != invitation.fingerprint()
+                && other.peer().has_key_of(invitation.peer())
+        };
+        if self.load()?.admissions.iter().any(has_key) {
+            return Err(Fault::usage("another peer has the TLS key of this one").into());
+        }
+        let name = invitation.fingerprint().hexadecimal();
         let path = self.path.join(format!("{name}.peer"));
         let written = new_file::replace(&path, admission.to_text().as_bytes(), 0o600);
         written.with_context(|| format!("cannot write {}", path.display()))?;

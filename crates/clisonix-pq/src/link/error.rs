@@ -96,6 +96,9 @@ pub enum LinkError {
     /// More than [`MAX_PEERS`](super::MAX_PEERS).
     #[error("too many peers")]
     TooManyPeers,
+    /// The TLS key that a peer names is another peer's.
+    #[error("another peer has this TLS key")]
+    TakenKey,
     /// The transport failed.
     #[error("the transport failed: {0}")]
     Io(io::ErrorKind),

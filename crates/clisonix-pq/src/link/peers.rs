@@ -50,6 +50,11 @@ impl Peer {
         &self.spki
     }
 
+    /// Whether another one names the same TLS key.
+    pub fn has_key_of(&self, other: &Self) -> bool {
+        self.spki == other.spki
+    }
+
     #[cfg(test)]
     pub(super) fn mixed(identity: &Self, key: &Self) -> Self {
         Self { identity: identity.identity.clone(), spki: key.spki.clone() }
@@ -70,12 +75,16 @@ impl Peers {
         Self::default()
     }
 
-    /// Adds a peer, or takes a newer TLS key of one.
+    /// Adds a peer, or takes a newer TLS key of one. Nobody proves to hold the TLS key that it names
+    /// before there is a link, so a key that is another peer's stays with that one.
     ///
     /// # Errors
-    /// [`LinkError::TooManyPeers`].
+    /// [`LinkError::TakenKey`]; [`LinkError::TooManyPeers`].
     pub fn add(&mut self, peer: Peer) -> Result<(), LinkError> {
         let name = peer.fingerprint();
+        if self.by_key.get(peer.spki()).is_some_and(|other| *other != name) {
+            return Err(LinkError::TakenKey);
+        }
         self.remove(name);
         if self.listed.len() >= MAX_PEERS {
             return Err(LinkError::TooManyPeers);

@@ -172,6 +172,20 @@ fn peers_are_replaced_removed_and_revoked() {
 }
 
 #[test]
+fn nobody_takes_the_place_of_a_peer_by_naming_its_tls_key() {
+    let [one, two, _] = sites();
+    let mut peers = Peers::new();
+    peers.add(one.peer.clone()).unwrap();
+    assert_eq!(peers.add(Peer::mixed(&two.peer, &one.peer)), Err(LinkError::TakenKey));
+    let found = peers.of_key(one.peer.spki()).map(Peer::fingerprint);
+    assert_eq!(found, Ok(one.peer.fingerprint()));
+    assert_eq!(peers.peer(two.peer.fingerprint()), None);
+    // With a key of its own it is listed.
+    peers.add(two.peer.clone()).unwrap();
+    assert!(peers.of_key(two.peer.spki()).is_ok());
+}
+
+#[test]
 fn a_link_wears_out() {
     let (mut link, _) = open();
     assert!(!link.is_worn(MAX_LINK_MS));
