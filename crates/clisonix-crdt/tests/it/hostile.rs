@@ -146,9 +146,12 @@ fn a_value_nested_too_deeply_is_refused_where_it_is_written() {
     let before = a.record.state_bytes();
     let id = crate::site::entry_id("Patient/patient-123");
     let deep = (0..MAX_DEPTH).fold(Value::from("x"), |inner, _| Value::Array(vec![inner]));
-    let set =
-        a.with(None, |record, origin, actors| record.set(&id, "/birthDate", &deep, origin, actors));
-    assert!(matches!(set, Err(EditError::Shape { .. })), "{set:?}");
+    // A member that is not there yet, and one that is.
+    for pointer in ["/birthDate", "/gender"] {
+        let set =
+            a.with(None, |record, origin, actors| record.set(&id, pointer, &deep, origin, actors));
+        assert!(matches!(set, Err(EditError::Shape { .. })), "{pointer}: {set:?}");
+    }
     let mut resource = a.shown("Patient/patient-123").unwrap();
     resource.as_object_mut().unwrap().insert("birthDate", deep);
     let object = resource.as_object().unwrap();
