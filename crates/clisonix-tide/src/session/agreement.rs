@@ -130,19 +130,22 @@ impl Session {
                     && self.agreement.is_fresh
                     && !fault!(LateReceipt)
             });
-            if !is_older {
-                // A peer that signs the same anew, on another way, has begun anew: it may have lost
-                // what it kept of this node's, with an older image of its store.
-                let is_same = self.agreement.own().is_some_and(|own| own.agrees(&receipt));
-                if is_same && self.agreement.was_kept {
-                    self.agreement.forget_kept();
-                    self.send_receipt(turn);
-                }
-                self.agreement.peers = Some(receipt);
-                self.agreement.is_fresh = true;
-                let seen: Seen = turn.site.clock.see(receipt.time, turn.now_ms);
-                turn.out.push(Output::Receipt(receipt, signature, seen));
+            if is_older {
+                turn.send(&Message::Kept { question });
+                return Ok(());
             }
+            self.agreement.peers = Some(receipt);
+            self.agreement.is_fresh = true;
+            let seen: Seen = turn.site.clock.see(receipt.time, turn.now_ms);
+            turn.out.push(Output::Receipt(receipt, signature, seen));
+        }
+        // A peer that says the same again, on another way, does not know that this node has it: it
+        // may have begun anew and lost what it kept of this node's, with an older image of its
+        // store. Its clock may say what it said then, so the two can be the very same.
+        let is_same = self.agreement.own().is_some_and(|own| own.agrees(&receipt));
+        if is_same && self.agreement.was_kept {
+            self.agreement.forget_kept();
+            self.send_receipt(turn);
         }
         turn.send(&Message::Kept { question });
         Ok(())

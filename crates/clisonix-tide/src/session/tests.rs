@@ -335,6 +335,22 @@ fn a_receipt_is_renewed_with_the_set_and_the_day() {
     assert_ne!(pair.agreed[0].expect("a receipt").hash, first.hash);
 }
 
+/// A clock that runs ahead begins again where the image of the store has it, and says the same twice.
+#[test]
+fn a_node_put_back_that_signs_the_very_same_gets_the_peers_receipt_again() {
+    let mut pair = Pair::with(3);
+    let (clock, now_ms) = (pair.clocks[1], pair.now_ms);
+    pair.meet();
+    let signed = pair.agreed[1].expect("a receipt");
+    assert!(pair.sessions[1].status(&pair.models[1]).peers_receipt.is_some());
+    pair.give(0, Input::Shut);
+    pair.sessions[1] = Session::new(settings(1), &pair.catalogues[1], &all);
+    (pair.clocks[1], pair.now_ms) = (clock, now_ms);
+    pair.meet();
+    assert_eq!(pair.agreed[1], Some(signed), "the very same");
+    assert!(pair.sessions[1].status(&pair.models[1]).peers_receipt.is_some());
+}
+
 #[test]
 fn an_epoch_is_met_and_a_peer_that_changes_it_too_often_is_left() {
     let mut pair = Pair::with(300);
