@@ -355,7 +355,9 @@ fn is_told(
             Some(open) => open.get(actor).map_or_else(|| of(known, actor), |reached| reached.last),
             None => 0,
         };
-        of(reached, actor) > 0 && *last > if row.is_final() { confirmed } else { of(known, actor) }
+        // Who has a change has what was signed about it, unless it asks for that.
+        let is_asked = row.is_final() || have.whole_statements;
+        of(reached, actor) > 0 && *last > if is_asked { confirmed } else { of(known, actor) }
     };
     !is_cut && row.reaches.iter().any(is_new)
 }

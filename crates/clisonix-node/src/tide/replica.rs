@@ -463,9 +463,14 @@ impl<'a> Receiving<'a> {
                 Wants::note(&mut wants.changes, record);
                 Outcome::Lacks
             }
+            // A change is here and nothing that its author signed about it: an image or a backup of
+            // the own store was put back, or the statement was lost.
+            NodeError::Signed(SignedError::Chain { error: ChainError::Gap(_), .. }) => {
+                Wants::note(&mut wants().statements, record);
+                Outcome::Lacks
+            }
             NodeError::Signed(
-                SignedError::Incomplete
-                | SignedError::Chain { error: ChainError::Gap(_) | ChainError::Missing(_), .. },
+                SignedError::Incomplete | SignedError::Chain { error: ChainError::Missing(_), .. },
             ) => Outcome::Lacks,
             NodeError::Signed(error) => Outcome::Refused(refusal(error)),
             NodeError::Receive(_) => Outcome::Refused(Refusal::Unreadable),

@@ -169,6 +169,29 @@ fn what_one_node_has_the_other_fetches_and_versions_are_equal() {
     two.node.verify().unwrap();
 }
 
+/// What its author signed about a change that the image has is at other nodes only.
+#[test]
+fn a_node_put_back_to_before_it_signed_gets_its_own_statements_from_others() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (one, mut two, record) = pair(home.path());
+    let (present, image) = (home.path().join("1"), home.path().join("image"));
+    std::fs::create_dir(&image).expect("a directory");
+    for file in std::fs::read_dir(&present).expect("reads") {
+        let file = file.expect("reads");
+        std::fs::copy(file.path(), image.join(file.file_name())).expect("copies");
+    }
+    // What is given is signed.
+    fetch(&one, &mut two, 1 << 20);
+    one.write(&record, "birthDate", "1980-01-01");
+    fetch(&one, &mut two, 1 << 20);
+    drop(one);
+    let back = node(&image, 1);
+    back.sign_as(author(1)).expect("signs");
+    let mut back = Site::of(back, 1);
+    assert_eq!(fetch(&two, &mut back, 1 << 20), 2, "the second time with all statements");
+    assert_eq!(back.versions(), two.versions());
+}
+
 #[test]
 fn concurrent_edits_at_two_nodes_meet() {
     let home = tempfile::tempdir().unwrap();
