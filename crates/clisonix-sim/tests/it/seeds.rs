@@ -74,6 +74,15 @@ fn a_run_that_meets_a_failing_disk_comes_again() {
     World::new(FAILING_LOOK_UP, None).run();
 }
 
+/// A patient opts out while a node that may have had the record lacks, after its store was put back,
+/// a statement that this one was sent before.
+const LACKING_OUTSIDE: u64 = 5_157_473;
+
+#[test]
+fn a_run_that_lacks_a_statement_comes_again_also_of_a_record_that_its_peer_may_not_hold() {
+    World::new(LACKING_OUTSIDE, None).run();
+}
+
 #[test]
 fn a_seed_plays_the_same_each_time() {
     // One with copies, one with backups, one with a malicious machine among them.

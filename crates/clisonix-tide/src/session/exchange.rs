@@ -61,6 +61,9 @@ pub(super) struct Known {
     record: Box<str>,
     /// The peer's entry of it, if it is asked for by that.
     entry: Option<u64>,
+    /// Whether the peer has told of it: it is asked for by the entry, and although the peer may not
+    /// know what is here.
+    is_told: bool,
 }
 
 impl Default for Exchange {
@@ -106,7 +109,7 @@ impl Exchange {
 
     /// As [`Self::ask`], by the peer's entry of it if that is known.
     pub(super) fn ask_by(&mut self, record: Box<str>, entry: Option<u64>) {
-        self.known.push_back(Known { record, entry });
+        self.known.push_back(Known { record, entry, is_told: false });
     }
 
     /// An answer came. While answers do not wait for each other, more may be on their way.
@@ -176,10 +179,15 @@ impl Session {
         while items.len() < self.exchange.at_once() && bytes < ANSWER_BYTES {
             let Some(known) = self.next_known(turn) else { break };
             let resting = Resting::Record(known.record.clone());
-            if self.refusals.rests(&resting, turn.now_ms) || !turn.may_have(&known.record) {
+            let may_have = turn.may_have(&known.record);
+            if self.refusals.rests(&resting, turn.now_ms) || !(may_have || known.is_told) {
                 continue;
             }
-            let have = turn.have(&known.record);
+            let have = if may_have {
+                turn.have(&known.record)
+            } else {
+                turn.site.replica.have_nothing(&known.record)
+            };
             bytes += have.len();
             let subject = self.subject(known.record.clone(), known.entry);
             items.push(Item::Known { subject, have });
@@ -203,7 +211,7 @@ impl Session {
             if let Some(name) = name {
                 // After a comparison that led to nothing the peer is to say what it has.
                 let entry = (!self.pace.is_fruitless()).then_some(id);
-                return Some(Known { record: name.into(), entry });
+                return Some(Known { record: name.into(), entry, is_told: false });
             }
             self.exchange.theirs.push_back(id);
         }
@@ -305,7 +313,7 @@ impl Session {
                 None
             }
             // It is another record's entry, or the peer has another version now.
-            (Wanted::Known(Known { record, entry: Some(id) }), Part::Gone) => {
+            (Wanted::Known(Known { record, entry: Some(id), .. }), Part::Gone) => {
                 self.exchange.ask(record.clone());
                 self.exchange.theirs.push_back(*id);
                 None
@@ -340,7 +348,7 @@ impl Session {
             self.exchange.gifts.push_back(Gift { is_outside, entry: *id, ..Gift::of(record) });
             self.exchange.has_moved = true;
         } else if !is_all && is_new {
-            self.exchange.known.push_back(Known { record: record.clone(), entry: *id });
+            self.exchange.ask_by(record.clone(), *id);
         } else if !is_all {
             self.rest(record, *id, Refusal::Endless, REFUSED_MS, false, turn);
         } else if let Some(have) = have.clone() {
@@ -354,6 +362,9 @@ impl Session {
         *tries = tries.saturating_add(1);
         if *tries > MAX_GIFTS {
             self.rest(record, id, Refusal::Endless, REFUSED_MS, false, turn);
+        } else if id.is_some() && !turn.may_have(record) {
+            let known = Known { record: record.into(), entry: id, is_told: true };
+            self.exchange.known.push_back(known);
         } else {
             self.exchange.ask(record.into());
         }
