@@ -530,9 +530,13 @@ fn mend(
             .iter()
             .all(|broken| broken.key != rule.key);
         if kept {
+            // Sites that took in one message of a feed each made a change of it: to the display they
+            // are one, and here the same one must be taken everywhere.
+            let stamp = tables.stamps.get(change);
+            let name = stamp.map(|stamp| (tables.actor(stamp.actor), stamp.seq));
             candidates.push((
                 safety(&version, &places, policy),
-                tables.stamp_order(change),
+                (tables.stamp_order(change), name),
                 change,
                 version,
             ));
