@@ -4,6 +4,8 @@ use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use redb::{
     CommitError, CompactionError, Database, DatabaseError, ReadOnlyTable, ReadTransaction,
@@ -23,6 +25,12 @@ const COPY_STEP_BYTES: usize = 16 << 20;
 const COPY_CACHE_BYTES: usize = 32 << 20;
 /// Most bytes of rows that are written meanwhile; more, and the copying gives up.
 const MAX_MEANWHILE_BYTES: usize = 256 << 20;
+/// How long a check or a compaction waits for a moment in which no view is open.
+const VIEWS_PATIENCE: Duration = Duration::from_secs(5);
+/// How long new views wait, and are then let in again, meanwhile.
+const VIEWS_TURN_LEAST: Duration = Duration::from_millis(5);
+const VIEWS_TURN_MOST: Duration = Duration::from_millis(160);
+const VIEWS_PAUSE: Duration = Duration::from_millis(1);
 
 /// redb behind the seam.
 pub(crate) struct Redb {
@@ -158,6 +166,35 @@ impl Redb {
         self.open.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Does what redb refuses while a view is open, in a moment in which none is. New views wait
+    /// for such a moment in turns: long ones, for views that take long, and short ones, for who
+    /// holds a view and asks for one more.
+    fn without_views<T>(
+        &self,
+        mut act: impl FnMut(&mut Database) -> Result<T, EngineFault>,
+    ) -> Result<T, EngineFault> {
+        let end = Instant::now() + VIEWS_PATIENCE;
+        let mut turn = VIEWS_TURN_LEAST;
+        loop {
+            let mut open = self.exclusive();
+            let turn_end = Instant::now() + turn;
+            let busy = loop {
+                match act(open.database.as_mut().ok_or_else(closed)?) {
+                    Err(fault) if fault.kind() != FaultKind::Busy => return Err(fault),
+                    Err(busy) if Instant::now() >= turn_end => break busy,
+                    Err(_) => thread::sleep(VIEWS_PAUSE),
+                    done => return done,
+                }
+            };
+            drop(open);
+            if Instant::now() >= end {
+                return Err(busy);
+            }
+            thread::sleep(turn);
+            turn = if turn < VIEWS_TURN_MOST { turn * 2 } else { VIEWS_TURN_LEAST };
+        }
+    }
+
     fn meanwhile(&self) -> MutexGuard<'_, Option<Meanwhile>> {
         self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,13 +272,11 @@ impl KeyValue for Redb {
     }
 
     fn compact(&self) -> Result<bool, EngineFault> {
-        let mut open = self.exclusive();
-        Ok(open.database.as_mut().ok_or_else(closed)?.compact()?)
+        self.without_views(|database| Ok(database.compact()?))
     }
 
     fn check(&self) -> Result<bool, EngineFault> {
-        let mut open = self.exclusive();
-        Ok(open.database.as_mut().ok_or_else(closed)?.check_integrity()?)
+        self.without_views(|database| Ok(database.check_integrity()?))
     }
 }
 

@@ -260,14 +260,16 @@ impl Store {
         Ok(Snapshot::new(self.base.stored.view()?))
     }
 
-    /// Gives unused room back; true when something was moved. Writers wait meanwhile, and open
-    /// snapshots make it fail with [`crate::FaultKind::Busy`].
+    /// Gives unused room back; true when something was moved. It waits until no snapshot is open,
+    /// and fails with [`crate::FaultKind::Busy`] if in 5 seconds there is no such moment; writers
+    /// and new snapshots wait meanwhile.
     pub fn compact(&self) -> Result<bool, WriteError> {
         self.engine.compact().map_err(WriteError::Failed)
     }
 
-    /// Reads every row and checks checksums, the store's own counts, and the access log. Writers
-    /// wait during the first part, and open snapshots make it fail with [`crate::FaultKind::Busy`].
+    /// Reads every row and checks checksums, the store's own counts, and the access log. The first
+    /// part waits until no snapshot is open, and fails with [`crate::FaultKind::Busy`] if in 5
+    /// seconds there is no such moment; writers and new snapshots wait during it.
     pub fn check(&self) -> Result<CheckReport, ReadError> {
         let engine_sound = self.engine.check()?;
         inspect(&self.snapshot()?, &self.stored()?, engine_sound)

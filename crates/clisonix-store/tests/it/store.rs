@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use clisonix_store::{
     Access, AccessLogError, Action, Arrival, BackupError, Batch, ChangePlace, FaultKind, OpenError,
@@ -393,6 +396,39 @@ fn a_damaged_backup_restores_nothing() {
     }
     assert!(Store::restore(&at("bad"), &at("new"), [4; 16], None).is_err());
     assert!(!at("new").exists() && !at("new.partial").exists());
+}
+
+#[test]
+fn a_check_waits_for_those_who_read() {
+    let store = Store::on_medium(Box::new(Disk::default()), [1; 16], &options()).unwrap();
+    store.write(batch(0)).unwrap();
+    let over = AtomicBool::new(false);
+    let read_for = |ms| {
+        while !over.load(Ordering::Relaxed) {
+            let snapshot = store.snapshot().unwrap();
+            thread::sleep(Duration::from_millis(ms));
+            holds_exactly(&snapshot, 1);
+        }
+    };
+    let read_in_two = || {
+        while !over.load(Ordering::Relaxed) {
+            let snapshot = store.snapshot().unwrap();
+            holds_exactly(&store.snapshot().unwrap(), 1);
+            drop(snapshot);
+            thread::sleep(Duration::from_millis(2));
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| read_for(1));
+        scope.spawn(|| read_for(30));
+        scope.spawn(read_in_two);
+        let done = (0..5).map(|_| (store.check(), store.compact())).collect::<Vec<_>>();
+        over.store(true, Ordering::Relaxed);
+        for (report, compacted) in done {
+            assert!(report.unwrap().is_sound());
+            compacted.unwrap();
+        }
+    });
 }
 
 #[test]
