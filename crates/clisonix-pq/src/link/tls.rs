@@ -59,7 +59,7 @@ impl Suite {
         }
     }
 
-    pub(super) fn scheme(self) -> SignatureScheme {
+    fn scheme(self) -> SignatureScheme {
         match self.0 {
             Profile::Hybrid => SignatureScheme::ML_DSA_65,
             Profile::Cnsa2 => SignatureScheme::ML_DSA_87,
@@ -92,7 +92,7 @@ impl Suite {
     }
 
     /// Verifies the handshake's signature by a raw public key.
-    pub(super) fn verify(
+    fn verify(
         self,
         message: &[u8],
         shown: &CertificateDer<'_>,
@@ -125,46 +125,68 @@ impl Suite {
     }
 }
 
-/// The connecting end of TLS, for one peer.
+/// The connecting end of a link, for one peer.
 pub(super) fn client(
     own: &LinkKeys,
     peers: Arc<Peers>,
     peer: Fingerprint,
 ) -> Result<Connection, LinkError> {
-    let suite = Suite::of(own.profile());
-    let pins = Arc::new(Pins { suite, peers, only: Some(peer) });
-    let resolver = AlwaysResolvesClientRawPublicKeys::new(Arc::clone(own.tls()));
-    let builder = ClientConfig::builder_with_details(Arc::new(suite.provider()), Arc::new(NoTime));
-    let mut config = builder
+    let accepted = Accepted::Pinned { peers, only: Some(peer) };
+    connecting(Suite::of(own.profile()), accepted, Some(own), PROTOCOL)
+}
+
+/// The accepting end of a link, for all peers.
+pub(super) fn server(own: &LinkKeys, peers: Arc<Peers>) -> Result<Connection, LinkError> {
+    accepting(own, Some(Accepted::Pinned { peers, only: None }), PROTOCOL)
+}
+
+/// The connecting end of TLS; it shows a key if there is one.
+pub(super) fn connecting(
+    suite: Suite,
+    accepted: Accepted,
+    own: Option<&LinkKeys>,
+    protocol: &[u8],
+) -> Result<Connection, LinkError> {
+    let builder = ClientConfig::builder_with_details(Arc::new(suite.provider()), Arc::new(NoTime))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| LinkError::of_tls(&error))?
         .dangerous()
-        .with_custom_certificate_verifier(pins)
-        .with_client_cert_resolver(Arc::new(resolver));
+        .with_custom_certificate_verifier(Arc::new(RawKeys { suite, accepted }));
+    let mut config = match own.map(|own| Arc::clone(own.tls())) {
+        Some(key) => {
+            builder.with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(key)))
+        }
+        None => builder.with_no_client_auth(),
+    };
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
-    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     // Never sent: a name has to be there.
     let name = ServerName::try_from("link.invalid").map_err(|_| LinkError::Protocol)?;
     let connection = ClientConnection::new(Arc::new(config), name);
     Ok(Connection::Client(connection.map_err(|error| LinkError::of_tls(&error))?))
 }
 
-/// The accepting end of TLS, for all peers.
-pub(super) fn server(own: &LinkKeys, peers: Arc<Peers>) -> Result<Connection, LinkError> {
+/// The accepting end of TLS; it asks for a key if any are accepted.
+pub(super) fn accepting(
+    own: &LinkKeys,
+    accepted: Option<Accepted>,
+    protocol: &[u8],
+) -> Result<Connection, LinkError> {
     let suite = Suite::of(own.profile());
-    let pins = Arc::new(Pins { suite, peers, only: None });
-    let resolver = AlwaysResolvesServerRawPublicKeys::new(Arc::clone(own.tls()));
-    let builder = ServerConfig::builder_with_details(Arc::new(suite.provider()), Arc::new(NoTime));
-    let mut config = builder
+    let builder = ServerConfig::builder_with_details(Arc::new(suite.provider()), Arc::new(NoTime))
         .with_protocol_versions(&[&TLS13])
-        .map_err(|error| LinkError::of_tls(&error))?
-        .with_client_cert_verifier(pins)
-        .with_cert_resolver(Arc::new(resolver));
+        .map_err(|error| LinkError::of_tls(&error))?;
+    let builder = match accepted {
+        Some(accepted) => builder.with_client_cert_verifier(Arc::new(RawKeys { suite, accepted })),
+        None => builder.with_no_client_auth(),
+    };
+    let resolver = AlwaysResolvesServerRawPublicKeys::new(Arc::clone(own.tls()));
+    let mut config = builder.with_cert_resolver(Arc::new(resolver));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
-    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     let connection = ServerConnection::new(Arc::new(config));
     Ok(Connection::Server(connection.map_err(|error| LinkError::of_tls(&error))?))
 }
@@ -201,30 +223,42 @@ pub(super) fn exported(tls: &Connection, label: &[u8]) -> Result<[u8; 32], LinkE
     value.map_err(|error| LinkError::of_tls(&error))
 }
 
-/// Takes the peers' raw public keys that are pinned, and no other.
+/// Which raw public keys of the other end are taken.
 #[derive(Debug)]
-struct Pins {
-    suite: Suite,
-    peers: Arc<Peers>,
-    /// The peer that we connect to; every one may connect to us.
-    only: Option<Fingerprint>,
+pub(super) enum Accepted {
+    /// Those of the peers.
+    Pinned {
+        peers: Arc<Peers>,
+        /// The peer that we connect to; every one may connect to us.
+        only: Option<Fingerprint>,
+    },
+    /// Any one, because who holds it is proved inside.
+    Any,
 }
 
-impl Pins {
+impl Accepted {
     fn check(&self, shown: &[u8], rest: &[CertificateDer<'_>]) -> Result<(), Error> {
-        let peer = self.peers.of_key(shown).map_err(|refusal| match refusal {
+        if !rest.is_empty() {
+            return Err(CertificateError::UnknownIssuer.into());
+        }
+        let Self::Pinned { peers, only } = self else { return Ok(()) };
+        let peer = peers.of_key(shown).map_err(|refusal| match refusal {
             LinkError::Revoked => CertificateError::Revoked,
             _ => CertificateError::UnknownIssuer,
         })?;
-        let is_asked = self.only.is_none_or(|only| only == peer.fingerprint());
-        if !is_asked || !rest.is_empty() {
-            return Err(CertificateError::UnknownIssuer.into());
-        }
-        Ok(())
+        let is_asked = only.is_none_or(|only| only == peer.fingerprint());
+        if is_asked { Ok(()) } else { Err(CertificateError::UnknownIssuer.into()) }
     }
 }
 
-impl ServerCertVerifier for Pins {
+/// Takes the raw public keys that are accepted, and verifies that the other end holds them.
+#[derive(Debug)]
+struct RawKeys {
+    suite: Suite,
+    accepted: Accepted,
+}
+
+impl ServerCertVerifier for RawKeys {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
@@ -233,7 +267,7 @@ impl ServerCertVerifier for Pins {
         _ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.check(shown, rest)?;
+        self.accepted.check(shown, rest)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -264,7 +298,7 @@ impl ServerCertVerifier for Pins {
     }
 }
 
-impl ClientCertVerifier for Pins {
+impl ClientCertVerifier for RawKeys {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -275,7 +309,7 @@ impl ClientCertVerifier for Pins {
         rest: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.check(shown, rest)?;
+        self.accepted.check(shown, rest)?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -308,7 +342,7 @@ impl ClientCertVerifier for Pins {
 
 /// Raw public keys do not expire and nothing is resumed, so TLS needs no clock here.
 #[derive(Debug)]
-pub(super) struct NoTime;
+struct NoTime;
 
 impl TimeProvider for NoTime {
     fn current_time(&self) -> Option<UnixTime> {

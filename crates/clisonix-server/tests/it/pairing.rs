@@ -15,7 +15,7 @@ use clisonix_server::{
 };
 
 use crate::node::{Node, PATIENCE, random, sites, wait_for};
-use crate::strangers::link_works;
+use crate::strangers::{disturb, link_works};
 
 /// A node with what it gives others.
 struct Invited {
@@ -127,16 +127,7 @@ fn links_open_as_always_while_a_code_is_open() {
     // The code is for this port, whoever's invitation it gives.
     let code = echo.open_code(invited()[0].invitation.clone(), DEFAULT_CODE_MS).unwrap();
     link_works(&echo);
-    let zeros = vec![0; 100_000];
-    let pieces: [&[u8]; 4] = [b"GET / HTTP/1.1\r\n\r\n", &zeros, &[0x16, 3, 1, 0xff, 0xff], b""];
-    for piece in pieces {
-        let mut stranger = TcpStream::connect(echo.address().unwrap()).unwrap();
-        let _ = stranger.write_all(piece);
-        let _ = stranger.shutdown(std::net::Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = stranger.read_to_end(&mut answer);
-        assert!(answer.len() < 100);
-    }
+    disturb(echo.address().unwrap());
     wait_for(|| (echo.refusals().0 == 4).then_some(()));
     assert_eq!(code.wait(Duration::ZERO), None);
     link_works(&echo);

@@ -1,7 +1,7 @@
 //! Who is no peer costs little and disturbs nobody.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -21,15 +21,12 @@ pub(crate) fn link_works(echo: &Transport) {
     node.transport.stop();
 }
 
-#[test]
-fn garbage_is_refused() {
-    let [one, two, ..] = sites();
-    let echo = Node::echo(two, LOOPBACK);
-    echo.admit(&[one.at(&[])]).unwrap();
+/// Four who connect and say something else.
+pub(crate) fn disturb(address: SocketAddr) {
     let zeros = vec![0; 100_000];
     let pieces: [&[u8]; 4] = [b"GET / HTTP/1.1\r\n\r\n", &zeros, &[0x16, 3, 1, 0xff, 0xff], b""];
     for piece in pieces {
-        let mut stranger = TcpStream::connect(echo.address().unwrap()).unwrap();
+        let mut stranger = TcpStream::connect(address).unwrap();
         let _ = stranger.write_all(piece);
         let _ = stranger.shutdown(std::net::Shutdown::Write);
         // At most an alert comes back.
@@ -37,6 +34,14 @@ fn garbage_is_refused() {
         let _ = stranger.read_to_end(&mut answer);
         assert!(answer.len() < 100);
     }
+}
+
+#[test]
+fn garbage_is_refused() {
+    let [one, two, ..] = sites();
+    let echo = Node::echo(two, LOOPBACK);
+    echo.admit(&[one.at(&[])]).unwrap();
+    disturb(echo.address().unwrap());
     wait_for(|| (echo.refusals().0 == 4).then_some(()));
     link_works(&echo);
     echo.stop();
