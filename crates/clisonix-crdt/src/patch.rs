@@ -27,7 +27,7 @@ impl<'a> Patch<'a> {
     ///
     /// # Errors
     /// [`EditError::Patch`].
-    pub fn apply(&self, resource: &Value) -> Result<Value, EditError> {
+    pub fn apply(&self, resource: Value) -> Result<Value, EditError> {
         Ok(match self {
             Self::Json(operations) => patch::json(resource, operations)?,
             Self::FhirPath(parameters) => patch::fhirpath(resource, parameters)?,
@@ -36,7 +36,7 @@ impl<'a> Patch<'a> {
     }
 
     /// The patch as values put at JSON Pointers in order, for [`Record::set_all`]; `None` if it does
-    /// more. It must be one that can be applied to `resource`.
+    /// more. It stands for the patch only where [`Self::apply`] succeeds.
     pub fn assignments(&self, resource: &Value) -> Option<Vec<(&'a str, &'a Value)>> {
         match self {
             Self::Json(operations) => patch::assignments(resource, operations),
@@ -68,16 +68,15 @@ impl Record {
             Base::Current | Base::Assertion => (self.view().resource(id), &Base::Current),
         };
         let resource = resource.ok_or(EditError::NoSuchEntry)?;
-        let patched = patch.apply(&resource)?;
+        let edits = if *base == Base::Current { patch.assignments(&resource) } else { None };
+        let patched = patch.apply(resource)?;
         let object = patched.as_object().ok_or(EditError::NotAResource)?;
         let same = patched.get("id").and_then(Value::as_str) == Some(&*id.id)
             && patched.resource_type() == Some(id.ty.name());
         if !same {
             return Err(EditError::Id);
         }
-        if *base == Base::Current
-            && let Some(edits) = patch.assignments(&resource)
-        {
+        if let Some(edits) = edits {
             return self.set_all(id, &edits, origin, actors);
         }
         self.edit(&[object], base, origin, actors)

@@ -12,7 +12,7 @@ mod place;
 mod tests;
 
 pub use fhirpath::fhirpath;
-pub use json::{assignments, index, json, target_mut, tokens};
+pub use json::{assignments, index, json, target, target_mut, tokens};
 pub use merge::merge;
 
 use crate::fhirpath::{EvaluationError, ParseError};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clisonix_crdt::{Base, ChangeId, EditError, EntryId, Version};
 use clisonix_fhir::json::{self, Object, Value};
-use clisonix_fhir::patch::tokens;
+use clisonix_fhir::patch::{target, tokens};
 use clisonix_fhir::schema::{TypeId, resource_named};
 
 use crate::changes::{GivenBase, Operations};
@@ -53,15 +53,14 @@ pub(crate) fn apply_to_entry(
     let view =
         version.as_ref().map_or_else(|| replica.record.view(), |v| replica.record.view_of(v));
     let before = view.resource(id).ok_or(EditError::NoSuchEntry)?;
-    let patched = operations.patch().apply(&before)?;
+    if let Some(edits) = assignments(operations, &given, &before) {
+        let patched = operations.patch().apply(before)?;
+        return assign(replica, id, &patched, &edits, operations.content(), editor);
+    }
+    let patched = operations.patch().apply(before.clone())?;
     check_name(id, &patched)?;
     if patched == before {
         return Ok(Vec::new());
-    }
-    if given == Base::Current
-        && let Some(edits) = operations.patch().assignments(&before)
-    {
-        return assign(replica, id, &patched, &edits, operations.content(), editor);
     }
     write(replica, &[&patched], &[], &given, operations.content(), editor)
 }
@@ -172,7 +171,15 @@ fn apply_to_entries(
 ) -> Result<Vec<ChangeId>, Failure> {
     let given = replica.base_or_now(base)?;
     let before = named_document(replica, entries, &given)?;
-    let document = operations.patch().apply(&before)?;
+    if let Some(id) = only(entries)
+        && let Some(mut edits) = assignments(operations, &given, &before)
+        && edits.iter_mut().all(|(pointer, _)| strip_name(pointer, id))
+    {
+        let document = operations.patch().apply(before)?;
+        let resource = entry_in(&document, id).ok_or(EditError::NoSuchEntry)?;
+        return assign(replica, id, resource, &edits, operations.content(), editor);
+    }
+    let document = operations.patch().apply(before.clone())?;
     let mut changed = Vec::new();
     let mut removed = Vec::new();
     for id in entries {
@@ -186,13 +193,6 @@ fn apply_to_entries(
             (Some(_), None) => removed.push(id.clone()),
             (None, None) => {}
         }
-    }
-    if let ([resource], [], Some(id)) = (&*changed, &*removed, only(entries))
-        && given == Base::Current
-        && let Some(mut edits) = operations.patch().assignments(&before)
-        && edits.iter_mut().all(|(pointer, _)| strip_name(pointer, id))
-    {
-        return assign(replica, id, resource, &edits, operations.content(), editor);
     }
     write(replica, &changed, &removed, &given, operations.content(), editor)
 }
@@ -212,6 +212,22 @@ fn strip_name(pointer: &mut &str, id: &EntryId) -> bool {
     true
 }
 
+/// The patch as values at places of what is there now, if it is no more than that and changes any.
+fn assignments<'o>(
+    operations: &'o Operations,
+    base: &Base,
+    before: &Value,
+) -> Option<Vec<(&'o str, &'o Value)>> {
+    if *base != Base::Current {
+        return None;
+    }
+    let edits = operations.patch().assignments(before)?;
+    let changes = |(pointer, value): &(&str, &Value)| {
+        tokens(pointer).is_none_or(|tokens| target(before, &tokens) != Some(*value))
+    };
+    edits.iter().any(changes).then_some(edits)
+}
+
 /// Writes values at places of an entry, which make `patched` of it.
 fn assign(
     replica: &mut Replica,
@@ -221,6 +237,7 @@ fn assign(
     operations: &Value,
     editor: &Editor,
 ) -> Result<Vec<ChangeId>, Failure> {
+    check_name(id, patched)?;
     check(patched, &format!("{id}: "))?;
     let source = editor.source.as_ref().map(|source| source.source(operations, now_ms()));
     let change = replica.write(&editor.author, source, |record, origin, actors| {
@@ -266,7 +283,7 @@ fn apply_to_bundle(
     let shown = json::parse(text.as_bytes());
     let before =
         shown.map_err(|_| Failure::Edit("the document is too large for a patch".into()))?;
-    let document = operations.patch().apply(&before)?;
+    let document = operations.patch().apply(before.clone())?;
     if document.resource_type() != Some("Bundle") {
         return Err(Failure::invalid("", "the patched document is no Bundle"));
     }

@@ -279,7 +279,7 @@ fn a_pointer_edit_is_the_same_as_an_edit_of_the_whole() {
             // In a list `add` would insert.
             let patch =
                 if pointer.ends_with("given/1") { patch.replace("add", "replace") } else { patch };
-            whole = Patch::Json(&value_of(&patch)).apply(&whole).unwrap();
+            whole = Patch::Json(&value_of(&patch)).apply(whole).unwrap();
             b.put(&whole.to_text());
             assert_eq!(a.content("Patient/p"), b.content("Patient/p"), "{pointer}");
         }
@@ -297,7 +297,7 @@ fn a_pointer_edit_is_the_same_as_an_edit_of_the_whole() {
             let op = if pointer.ends_with("given/1") { "replace" } else { "add" };
             let patch =
                 format!(r#"[{{"op":"{op}","path":"{pointer}","value":{}}}]"#, value.to_text());
-            patched = Patch::Json(&value_of(&patch)).apply(&patched).unwrap();
+            patched = Patch::Json(&value_of(&patch)).apply(patched).unwrap();
         }
         let all: Vec<(&str, _)> = values.iter().map(|(at, value)| (*at, value)).collect();
         let id = crate::site::entry_id("Patient/p");

@@ -18,7 +18,7 @@ use crate::schema::{ElementId, Kind, Member, Scope};
 ///
 /// # Errors
 /// The index of the first operation that cannot be applied.
-pub fn fhirpath(resource: &Value, parameters: &Value) -> Result<Value, PatchError> {
+pub fn fhirpath(mut resource: Value, parameters: &Value) -> Result<Value, PatchError> {
     if parameters.resource_type() != Some("Parameters") {
         return Err(PatchError::Form);
     }
@@ -27,12 +27,12 @@ pub fn fhirpath(resource: &Value, parameters: &Value) -> Result<Value, PatchErro
         return Err(PatchError::TooManyOperations);
     }
     let steps = MAX_PATCH_STEPS / operations.len().max(1);
-    let (mut document, mut budget) = (resource.clone(), Budget(MAX_PATCH_VALUES));
+    let mut budget = Budget(MAX_PATCH_VALUES);
     for (index, operation) in operations.iter().enumerate() {
-        apply(&mut document, operation, &mut budget, steps)
+        apply(&mut resource, operation, &mut budget, steps)
             .map_err(|fault| PatchError::Operation { index, fault })?;
     }
-    Ok(document)
+    Ok(resource)
 }
 
 fn apply(

@@ -14,12 +14,12 @@ use crate::json::{Number, Object, Value};
 ///
 /// # Errors
 /// The index of the first operation that cannot be applied, or whose `test` is false.
-pub fn json(document: &Value, operations: &Value) -> Result<Value, PatchError> {
+pub fn json(document: Value, operations: &Value) -> Result<Value, PatchError> {
     let list = operations.as_array().ok_or(PatchError::Form)?;
     if list.len() > MAX_PATCH_OPERATIONS {
         return Err(PatchError::TooManyOperations);
     }
-    let mut patched = Patched { document: document.clone(), budget: Budget(MAX_PATCH_VALUES) };
+    let mut patched = Patched { document, budget: Budget(MAX_PATCH_VALUES) };
     for (index, operation) in list.iter().enumerate() {
         patched.step(operation).map_err(|fault| PatchError::Operation { index, fault })?;
     }
@@ -42,7 +42,7 @@ pub fn assignments<'o>(
             "add" => {
                 let tokens = tokens(path)?;
                 let (_, parents) = tokens.split_last()?;
-                let is_member = matches!(find(document, parents)?, Value::Object(_));
+                let is_member = matches!(target(document, parents)?, Value::Object(_));
                 // What an operation before has put there need not be an object.
                 if !is_member || all.iter().any(|(before, _)| path.starts_with(before)) {
                     return None;
@@ -87,14 +87,14 @@ impl Patched {
             }
             "copy" => {
                 let from = pointer(operation, "from")?;
-                let value = find(&self.document, &from).ok_or(PatchFault::NotFound)?;
+                let value = target(&self.document, &from).ok_or(PatchFault::NotFound)?;
                 self.budget.spend(value)?;
                 let value = value.clone();
                 self.add(&path, value)
             }
             "test" => {
                 let wanted = self.given(operation)?;
-                let there = find(&self.document, &path).ok_or(PatchFault::NotFound)?;
+                let there = target(&self.document, &path).ok_or(PatchFault::NotFound)?;
                 if equal(there, &wanted) { Ok(()) } else { Err(PatchFault::Test) }
             }
             _ => Err(PatchFault::Part("op")),
@@ -143,7 +143,7 @@ impl Patched {
     }
 
     fn relocate(&mut self, from: &[Cow<'_, str>], path: &[Cow<'_, str>]) -> Result<(), PatchFault> {
-        let there = find(&self.document, from).ok_or(PatchFault::NotFound)?;
+        let there = target(&self.document, from).ok_or(PatchFault::NotFound)?;
         self.budget.spend(there)?;
         if from == path {
             return Ok(());
@@ -212,7 +212,8 @@ pub fn index(token: &str) -> Option<usize> {
     token.parse().ok()
 }
 
-fn find<'a>(document: &'a Value, path: &[Cow<'_, str>]) -> Option<&'a Value> {
+/// The value at the end of a JSON Pointer's tokens.
+pub fn target<'a>(document: &'a Value, path: &[Cow<'_, str>]) -> Option<&'a Value> {
     path.iter().try_fold(document, |value, token| match value {
         Value::Object(object) => object.get(token),
         Value::Array(items) => items.get(index(token)?),

@@ -31,7 +31,7 @@ const MERGES: &[(&str, &str, &str)] = &[
 #[test]
 fn a_merge_patch_does_what_its_appendix_says() {
     for (original, patch, wanted) in MERGES {
-        assert_eq!(merge(&value(original), &value(patch)), Ok(value(wanted)), "{original} {patch}");
+        assert_eq!(merge(value(original), &value(patch)), Ok(value(wanted)), "{original} {patch}");
     }
 }
 
@@ -47,7 +47,7 @@ fn text_part(name: &str, text: &str) -> String {
 }
 
 fn patched(resource: &str, parts: &[String]) -> Result<String, PatchFault> {
-    match fhirpath(&value(resource), &operation(&parts.join(","))) {
+    match fhirpath(value(resource), &operation(&parts.join(","))) {
         Ok(value) => Ok(value.to_text()),
         Err(PatchError::Operation { index: 0, fault }) => Err(fault),
         Err(other) => panic!("{other}"),
@@ -168,17 +168,17 @@ fn a_patch_that_cannot_be_applied_says_why() {
         assert_eq!(patched(patient, parts).as_ref(), Err(wanted), "{parts:?}");
     }
     assert!(matches!(patched(patient, &of("delete", "Patient.", &[])), Err(PatchFault::Path(_))));
-    assert_eq!(fhirpath(&value(patient), &value("{}")), Err(PatchError::Form));
+    assert_eq!(fhirpath(value(patient), &value("{}")), Err(PatchError::Form));
     let many = Value::Array(vec![Value::Null; MAX_PATCH_OPERATIONS + 1]);
-    assert_eq!(json(&value("{}"), &many), Err(PatchError::TooManyOperations));
-    assert_eq!(json(&value("{}"), &value("{}")), Err(PatchError::Form));
+    assert_eq!(json(value("{}"), &many), Err(PatchError::TooManyOperations));
+    assert_eq!(json(value("{}"), &value("{}")), Err(PatchError::Form));
 }
 
 #[test]
 fn copies_cannot_grow_without_end() {
     let copy = value(r#"{"op":"copy","from":"/a","path":"/a/-"}"#);
     let patch = Value::Array(vec![copy; 1_000]);
-    let result = json(&value(r#"{"a":[1]}"#), &patch);
+    let result = json(value(r#"{"a":[1]}"#), &patch);
     let wanted = [PatchFault::TooManyValues, PatchFault::TooDeep];
     assert!(
         matches!(&result, Err(PatchError::Operation { fault, .. }) if wanted.contains(fault)),
@@ -270,7 +270,7 @@ proptest! {
             "deceasedBoolean":true,"name":[{"given":["A",null],"_given":[null,{"id":"g"}]},{"family":"B"}],
             "managingOrganization":{"reference":"#o"},"contained":[{"resourceType":"Organization","id":"o","name":"O"}]}"##);
         let parameters = format!(r#"{{"resourceType":"Parameters","parameter":[{}]}}"#, operations.join(","));
-        if let Ok(result) = fhirpath(&patient, &value(&parameters)) {
+        if let Ok(result) = fhirpath(patient, &value(&parameters)) {
             prop_assert_eq!(parse(result.to_text().as_bytes()), Ok(result));
         }
     }
