@@ -199,6 +199,16 @@ impl RecordKey {
         format!("{letter}-{}", identity::short_hash(domain, &[&self.system, &self.value]))
     }
 
+    /// Whether an id is that of a record of sensitive classes, beside a patient's own.
+    pub fn is_of_classes(id: &str) -> bool {
+        id.starts_with("c-")
+    }
+
+    /// Whether an id is that of a shared record.
+    pub fn is_shared(id: &str) -> bool {
+        id.starts_with("s-")
+    }
+
     /// The id of the patient, or of the one shared resource, that the record holds: a pseudonym
     /// where that is all the source told, else the record's own.
     pub fn resource_id(&self) -> String {

@@ -35,8 +35,9 @@ pub(crate) use self::replica::take_again;
 pub use self::run::{MAX_RUN_BATCHES, MAX_RUN_STATEMENTS};
 pub use self::scope::{MAX_RULES, NodeScope, ScopeChange};
 
-/// Checkpoints that are kept in memory, verified.
-const KEPT_STATEMENTS: usize = 64;
+/// Bytes of checkpoints that are kept in memory, verified; they take about three times that. A
+/// checkpoint is about up to 256 records, which come in any order.
+const KEPT_STATEMENT_BYTES: usize = 8 << 20;
 /// Records of which more than usual is asked for that are remembered.
 const MAX_WANTS: usize = 1 << 16;
 /// How long an order rests that could not be carried out, unless its record changes.
@@ -69,9 +70,14 @@ pub(crate) struct Exchange {
 /// A record's version when it was looked at last; `None` of one that was not there.
 type Seen = Option<[u8; 32]>;
 
-/// Checkpoints that were verified, the latest last.
+/// Checkpoints that were verified.
 #[derive(Default)]
-struct Verified(VecDeque<([u8; 32], Arc<Statement>)>);
+struct Verified {
+    held: BTreeMap<[u8; 32], Arc<Statement>>,
+    /// The latest last.
+    order: VecDeque<[u8; 32]>,
+    bytes: usize,
+}
 
 /// Records that could not be taken in as they came.
 #[derive(Default)]
@@ -229,14 +235,20 @@ impl Exchange {
 
 impl Verified {
     fn find(&self, digest: &[u8; 32]) -> Option<Arc<Statement>> {
-        self.0.iter().rev().find(|(other, _)| other == digest).map(|(_, held)| Arc::clone(held))
+        self.held.get(digest).map(Arc::clone)
     }
 
     fn keep(&mut self, digest: [u8; 32], statement: &Arc<Statement>) {
-        if self.0.len() >= KEPT_STATEMENTS {
-            self.0.pop_front();
+        if self.held.insert(digest, Arc::clone(statement)).is_some() {
+            return;
         }
-        self.0.push_back((digest, Arc::clone(statement)));
+        self.bytes += statement.to_bytes().len();
+        self.order.push_back(digest);
+        while self.bytes > KEPT_STATEMENT_BYTES {
+            let gone = self.order.pop_front().and_then(|digest| self.held.remove(&digest));
+            let Some(gone) = gone else { break };
+            self.bytes -= gone.to_bytes().len();
+        }
     }
 }
 

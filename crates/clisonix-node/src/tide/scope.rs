@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clisonix_fhir::json::{self, Value};
-use clisonix_ingest::RecordKind;
+use clisonix_ingest::RecordKey;
 use clisonix_pq::Fingerprint;
 use clisonix_store::{Action, Batch, Snapshot, Span, Table};
 use clisonix_tide::{NoticeId, Scope};
@@ -230,9 +230,10 @@ struct Patient(Vec<String>);
 
 impl Patient {
     fn of(snapshot: &Snapshot, record: &str) -> Result<Self, NodeError> {
-        let key = stored::key_of(snapshot, record)?;
-        let own = key.filter(|key| !key.classes.is_empty()).map(|key| key.whole().id());
-        let own = own.unwrap_or_else(|| record.to_owned());
+        // Of most records the id alone tells, and nothing need be unsealed.
+        let key =
+            if RecordKey::is_of_classes(record) { stored::key_of(snapshot, record)? } else { None };
+        let own = key.map_or_else(|| record.to_owned(), |key| key.whole().id());
         let beside = stored::beside(snapshot, &own)?;
         Ok(Self(std::iter::once(own).chain(beside).collect()))
     }
@@ -259,8 +260,7 @@ impl Patient {
         now_ms: i64,
     ) -> Result<Decided, NodeError> {
         let damaged = || NodeError::Damaged(asked.to_owned());
-        let key = stored::key_of(snapshot, asked)?.ok_or_else(damaged)?;
-        if key.kind == RecordKind::Shared {
+        if RecordKey::is_shared(asked) {
             let of = |rule: &PeerRule| {
                 if rule.shared { Decision::Shared } else { Decision::Nothing }
             };
