@@ -14,7 +14,7 @@ use clisonix_pq::at_rest::StoreKey;
 use clisonix_pq::checkpoint::Author;
 use clisonix_pq::link::{About, LinkKeys, Peer};
 use clisonix_pq::{Fingerprint, Identity, Profile};
-use clisonix_server::{Member, NodeHome, PeerStatus, Server, Settings};
+use clisonix_server::{Member, NodeHome, PeerStatus, Server, ServerError, Settings};
 
 /// Who writes.
 pub const BY: By<'static> = By { author: "bench", purpose: "measurement" };
@@ -230,7 +230,14 @@ impl Site {
     /// How it stands with another site.
     pub fn status(&self, other: Fingerprint) -> Result<PeerStatus> {
         let server = self.server.as_ref().context("it does not serve")?;
-        let all = server.status()?.peers;
+        let begun = Instant::now();
+        // With very many records the engine answers late, while a session begins.
+        let all = loop {
+            match server.status() {
+                Err(ServerError::Busy) if begun.elapsed() < PATIENCE => {}
+                status => break status?.peers,
+            }
+        };
         all.into_iter().find(|status| status.peer == other).context("no such peer")
     }
 
