@@ -159,6 +159,11 @@ pub struct RecordKey {
     pub classes: String,
 }
 
+/// How the id of a record of sensitive classes begins.
+const OF_CLASSES: &str = "c-";
+/// How the id of a shared record begins.
+const SHARED: &str = "s-";
+
 impl RecordKey {
     /// A patient's record.
     pub fn patient(system: impl Into<String>, value: impl Into<String>) -> Self {
@@ -190,23 +195,24 @@ impl RecordKey {
     pub fn id(&self) -> String {
         if !self.classes.is_empty() {
             let key = [&self.system, &self.value, &self.classes];
-            return format!("c-{}", identity::short_hash("clisonix record classes 1", &key));
+            let hash = identity::short_hash("clisonix record classes 1", &key);
+            return format!("{OF_CLASSES}{hash}");
         }
-        let (letter, domain) = match self.kind {
-            RecordKind::Patient => ("p", "clisonix record patient 1"),
-            RecordKind::Shared => ("s", "clisonix record shared 1"),
+        let (prefix, domain) = match self.kind {
+            RecordKind::Patient => ("p-", "clisonix record patient 1"),
+            RecordKind::Shared => (SHARED, "clisonix record shared 1"),
         };
-        format!("{letter}-{}", identity::short_hash(domain, &[&self.system, &self.value]))
+        format!("{prefix}{}", identity::short_hash(domain, &[&self.system, &self.value]))
     }
 
     /// Whether an id is that of a record of sensitive classes, beside a patient's own.
     pub fn is_of_classes(id: &str) -> bool {
-        id.starts_with("c-")
+        id.starts_with(OF_CLASSES)
     }
 
     /// Whether an id is that of a shared record.
     pub fn is_shared(id: &str) -> bool {
-        id.starts_with("s-")
+        id.starts_with(SHARED)
     }
 
     /// The id of the patient, or of the one shared resource, that the record holds: a pseudonym

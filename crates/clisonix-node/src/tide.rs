@@ -160,13 +160,24 @@ impl Node {
         number.max(1)
     }
 
+    /// The statement with a digest, if it was verified a short time ago.
+    fn held_statement(
+        &self,
+        digest: &[u8; 32],
+        authors: &Authors,
+    ) -> Result<Option<Arc<Statement>>, SignedError> {
+        let held = lock(&self.exchange.statements).find(digest);
+        if let Some(held) = &held {
+            // Its author may have been revoked meanwhile.
+            authors.author_at(held.author(), held.time_ms())?;
+        }
+        Ok(held)
+    }
+
     /// Reads a statement and verifies it, unless it was a short time ago.
     fn verified(&self, bytes: &[u8], authors: &Authors) -> Result<Arc<Statement>, SignedError> {
         let digest: [u8; 32] = Sha256::digest(bytes).into();
-        let held = lock(&self.exchange.statements).find(&digest);
-        if let Some(held) = held {
-            // Its author may have been revoked meanwhile.
-            authors.author_at(held.author(), held.time_ms())?;
+        if let Some(held) = self.held_statement(&digest, authors)? {
             return Ok(held);
         }
         let read = Arc::new(Statement::read(bytes, authors)?);
@@ -182,9 +193,7 @@ impl Node {
         digest: &[u8; 32],
         authors: &Authors,
     ) -> Result<Option<Arc<Statement>>, NodeError> {
-        if let Some(held) = lock(&self.exchange.statements).find(digest) {
-            let at = held.time_ms();
-            authors.author_at(held.author(), at).map_err(SignedError::from)?;
+        if let Some(held) = self.held_statement(digest, authors)? {
             return Ok(Some(held));
         }
         let bytes = rows::checkpoint(&self.store.snapshot()?, digest)?;

@@ -179,14 +179,15 @@ impl Session {
         while items.len() < self.exchange.at_once() && bytes < ANSWER_BYTES {
             let Some(known) = self.next_known(turn) else { break };
             let resting = Resting::Record(known.record.clone());
-            let may_have = turn.may_have(&known.record);
-            if self.refusals.rests(&resting, turn.now_ms) || !(may_have || known.is_told) {
+            if self.refusals.rests(&resting, turn.now_ms) {
                 continue;
             }
-            let have = if may_have {
+            let have = if turn.may_have(&known.record) {
                 turn.have(&known.record)
-            } else {
+            } else if known.is_told {
                 turn.site.replica.have_nothing(&known.record)
+            } else {
+                continue;
             };
             bytes += have.len();
             let subject = self.subject(known.record.clone(), known.entry);
