@@ -174,7 +174,10 @@ impl Pair {
                 seen: Cursor::default(),
                 first_question: 1 << 40,
             };
-            Session::new(settings, &catalogues[usize::from(node)], &all)
+            let catalogue = &catalogues[usize::from(node)];
+            let mut session = Session::new(settings, catalogue);
+            session.look(usize::MAX, catalogue, &all);
+            session
         };
         let sessions = [session(0), session(1)];
         Self {

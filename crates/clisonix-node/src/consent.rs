@@ -12,8 +12,8 @@ mod provision;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use clisonix_fhir::json::Value;
-use clisonix_ingest::sensitivity::classes_of;
+use clisonix_fhir::json::{self, Value};
+use clisonix_ingest::sensitivity::{CONFIDENTIALITY, classes_of, labels};
 
 pub use clisonix_ingest::sensitivity::SENSITIVE;
 
@@ -21,6 +21,10 @@ use self::provision::{Verdict, verdict};
 
 /// Most consents that are looked at in one record; with more nothing is given out.
 pub const MAX_CONSENTS: usize = 1_000;
+
+/// Levels of confidentiality up to normal (HL7 `v3-Confidentiality`), which protect nothing by
+/// themselves.
+const ORDINARY: [&str; 4] = ["U", "L", "M", "N"];
 
 /// On what ground a peer may hold patients' records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +40,19 @@ pub enum Basis {
     All,
     /// Every record: the peer is another node of this organisation, so nothing is disclosed.
     Own,
+}
+
+impl Basis {
+    /// What is decided on this ground about a patient's record that sets no terms; `None` if that
+    /// depends on what is in it.
+    pub(crate) const fn without_terms(self) -> Option<Decision> {
+        match self {
+            Self::Own => Some(Decision::Own),
+            Self::All => Some(Decision::Rule),
+            Self::Nothing | Self::Consent => Some(Decision::Nothing),
+            Self::Care => None,
+        }
+    }
 }
 
 /// A site's rule about one peer.
@@ -131,6 +148,20 @@ pub struct Shown<'a> {
     pub resource: &'a Value,
     /// Whether authors disagree about it.
     pub is_disputed: bool,
+}
+
+/// Whether a resource has a say in who may hold the record that it is in, beside the site's rule and
+/// the care relation: it is a Consent, or has a security label other than an ordinary level of
+/// confidentiality. `resource` is JSON as a record writes it.
+pub(crate) fn sets_terms(resource: &str) -> bool {
+    if resource.contains(r#""resourceType":"Consent""#) {
+        return true;
+    }
+    let is_ordinary =
+        |(system, code): (&str, &str)| system == CONFIDENTIALITY && ORDINARY.contains(&code);
+    resource.contains(r#""security":"#)
+        && json::parse(resource.as_bytes())
+            .map_or(true, |resource| !labels(&resource).all(is_ordinary))
 }
 
 /// Decides whether a peer may hold a record of a patient, of whom `beside` is what other records

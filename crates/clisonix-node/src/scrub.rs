@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use clisonix_crdt::Record;
 use clisonix_store::{Action, Batch, Snapshot};
 
+use crate::consent;
 use crate::damage::{fits, is_noted};
 use crate::error::NodeError;
 use crate::node::{By, Node};
@@ -192,6 +193,7 @@ impl Node {
         inside.records.forget(id);
         let is_shown = text_of(&snapshot, id)
             .is_ok_and(|shown| shown.bundle == whole.view().bundle_text())
+            && has_its_terms(&snapshot, id)?
             && stored_version(&snapshot, &whole)? == version::version(&snapshot, id)?;
         let fault = match state {
             Ok(state) if state == whole.state_bytes() => (!is_shown).then_some(RecordFault::Shown),
@@ -206,6 +208,13 @@ impl Node {
         }
         Ok((changes, fault))
     }
+}
+
+/// Whether it is noted that a record sets terms, if it does.
+fn has_its_terms(snapshot: &Snapshot, record: &str) -> Result<bool, NodeError> {
+    let sets_terms = |shown: &stored::Shown| consent::sets_terms(&shown.resource);
+    let is_noted = stored::has_terms(snapshot, record)?;
+    Ok(is_noted || !stored::all_shown(snapshot, record)?.iter().any(sets_terms))
 }
 
 /// Whether a record has the heads that were written beside it, in two places; if these do not say the

@@ -10,6 +10,7 @@
 //! | index | `b`, `0`, patient's own record, `0`, record of sensitive classes beside it | empty |
 //! | index | `r`, `0`, record | rows of the log since the state was packed, their bytes, version |
 //! | index | `s`, `0`, record, `0`, `Type/id` | what is shown of an entry: conflicts and resource |
+//! | index | `g`, `0`, record | that it sets terms of its own, see [`has_terms`] |
 //! | index | `d`, `0`, record | that its log is damaged, see `damage.rs` |
 //! | index | `d`, `0`, record, `0`, number | a part of what was put aside then |
 //! | index | `m`, `0`, message id | the records it was taken into, each ended by a line feed; `0`, the ids of the inputs it came in |
@@ -23,6 +24,7 @@ use clisonix_fhir::json::{self, Object, Value};
 use clisonix_ingest::{RecordKey, RecordKind};
 use clisonix_store::{Batch, MessageId, ReadError, Row, Snapshot, Span, Table};
 
+use crate::consent;
 use crate::error::NodeError;
 use crate::version;
 
@@ -125,6 +127,7 @@ pub(crate) fn remove_derived(
     for row in snapshot.rows(Table::Index, &Span::prefix(&shown_prefix(record)))? {
         batch.remove(Table::Index, &row?.key)?;
     }
+    batch.remove(Table::Index, &terms_key(record))?;
     batch.remove(Table::Index, &head_key(record))?;
     batch.remove(Table::States, record.as_bytes())?;
     Ok(())
@@ -143,7 +146,7 @@ pub(crate) fn put_derived(
     put_head(batch, record, Tail::default())
 }
 
-/// Writes what is shown of these entries.
+/// Writes what is shown of these entries, and that the record sets terms if one of them does.
 pub(crate) fn put_shown_of(
     batch: &mut Batch,
     record: &Record,
@@ -156,12 +159,30 @@ pub(crate) fn put_shown_of(
             Some((resource, conflicts)) => {
                 let conflicts: Value = conflicts.iter().map(Conflict::to_value).collect();
                 let shown = Shown { conflicts: conflicts.to_text(), resource };
+                if consent::sets_terms(&shown.resource) {
+                    put_terms(batch, record.id())?;
+                }
                 batch.put(Table::Index, &key, shown.encode())?;
             }
             None => drop(batch.remove(Table::Index, &key)?),
         }
     }
     Ok(())
+}
+
+fn terms_key(record: &str) -> Vec<u8> {
+    [b"g\0", record.as_bytes()].concat()
+}
+
+pub(crate) fn put_terms(batch: &mut Batch, record: &str) -> Result<(), NodeError> {
+    batch.put(Table::Index, &terms_key(record), Vec::new())?;
+    Ok(())
+}
+
+/// Whether a record sets terms. With the row something that is shown of it does
+/// ([`consent::sets_terms`]), or once did; without it nothing does.
+pub(crate) fn has_terms(snapshot: &Snapshot, record: &str) -> Result<bool, ReadError> {
+    Ok(snapshot.value(Table::Index, &terms_key(record))?.is_some())
 }
 
 /// What is shown of one entry; `None` if it is gone.
@@ -325,6 +346,7 @@ pub(crate) fn remove_records(
     }
     for record in records {
         batch.remove(Table::Index, &head_key(record))?;
+        batch.remove(Table::Index, &terms_key(record))?;
         version::remove(batch, record)?;
         batch.remove(Table::States, record.as_bytes())?;
         batch.remove(Table::Records, record.as_bytes())?;

@@ -28,7 +28,7 @@ use crate::pairing::OpenCode;
 use crate::signer::Signatures;
 use crate::transport::{Event, Known, Settings, Transport};
 
-use self::mail::{Mail, Mailed};
+use self::mail::Mail;
 use self::peer::{PAIR, SESSION, Tended};
 
 pub use self::status::{PeerStatus, ServerStatus};
@@ -37,6 +37,10 @@ pub use self::status::{PeerStatus, ServerStatus};
 pub const TICK_MS: u64 = 250;
 /// How often it is looked whether a consent's time came or is over.
 const SCOPES_EVERY: Duration = Duration::from_secs(10);
+/// How long a session looks at records before other things are dealt with.
+const LOOK_FOR: Duration = Duration::from_millis(5);
+/// Records between two looks at the clock.
+const LOOKED_AT: usize = 64;
 /// Most events that are dealt with before other things are looked at.
 const MAX_TURN: usize = 64;
 /// Longest wait for an answer of the engine.
@@ -206,12 +210,12 @@ impl Server {
     }
 }
 
-/// Orders in their sequence, messages of one link that follow each other as one.
+/// Orders in their sequence, messages of one session that follow each other as one.
 fn joined(all: impl Iterator<Item = Order>) -> Vec<Order> {
     let mut orders: Vec<Order> = Vec::new();
     for order in all {
         match (orders.last_mut(), order) {
-            (Some(Order::Mail(before)), Order::Mail(next)) if before.is_of_line_of(&next) => {
+            (Some(Order::Mail(before)), Order::Mail(next)) if before.goes_on_with(&next) => {
                 before.add(next);
             }
             (_, order) => orders.push(order),
@@ -225,7 +229,9 @@ impl<H: Home> Engine<H> {
         let tick = Duration::from_millis(TICK_MS);
         let mut ticked = Instant::now();
         loop {
-            let left = tick.saturating_sub(ticked.elapsed());
+            let is_looking = self.looking().is_some();
+            let left =
+                if is_looking { Duration::ZERO } else { tick.saturating_sub(ticked.elapsed()) };
             let mut arrived = false;
             match inbox.recv_timeout(left) {
                 Ok(order) => {
@@ -237,7 +243,7 @@ impl<H: Home> Engine<H> {
                                 return;
                             }
                             Order::Arrived => arrived = true,
-                            Order::Mail(mail) => self.take(&mail),
+                            Order::Mail(mail) => self.take(mail),
                             Order::Link(event) => self.link(event),
                             Order::Admit(members) => self.admit(&members),
                             Order::Look(answer) => drop(answer.send(self.look())),
@@ -257,6 +263,7 @@ impl<H: Home> Engine<H> {
                 ticked = Instant::now();
                 self.tick();
             }
+            self.look_on();
         }
     }
 
@@ -277,12 +284,12 @@ impl<H: Home> Engine<H> {
     fn link(&mut self, event: Event) {
         match event {
             Event::Opened(line) => self.opened(&line),
-            Event::Message(line, message, credit) => self.take(&Mail::new(line, message, credit)),
+            Event::Message(line, message, credit) => self.take(Mail::new(line, message, credit)),
             Event::Closed(line, _) => {
                 let peer = line.peer();
                 if self.peers.get(&peer).is_some_and(|tended| tended.is_of(&line)) {
                     self.with_session(peer, Input::Shut);
-                    self.peers.entry(peer).and_modify(|tended| tended.line = None);
+                    self.peers.entry(peer).and_modify(Tended::unlink);
                 }
             }
         }
@@ -295,7 +302,9 @@ impl<H: Home> Engine<H> {
             line.end(Ending::Revoked);
             return;
         };
-        let was_open = tended.line.replace(Arc::clone(line)).is_some();
+        let was_open = tended.line.is_some();
+        tended.unlink();
+        tended.line = Some(Arc::clone(line));
         if was_open {
             self.with_session(peer, Input::Shut);
         }
@@ -313,37 +322,37 @@ impl<H: Home> Engine<H> {
 
     /// Deals with messages of one link; those of its session together, so that what they bring
     /// becomes durable at once.
-    fn take(&mut self, mail: &Mail) {
-        let (line, peer) = (mail.line(), mail.line().peer());
-        for run in mail.runs() {
-            // Who was cut off meanwhile is not listened to.
-            if !self.peers.get(&peer).is_some_and(|tended| tended.is_of(line)) {
-                return;
-            }
-            match run {
-                Mailed::OfSession(messages) => {
-                    if let Some(recorder) = &mut self.recorder {
-                        for message in &messages {
-                            recorder(peer, Way::In, message);
-                        }
-                    }
-                    self.with_session(peer, Input::Messages(&messages));
-                }
-                Mailed::Other(PAIR, secret) if self.signatures.own() > peer => {
-                    match <[u8; 16]>::try_from(secret) {
-                        Ok(secret) => self.begin(peer, secret),
-                        Err(_) => line.end(Ending::Refused("a secret of another length")),
+    fn take(&mut self, mail: Mail) {
+        let (line, peer) = (Arc::clone(mail.line()), mail.line().peer());
+        // Who was cut off meanwhile is not listened to.
+        let Some(tended) = self.peers.get_mut(&peer).filter(|tended| tended.is_of(&line)) else {
+            return;
+        };
+        match (mail.kind(), &mut tended.waiting) {
+            (Some(SESSION), Some(waiting)) => waiting.push(mail),
+            (Some(SESSION), None) => {
+                let messages = mail.messages();
+                if let Some(recorder) = &mut self.recorder {
+                    for message in &messages {
+                        recorder(peer, Way::In, message);
                     }
                 }
-                Mailed::Other(..) => line.end(Ending::Refused("a message of no known kind")),
+                self.with_session(peer, Input::Messages(&messages));
             }
+            (Some(PAIR), _) if self.signatures.own() > peer => {
+                match mail.messages().first().and_then(|secret| <[u8; 16]>::try_from(*secret).ok())
+                {
+                    Some(secret) => self.begin(peer, secret),
+                    None => line.end(Ending::Refused("a secret of another length")),
+                }
+            }
+            _ => line.end(Ending::Refused("a message of no known kind")),
         }
     }
 
     /// Opens the session over the link of a peer; it goes on where it stood, unless the secret is
     /// another one.
     fn begin(&mut self, peer: Fingerprint, secret: [u8; 16]) {
-        let scope = self.home.scope(peer);
         let Some(tended) = self.peers.get_mut(&peer) else { return };
         if tended.session.is_none() || tended.secret != secret {
             let kept = match self.home.kept(peer) {
@@ -363,13 +372,49 @@ impl<H: Home> Engine<H> {
                 seen: kept.seen,
                 first_question: u64::from_be_bytes(first),
             };
-            tended.session = Some(Session::new(settings, &self.catalogue, &*scope));
+            tended.session = Some(Session::new(settings, &self.catalogue));
             tended.secret = secret;
         }
         tended.replica = Some(self.home.replica(peer));
-        // The link is open first at the node that says the secret: its first words travel with it.
-        let is_first = self.signatures.own() < peer;
-        self.with_session(peer, Input::Open { is_first });
+        tended.waiting = Some(Vec::new());
+        self.open_looked();
+    }
+
+    /// Opens the sessions that wait for it and have looked at all records.
+    fn open_looked(&mut self) {
+        for peer in self.peers.keys().copied().collect::<Vec<_>>() {
+            let Some(tended) = self.peers.get_mut(&peer).filter(|tended| !tended.is_looking())
+            else {
+                continue;
+            };
+            let Some(waiting) = tended.waiting.take() else { continue };
+            // The link is open first at the node that says the secret: its first words travel with
+            // it.
+            let is_first = self.signatures.own() < peer;
+            self.with_session(peer, Input::Open { is_first });
+            for mail in waiting {
+                self.take(mail);
+            }
+        }
+    }
+
+    /// A peer with a link whose session has records to look at.
+    fn looking(&self) -> Option<Fingerprint> {
+        let mut looking = self.peers.iter().filter(|(_, tended)| tended.is_looking());
+        looking.next().map(|(peer, _)| *peer)
+    }
+
+    /// Goes on with one session that has records to look at, for a short time: with a million of
+    /// them it takes long, and others are served meanwhile.
+    fn look_on(&mut self) {
+        let Some(peer) = self.looking() else { return };
+        let scope = self.home.scope(peer);
+        let begun = Instant::now();
+        if let Some(session) = self.peers.get_mut(&peer).and_then(|tended| tended.session.as_mut())
+        {
+            while session.look(LOOKED_AT, &self.catalogue, &*scope) && begun.elapsed() < LOOK_FOR {}
+        }
+        self.open_looked();
     }
 
     /// Hands an input to a session and does what it wants done.

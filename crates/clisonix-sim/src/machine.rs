@@ -19,6 +19,9 @@ use crate::disk::Disk;
 use crate::record::rule;
 use crate::site::{Lie, Records, Rules, Seal, Wall, author, name, node_id};
 
+/// Records that a session looks at at once, after the rules changed.
+const LOOKED_AT: usize = 2;
+
 /// Who works at the machines.
 pub(crate) const BY: By<'static> = By { author: "tester", purpose: "test" };
 
@@ -189,7 +192,9 @@ impl Machine {
             first_question: self.chance.draw() >> 8,
         };
         let rules = Rules::new(&node, peer, self.bug);
-        self.sessions.insert(peer, Session::new(settings, &self.catalogue, &rules));
+        let mut session = Session::new(settings, &self.catalogue);
+        session.look(usize::MAX, &self.catalogue, &rules);
+        self.sessions.insert(peer, session);
         self.replicas.insert(peer, Records::new(node, peer, self.bug, self.lie));
         Ok(())
     }
@@ -357,6 +362,9 @@ impl Machine {
         let _ = node.keep_peers();
         let _ = node.keep_audit();
         self.note_arrivals(effects);
+        for (peer, session) in &mut self.sessions {
+            session.look(LOOKED_AT, &self.catalogue, &Rules::new(&node, *peer, self.bug));
+        }
         for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.give(peer, Input::Tick, effects);
         }

@@ -96,8 +96,8 @@ impl Catalogue {
         self.slots.get(slot.0 as usize).map(|(name, _)| &**name)
     }
 
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        (0..self.slots.len()).map(|number| Slot(number as u32))
+    pub(crate) fn slots_from(&self, first: Slot) -> impl Iterator<Item = Slot> + use<> {
+        (first.0 as usize..self.slots.len()).map(|number| Slot(number as u32))
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) struct Roster {
     version: u64,
     /// What the peer says that this node may not hold.
     outside: BTreeSet<Slot>,
+    /// What the peer may hold and whose entry has the id of another one's.
+    displaced: BTreeSet<Slot>,
+    /// The slots from here on are to be looked at; `None` if none is.
+    next: Option<u32>,
 }
 
 /// Whether the peer may have what stands under this name.
@@ -36,16 +40,10 @@ pub(crate) fn may_have(name: &str, scope: &dyn Scope) -> bool {
 }
 
 impl Roster {
-    /// What of the catalogue the peer may hold. Versions of the set count from `version`, which
-    /// differs from run to run.
-    pub(crate) fn new(
-        secret: [u8; 16],
-        epoch: u64,
-        version: u64,
-        catalogue: &Catalogue,
-        scope: &dyn Scope,
-    ) -> Self {
-        let mut roster = Self {
+    /// What of the catalogue the peer may hold: nothing before it is looked at ([`Self::look`]).
+    /// Versions of the set count from `version`, which differs from run to run.
+    pub(crate) fn new(secret: [u8; 16], epoch: u64, version: u64, catalogue: &Catalogue) -> Self {
+        Self {
             key: SketchKey::of_epoch(&secret, epoch),
             secret,
             epoch,
@@ -55,9 +53,9 @@ impl Roster {
             former: Former::default(),
             version,
             outside: BTreeSet::new(),
-        };
-        roster.refresh_all(catalogue, scope);
-        roster
+            displaced: BTreeSet::new(),
+            next: Some(0),
+        }
     }
 
     /// Takes over what the catalogue and the scope say of a record now; `true` if the set changed.
@@ -72,10 +70,24 @@ impl Roster {
         self.put(slot, entry.unwrap_or(Entry(0)))
     }
 
-    pub(crate) fn refresh_all(&mut self, catalogue: &Catalogue, scope: &dyn Scope) {
-        for slot in catalogue.slots() {
+    /// Everything in the catalogue is to be looked at anew.
+    pub(crate) fn look_again(&mut self) {
+        self.next = Some(0);
+    }
+
+    /// Refreshes at most so many slots that are to be looked at; `true` if there are more.
+    pub(crate) fn look(&mut self, most: usize, catalogue: &Catalogue, scope: &dyn Scope) -> bool {
+        let Some(first) = self.next else { return false };
+        for slot in catalogue.slots_from(Slot(first)).take(most) {
             self.refresh(slot, catalogue, scope);
         }
+        let next = (first as usize).saturating_add(most);
+        self.next = u32::try_from(next).ok().filter(|_| next < catalogue.len());
+        self.is_looking()
+    }
+
+    pub(crate) fn is_looking(&self) -> bool {
+        self.next.is_some()
     }
 
     fn put(&mut self, slot: Slot, mut entry: Entry) -> bool {
@@ -84,6 +96,7 @@ impl Roster {
             self.by_slot.resize(place + 1, Entry(0));
         }
         let Some(held) = self.by_slot.get_mut(place) else { return false };
+        self.displaced.remove(&slot);
         if *held == entry {
             return false;
         }
@@ -97,6 +110,7 @@ impl Roster {
         };
         // Two entries with one id come once in 2^64 pairs; another epoch parts them.
         if !is_free {
+            self.displaced.insert(slot);
             entry = Entry(0);
         }
         match (std::mem::replace(held, entry), entry) {
@@ -137,21 +151,23 @@ impl Roster {
     }
 
     /// Makes all entries anew under another epoch.
-    pub(crate) fn rekey(&mut self, epoch: u64, catalogue: &Catalogue, scope: &dyn Scope) {
-        let mut other = Self {
-            key: SketchKey::of_epoch(&self.secret, epoch),
-            secret: self.secret,
-            epoch,
-            sketch: Sketch::new(self.sketch.symbols().len()),
+    pub(crate) fn rekey(&mut self, epoch: u64, catalogue: &Catalogue) {
+        let other = Self {
             by_slot: Vec::with_capacity(self.by_slot.len()),
-            by_id: Index::default(),
-            former: Former::default(),
-            version: self.version,
+            sketch: Sketch::new(self.sketch.symbols().len()),
             outside: std::mem::take(&mut self.outside),
+            next: self.next,
+            ..Self::new(self.secret, epoch, self.version, &Catalogue::default())
         };
-        other.refresh_all(catalogue, scope);
-        other.version = other.version.wrapping_add(1);
-        *self = other;
+        let before = std::mem::replace(self, other);
+        for slot in catalogue.slots_from(Slot(0)) {
+            if before.holds(slot) || before.displaced.contains(&slot) {
+                let version = catalogue.name(slot).zip(catalogue.version_of(slot));
+                let entry = version.map(|(name, version)| self.key.entry(name, &version));
+                self.put(slot, entry.unwrap_or(Entry(0)));
+            }
+        }
+        self.version = self.version.wrapping_add(1);
     }
 
     /// Keeps at least so many symbols, as far as they can be of use.

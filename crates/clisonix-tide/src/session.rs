@@ -125,11 +125,12 @@ impl Turn<'_, '_> {
 }
 
 impl Session {
-    /// A session about what is in the catalogue.
-    pub fn new(settings: Settings, catalogue: &Catalogue, scope: &dyn Scope) -> Self {
+    /// A session about what is in the catalogue. It is to look at all of it before it is opened
+    /// ([`Self::look`]); else the peer is asked for what it has not looked at.
+    pub fn new(settings: Settings, catalogue: &Catalogue) -> Self {
         let Settings { secret, epoch, first_question, .. } = settings;
         Self {
-            roster: Roster::new(secret, epoch, first_question, catalogue, scope),
+            roster: Roster::new(secret, epoch, first_question, catalogue),
             questions: Questions::new(first_question),
             comparison: None,
             exchange: Exchange::default(),
@@ -165,8 +166,30 @@ impl Session {
         }
     }
 
+    /// Looks whether the peer may hold the next records of the catalogue, `most` of them; `true` if
+    /// there are more to be looked at.
+    pub fn look(&mut self, most: usize, catalogue: &Catalogue, scope: &dyn Scope) -> bool {
+        let version = self.roster.version();
+        let are_more = self.roster.look(most, catalogue, scope);
+        self.set_changed_since(version);
+        are_more
+    }
+
+    /// Whether there are records to be looked at.
+    pub fn is_looking(&self) -> bool {
+        self.roster.is_looking()
+    }
+
+    fn set_changed_since(&mut self, version: u64) {
+        if version != self.roster.version() {
+            self.set_differs();
+            self.pace_soon();
+        }
+    }
+
     /// The peer may hold other records now than before; `Some` names the ones that may have
-    /// changed. In force with the next message even if this is told late.
+    /// changed, otherwise all are to be looked at ([`Self::look`]). In force with the next message
+    /// even if this is told late.
     pub fn scope_changed(
         &mut self,
         records: Option<&[&str]>,
@@ -181,17 +204,14 @@ impl Session {
             }
         } else {
             self.roster.forget_outside();
-            self.roster.refresh_all(catalogue, scope);
+            self.roster.look_again();
         }
         // What the peer was told to leave out may be spoken of again: this node asks for it.
         let allowed = self.told_outside.extract_if(.., |record| may_have(record, scope));
         for record in allowed {
             self.exchange.ask(record);
         }
-        if version != self.roster.version() {
-            self.set_differs();
-            self.pace_soon();
-        }
+        self.set_changed_since(version);
     }
 
     /// Takes one input; `now_ms` is the wall clock in milliseconds since the Unix epoch.

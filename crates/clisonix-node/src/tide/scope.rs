@@ -11,7 +11,7 @@ use clisonix_tide::{NoticeId, Scope};
 use sha2::{Digest, Sha256};
 
 use super::lock;
-use crate::consent::{Basis, Decision, Orders, PeerRule, Shown, decide};
+use crate::consent::{self, Basis, Decision, Orders, PeerRule, Shown, decide};
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::stored;
@@ -133,19 +133,24 @@ impl Node {
         let snapshot = self.store.snapshot()?;
         let mut decisions = lock(&self.exchange.decisions);
         let rules = decisions.rules(&snapshot)?;
-        let Some(at) = rules.keys().position(|other| *other == peer) else {
+        let Some(rule) = rules.get(&peer) else { return Ok(Decision::Nothing) };
+        if rule.basis == Basis::Own {
+            return Ok(Decision::Own);
+        }
+        let Some(version) = version::version(&snapshot, record)? else {
             return Ok(Decision::Nothing);
         };
-        // The two that need no look at the record.
-        match rules.get(&peer).map(|rule| rule.basis) {
-            Some(Basis::Own) => return Ok(Decision::Own),
-            None => return Ok(Decision::Nothing),
-            _ => {}
+        if RecordKey::is_shared(record) {
+            return Ok(if rule.shared { Decision::Shared } else { Decision::Nothing });
         }
         let patient = Patient::of(&snapshot, record)?;
-        let Some(version) = patient.version(&snapshot, record)? else {
-            return Ok(Decision::Nothing);
-        };
+        if let Some(decided) = rule.basis.without_terms()
+            && patient.is_without_terms(&snapshot, record)?
+        {
+            return Ok(decided);
+        }
+        let version = patient.version(&snapshot, version)?;
+        let at = rules.keys().position(|other| *other == peer).unwrap_or_default();
         let held = decisions.decided.get(record);
         let held = held.filter(|held| {
             held.version == version
@@ -181,7 +186,8 @@ impl Node {
         let mut changed = Vec::new();
         for record in decisions.timed.clone() {
             let patient = Patient::of(&snapshot, &record)?;
-            let Some(version) = patient.version(&snapshot, &record)? else { continue };
+            let Some(version) = version::version(&snapshot, &record)? else { continue };
+            let version = patient.version(&snapshot, version)?;
             let Some(held) = decisions.decided.get(&record) else { continue };
             if held.minute == Some(now.div_euclid(MINUTE_MS)) {
                 continue;
@@ -238,16 +244,22 @@ impl Patient {
         Ok(Self(std::iter::once(own).chain(beside).collect()))
     }
 
-    /// A digest that changes with each of the records; `None` if the one asked about is not here.
-    fn version(&self, snapshot: &Snapshot, asked: &str) -> Result<Option<[u8; 32]>, NodeError> {
-        if self.0.len() == 1 || version::version(snapshot, asked)?.is_none() {
-            return version::version(snapshot, asked);
+    /// Whether the record that is asked about is all that is here of the patient, and sets no terms.
+    fn is_without_terms(&self, snapshot: &Snapshot, asked: &str) -> Result<bool, NodeError> {
+        Ok(self.0 == [asked] && !stored::has_terms(snapshot, asked)?)
+    }
+
+    /// A digest that changes with each of the records; `asked` is the version of the one that is
+    /// asked about.
+    fn version(&self, snapshot: &Snapshot, asked: [u8; 32]) -> Result<[u8; 32], NodeError> {
+        if self.0.len() == 1 {
+            return Ok(asked);
         }
         let mut hasher = Sha256::new();
         for record in &self.0 {
             hasher.update(version::version(snapshot, record)?.unwrap_or_default());
         }
-        Ok(Some(hasher.finalize().into()))
+        Ok(hasher.finalize().into())
     }
 
     /// Decides about one of the records for every peer with a rule: each is read once.
@@ -260,12 +272,6 @@ impl Patient {
         now_ms: i64,
     ) -> Result<Decided, NodeError> {
         let damaged = || NodeError::Damaged(asked.to_owned());
-        if RecordKey::is_shared(asked) {
-            let of = |rule: &PeerRule| {
-                if rule.shared { Decision::Shared } else { Decision::Nothing }
-            };
-            return Ok(Decided { version, minute: None, of: rules.values().map(of).collect() });
-        }
         let own = self.0.first().ok_or_else(damaged)?;
         if version::version(snapshot, own)?.is_none() {
             // The consents are not here yet.
@@ -276,17 +282,17 @@ impl Patient {
         for record in &self.0 {
             texts.push(stored::all_shown(snapshot, record)?);
         }
-        let all = || texts.iter().flatten();
-        let has = |text: &str| all().any(|shown| shown.resource.contains(text));
-        let has_consent = has(r#""resourceType":"Consent""#);
-        // Without consents and labels only care can make a difference, so the rest need not be read.
-        let is_plain = !has_consent && !has(r#""security":"#);
+        // Without terms only care can make a difference, so the rest need not be read.
+        let sets_terms = |shown: &stored::Shown| consent::sets_terms(&shown.resource);
+        let is_plain = !texts.iter().flatten().any(sets_terms);
         let values: Option<Vec<Vec<(Value, bool)>>> =
             texts.iter().map(|shown| values(shown, is_plain)).collect();
         let values = values.ok_or_else(damaged)?;
         let shown: Vec<Vec<Shown<'_>>> = values.iter().map(|values| shown_of(values)).collect();
         let at = self.0.iter().position(|record| record == asked).ok_or_else(damaged)?;
         let of = rules.values().map(|rule| decide_for(rule, &shown, at, now_ms)).collect();
+        let is_consent = |value: &Value| value.resource_type() == Some("Consent");
+        let has_consent = values.iter().flatten().any(|(value, _)| is_consent(value));
         // What is in another record may change without a change of this one.
         let is_timed = has_consent || self.0.len() > 1;
         Ok(Decided { version, minute: is_timed.then_some(now_ms.div_euclid(MINUTE_MS)), of })

@@ -6,20 +6,12 @@ use super::peer::SESSION;
 use crate::credit::Credit;
 use crate::line::Line;
 
-/// Messages of one link that came one after the other.
+/// A message of a link, or several of its session that came one after the other.
 pub(super) struct Mail {
     line: Arc<Line>,
     messages: Vec<Vec<u8>>,
     /// Let go when all of them were dealt with.
     credits: Vec<Credit>,
-}
-
-/// What is dealt with at once.
-pub(super) enum Mailed<'a> {
-    /// Messages of the session that follow each other.
-    OfSession(Vec<&'a [u8]>),
-    /// A message of another kind, with the kind; 255 and nothing of an empty one.
-    Other(u8, &'a [u8]),
 }
 
 impl Mail {
@@ -31,9 +23,15 @@ impl Mail {
         &self.line
     }
 
-    /// Whether other messages came over the same link.
-    pub(super) fn is_of_line_of(&self, other: &Self) -> bool {
-        self.line.number() == other.line.number()
+    /// The kind of the messages; `None` if it is an empty one.
+    pub(super) fn kind(&self) -> Option<u8> {
+        self.messages.first()?.first().copied()
+    }
+
+    /// Whether both are messages of the same link's session.
+    pub(super) fn goes_on_with(&self, next: &Self) -> bool {
+        let are_of_session = [self, next].iter().all(|mail| mail.kind() == Some(SESSION));
+        are_of_session && self.line.number() == next.line.number()
     }
 
     /// Adds messages that came later.
@@ -42,17 +40,8 @@ impl Mail {
         self.credits.append(&mut next.credits);
     }
 
-    /// The messages in their order.
-    pub(super) fn runs(&self) -> Vec<Mailed<'_>> {
-        let mut runs = Vec::new();
-        for message in &self.messages {
-            match (message.split_first(), runs.last_mut()) {
-                (Some((&SESSION, rest)), Some(Mailed::OfSession(run))) => run.push(rest),
-                (Some((&SESSION, rest)), _) => runs.push(Mailed::OfSession(vec![rest])),
-                (Some((kind, rest)), _) => runs.push(Mailed::Other(*kind, rest)),
-                (None, _) => runs.push(Mailed::Other(u8::MAX, &[])),
-            }
-        }
-        runs
+    /// The messages in their order, without their kind.
+    pub(super) fn messages(&self) -> Vec<&[u8]> {
+        self.messages.iter().filter_map(|message| message.get(1..)).collect()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clisonix_pq::link::About;
 use clisonix_tide::{Replica, Session};
 
+use super::mail::Mail;
 use crate::line::Line;
 
 /// The kind of a message with the pair's secret: 16 bytes, from the node with the smaller
@@ -23,9 +24,22 @@ pub(super) struct Tended {
     /// What the session's entries are hashed under.
     pub(super) secret: [u8; 16],
     pub(super) line: Option<Arc<Line>>,
+    /// What came over the link while its session looks at the records, and is not open yet; as much
+    /// as a link may have waiting. `None` if it does not wait for that.
+    pub(super) waiting: Option<Vec<Mail>>,
 }
 
 impl Tended {
+    /// The link is gone, with what came over it.
+    pub(super) fn unlink(&mut self) {
+        (self.line, self.waiting) = (None, None);
+    }
+
+    /// Whether it has a link, and records to look at for it.
+    pub(super) fn is_looking(&self) -> bool {
+        self.line.is_some() && self.session.as_ref().is_some_and(Session::is_looking)
+    }
+
     /// Whether this is the peer's link now.
     pub(super) fn is_of(&self, line: &Line) -> bool {
         self.line.as_ref().is_some_and(|own| own.number() == line.number())

@@ -209,7 +209,7 @@ impl Session {
 
     pub(super) fn rekey(&mut self, epoch: u64, turn: &mut Turn<'_, '_>) {
         self.stop_comparing();
-        self.roster.rekey(epoch, turn.site.catalogue, turn.site.scope);
+        self.roster.rekey(epoch, turn.site.catalogue);
         turn.out.push(super::Output::Epoch(epoch));
     }
 

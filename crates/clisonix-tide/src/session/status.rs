@@ -47,7 +47,7 @@ impl Session {
             is_open: self.way.is_open && self.closed.is_none(),
             closed: self.closed,
             agreed_ms: self.agreed_ms,
-            is_in_sync: self.is_in_sync,
+            is_in_sync: self.is_in_sync && !self.is_looking(),
             count: self.roster.count(),
             behind: self.feed.behind(replica.arrival()),
             ahead: is_known.then(|| self.peer_at.arrival.saturating_sub(seen.arrival)),

@@ -46,6 +46,13 @@ fn all(_: &str) -> bool {
     true
 }
 
+/// A session that has looked at everything.
+fn session(settings: Settings, catalogue: &Catalogue) -> Session {
+    let mut session = Session::new(settings, catalogue);
+    assert!(!session.look(usize::MAX, catalogue, &all));
+    session
+}
+
 fn name(record: u32) -> String {
     format!("p-{record:08}")
 }
@@ -53,7 +60,7 @@ fn name(record: u32) -> String {
 impl Pair {
     fn of(models: [Model; 2]) -> Self {
         let catalogues = [Catalogue::of(&models[0]), Catalogue::of(&models[1])];
-        let session = |node: usize| Session::new(settings(node), &catalogues[node], &all);
+        let session = |node: usize| session(settings(node), &catalogues[node]);
         Self {
             sessions: [session(0), session(1)],
             models,
@@ -186,7 +193,7 @@ fn one_change_since_the_last_agreement_is_there_after_one_round_trip() {
         let seen = pair.sessions[0].settings.seen;
         pair.write(node, 18);
         let fresh = Settings { seen, ..settings(0) };
-        pair.sessions[0] = Session::new(fresh, &pair.catalogues[0], &all);
+        pair.sessions[0] = session(fresh, &pair.catalogues[0]);
         pair.meet();
         assert!(pair.is_equal());
         assert!(pair.equal_after <= Some(2 + usize::from(node == 0)), "{:?}", pair.equal_after);
@@ -344,7 +351,7 @@ fn a_node_put_back_that_signs_the_very_same_gets_the_peers_receipt_again() {
     let signed = pair.agreed[1].expect("a receipt");
     assert!(pair.sessions[1].status(&pair.models[1]).peers_receipt.is_some());
     pair.give(0, Input::Shut);
-    pair.sessions[1] = Session::new(settings(1), &pair.catalogues[1], &all);
+    pair.sessions[1] = session(settings(1), &pair.catalogues[1]);
     (pair.clocks[1], pair.now_ms) = (clock, now_ms);
     pair.meet();
     assert_eq!(pair.agreed[1], Some(signed), "the very same");
@@ -354,8 +361,7 @@ fn a_node_put_back_that_signs_the_very_same_gets_the_peers_receipt_again() {
 #[test]
 fn an_epoch_is_met_and_a_peer_that_changes_it_too_often_is_left() {
     let mut pair = Pair::with(300);
-    pair.sessions[1] =
-        Session::new(Settings { epoch: 9, ..settings(1) }, &pair.catalogues[1], &all);
+    pair.sessions[1] = session(Settings { epoch: 9, ..settings(1) }, &pair.catalogues[1]);
     pair.meet();
     assert!(pair.is_equal());
     let mut state = pair.state(1);
@@ -642,7 +648,37 @@ fn a_scope_holds_at_once_and_hides_names() {
     pair.sessions[0].scope_changed(told, &pair.catalogues[0], &all);
     assert_eq!(pair.sessions[0].roster.count(), 10);
     pair.sessions[0].scope_changed(None, &pair.catalogues[0], &hidden);
+    assert!(pair.sessions[0].is_looking());
+    while pair.sessions[0].look(3, &pair.catalogues[0], &hidden) {}
     assert_eq!(pair.sessions[0].roster.count(), 9);
+}
+
+#[test]
+fn a_session_looks_at_its_records_in_parts() {
+    let mut pair = Pair::with(10);
+    let catalogue = &mut pair.catalogues[0];
+    let mut session = Session::new(settings(0), catalogue);
+    let mut counts = Vec::new();
+    while session.look(4, catalogue, &all) {
+        counts.push(session.roster.count());
+        // What is written meanwhile is told, whether it was looked at or not.
+        for record in [0, 9] {
+            let version = crate::Version([counts.len() as u8; 32]);
+            assert!(catalogue.set(&name(record), Some(version)));
+            session.record_changed(&name(record), catalogue, &all);
+        }
+    }
+    assert_eq!((counts, session.roster.count(), session.is_looking()), (vec![4, 9], 10, false));
+    let whole = self::session(settings(0), catalogue);
+    assert_eq!(session.roster.hash(), whole.roster.hash());
+    assert_eq!(session.roster.symbols(), whole.roster.symbols());
+    // Under another key all are there too, and no scope is asked.
+    let epoch = session.roster.epoch() + 1;
+    session.roster.rekey(epoch, catalogue);
+    let fresh = self::session(Settings { epoch, ..settings(0) }, catalogue);
+    assert_eq!(session.roster.hash(), fresh.roster.hash());
+    assert_eq!(session.roster.count(), 10);
+    assert_ne!(session.roster.hash(), whole.roster.hash());
 }
 
 #[test]

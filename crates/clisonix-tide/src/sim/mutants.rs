@@ -6,7 +6,7 @@ use super::world::World;
 use crate::fault::{Fault, is_any_on, set};
 
 /// In how many seeds a bug is found at the latest.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 500;
 
 const MUTANTS: &[Fault] = &[
     Fault::CursorBeforeTaken,

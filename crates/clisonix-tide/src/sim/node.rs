@@ -59,6 +59,9 @@ pub(super) struct Kept {
     pub(super) peers_receipts: BTreeMap<usize, (Receipt, Vec<u8>)>,
 }
 
+/// Records that a session looks at at once, after the rules changed.
+const LOOKED_AT: usize = 2;
+
 /// A node's disk, now or once.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
@@ -151,7 +154,8 @@ impl Node {
                 first_question: chance.next() >> 8,
             };
             let view = View::new(&self.consent, self.number, peer, self.revoked);
-            let session = Session::new(settings, &self.catalogue, &view);
+            let mut session = Session::new(settings, &self.catalogue);
+            session.look(usize::MAX, &self.catalogue, &view);
             self.sessions.insert(peer, session);
         }
     }
@@ -249,6 +253,9 @@ impl Node {
             self.synced = Some(self.disk.model.clone());
         }
         let scope = View::new(&self.consent, self.number, peer, self.revoked);
+        if matches!(input, Input::Tick) {
+            session.look(LOOKED_AT, &self.catalogue, &scope);
+        }
         let mut site = Site {
             replica: &mut self.disk.model,
             catalogue: &mut self.catalogue,

@@ -12,6 +12,8 @@ use crate::consent::{Basis, Decision, PeerRule};
 use crate::load::tests::{BY, bundle, node, read};
 use crate::{Node, ReadVersion};
 
+mod terms;
+
 const PEER: Fingerprint = Fingerprint::from_bytes([1; 32]);
 const OTHER: Fingerprint = Fingerprint::from_bytes([2; 32]);
 
