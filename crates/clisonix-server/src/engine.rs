@@ -40,7 +40,7 @@ const SCOPES_EVERY: Duration = Duration::from_secs(10);
 /// How long a session looks at records before other things are dealt with.
 const LOOK_FOR: Duration = Duration::from_millis(5);
 /// Records between two looks at the clock.
-const LOOKED_AT: usize = 64;
+const LOOKED_AT: usize = 16;
 /// Most events that are dealt with before other things are looked at.
 const MAX_TURN: usize = 64;
 /// Longest wait for an answer of the engine.
