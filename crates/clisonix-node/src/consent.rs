@@ -111,6 +111,8 @@ pub enum Decision {
     Unclear,
     /// It may not: it holds something of a sensitive class that nothing names.
     Sensitive,
+    /// It may not: part of what is known of the patient is damaged, and a consent may be in it.
+    Damaged,
 }
 
 impl Decision {
@@ -131,6 +133,7 @@ impl Decision {
             Self::Denied => "denied by consent",
             Self::Unclear => "unclear consent",
             Self::Sensitive => "sensitive class",
+            Self::Damaged => "damaged",
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::stored;
 use crate::version;
 
 use self::parts::{Aside, Note, note, notes, remove};
-pub(crate) use self::parts::{is_noted, strip};
+pub(crate) use self::parts::{is_aside, is_noted, strip};
 
 /// A record whose log is damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use crate::outside::Outside;
 use crate::reading::text_of;
 use crate::records::{Records, replay};
 use crate::row_keys::RowKeys;
+use crate::scrub::has_its_terms;
 use crate::signing::{Signing, stored_version};
 use crate::stored;
 use crate::tide::Exchange;
@@ -231,6 +232,7 @@ impl Node {
         inside.records.forget(id);
         let is_sound = state == whole.state_bytes()
             && shown.bundle == whole.view().bundle_text()
+            && has_its_terms(&snapshot, id)?
             && stored_version(&snapshot, &whole)? == version::version(&snapshot, id)?;
         if is_sound { Ok(()) } else { Err(NodeError::Unsound) }
     }

@@ -205,13 +205,15 @@ impl Node {
             version::put(&mut batch, &whole, &stored_standing(&snapshot, &whole)?)?;
             // The record is in nobody's hands while the lock is held.
             self.store.write(batch)?;
+            // The version is the same, and what was decided by what was shown may not be.
+            self.forget_decisions();
         }
         Ok((changes, fault))
     }
 }
 
 /// Whether it is noted that a record sets terms, if it does.
-fn has_its_terms(snapshot: &Snapshot, record: &str) -> Result<bool, NodeError> {
+pub(crate) fn has_its_terms(snapshot: &Snapshot, record: &str) -> Result<bool, NodeError> {
     let sets_terms = |shown: &stored::Shown| consent::sets_terms(&shown.resource);
     let is_noted = stored::has_terms(snapshot, record)?;
     Ok(is_noted || !stored::all_shown(snapshot, record)?.iter().any(sets_terms))

@@ -182,7 +182,7 @@ pub(crate) fn put_terms(batch: &mut Batch, record: &str) -> Result<(), NodeError
 /// Whether a record sets terms. With the row something that is shown of it does
 /// ([`consent::sets_terms`]), or once did; without it nothing does.
 pub(crate) fn has_terms(snapshot: &Snapshot, record: &str) -> Result<bool, ReadError> {
-    Ok(snapshot.value(Table::Index, &terms_key(record))?.is_some())
+    snapshot.contains(Table::Index, &terms_key(record))
 }
 
 /// What is shown of one entry; `None` if it is gone.

@@ -4,6 +4,7 @@ use clisonix_crdt::Record;
 use clisonix_store::{Batch, Snapshot, Store, Table};
 
 use crate::consent;
+use crate::damage::is_noted;
 use crate::error::NodeError;
 use crate::records::{load, replay};
 use crate::signing::stored_standing;
@@ -29,6 +30,10 @@ pub(crate) fn upgrade(store: &Store) -> Result<(), NodeError> {
     for row in snapshot.rows(Table::Records, &clisonix_store::Span::all())? {
         let Ok(id) = String::from_utf8(row?.key) else { continue };
         let has_version = version::version(&snapshot, &id)?.is_some();
+        if !has_version && is_noted(&snapshot, &id)? {
+            // Its log was put aside, and nothing of it is back: it is not here.
+            continue;
+        }
         if !has_version && stored::head(&snapshot, &id)?.is_none() {
             let record = replay(&snapshot, &id)?;
             stored::put_derived(&mut batch, &snapshot, &record)?;

@@ -91,6 +91,8 @@ struct Engine<H> {
     is_told: Arc<AtomicBool>,
     /// When it was looked whether peers may hold other records.
     looked: Instant,
+    /// Whose session looked at records last.
+    looked_on: Fingerprint,
     /// When the last fault of each peer was that is remembered.
     faults: BTreeMap<Fingerprint, u64>,
 }
@@ -138,6 +140,7 @@ impl Server {
             recorder,
             is_told: Arc::clone(&is_told),
             looked: Instant::now(),
+            looked_on: Fingerprint::from_bytes([0; 32]),
             faults: BTreeMap::new(),
         };
         let thread = thread::Builder::new().name("engine".to_owned());
@@ -229,7 +232,7 @@ impl<H: Home> Engine<H> {
         let tick = Duration::from_millis(TICK_MS);
         let mut ticked = Instant::now();
         loop {
-            let is_looking = self.looking().is_some();
+            let is_looking = self.peers.values().any(Tended::is_looking);
             let left =
                 if is_looking { Duration::ZERO } else { tick.saturating_sub(ticked.elapsed()) };
             let mut arrived = false;
@@ -289,7 +292,7 @@ impl<H: Home> Engine<H> {
                 let peer = line.peer();
                 if self.peers.get(&peer).is_some_and(|tended| tended.is_of(&line)) {
                     self.with_session(peer, Input::Shut);
-                    self.peers.entry(peer).and_modify(Tended::unlink);
+                    self.peers.entry(peer).and_modify(|tended| tended.link(None));
                 }
             }
         }
@@ -303,8 +306,7 @@ impl<H: Home> Engine<H> {
             return;
         };
         let was_open = tended.line.is_some();
-        tended.unlink();
-        tended.line = Some(Arc::clone(line));
+        tended.link(Some(Arc::clone(line)));
         if was_open {
             self.with_session(peer, Input::Shut);
         }
@@ -339,7 +341,7 @@ impl<H: Home> Engine<H> {
                 }
                 self.with_session(peer, Input::Messages(&messages));
             }
-            (Some(PAIR), _) if self.signatures.own() > peer => {
+            (Some(PAIR), _) if self.signatures.own() > peer && !tended.is_begun => {
                 match mail.messages().first().and_then(|secret| <[u8; 16]>::try_from(*secret).ok())
                 {
                     Some(secret) => self.begin(peer, secret),
@@ -376,45 +378,47 @@ impl<H: Home> Engine<H> {
             tended.secret = secret;
         }
         tended.replica = Some(self.home.replica(peer));
+        tended.is_begun = true;
         tended.waiting = Some(Vec::new());
-        self.open_looked();
+        self.open_if_ready(peer);
     }
 
-    /// Opens the sessions that wait for it and have looked at all records.
-    fn open_looked(&mut self) {
-        for peer in self.peers.keys().copied().collect::<Vec<_>>() {
-            let Some(tended) = self.peers.get_mut(&peer).filter(|tended| !tended.is_looking())
-            else {
-                continue;
-            };
-            let Some(waiting) = tended.waiting.take() else { continue };
-            // The link is open first at the node that says the secret: its first words travel with
-            // it.
-            let is_first = self.signatures.own() < peer;
-            self.with_session(peer, Input::Open { is_first });
-            for mail in waiting {
-                self.take(mail);
-            }
+    /// Opens a session that waits for it, if it has looked at all records.
+    fn open_if_ready(&mut self, peer: Fingerprint) {
+        let tended = self.peers.get_mut(&peer);
+        let is_ready = |session: &Session| session.is_ready();
+        let ready = tended.filter(|tended| tended.session.as_ref().is_some_and(is_ready));
+        let Some(waiting) = ready.and_then(|tended| tended.waiting.take()) else { return };
+        // The link is open first at the node that says the secret: its first words travel with it.
+        let is_first = self.signatures.own() < peer;
+        self.with_session(peer, Input::Open { is_first });
+        for mail in waiting {
+            self.take(mail);
         }
     }
 
-    /// A peer with a link whose session has records to look at.
-    fn looking(&self) -> Option<Fingerprint> {
-        let mut looking = self.peers.iter().filter(|(_, tended)| tended.is_looking());
-        looking.next().map(|(peer, _)| *peer)
+    /// A peer with a link whose session has records to look at: the one after `last`, so that all
+    /// have their turn; of those that wait to be opened, if there are such.
+    fn looking(&self, last: Fingerprint) -> Option<Fingerprint> {
+        let looking = self.peers.iter().filter(|(_, tended)| tended.is_looking());
+        let turn = |(peer, tended): &(&Fingerprint, &Tended)| {
+            (tended.waiting.is_none(), **peer <= last, **peer)
+        };
+        looking.min_by_key(turn).map(|(peer, _)| *peer)
     }
 
     /// Goes on with one session that has records to look at, for a short time: with a million of
     /// them it takes long, and others are served meanwhile.
     fn look_on(&mut self) {
-        let Some(peer) = self.looking() else { return };
+        let Some(peer) = self.looking(self.looked_on) else { return };
+        self.looked_on = peer;
         let scope = self.home.scope(peer);
         let begun = Instant::now();
         if let Some(session) = self.peers.get_mut(&peer).and_then(|tended| tended.session.as_mut())
         {
             while session.look(LOOKED_AT, &self.catalogue, &*scope) && begun.elapsed() < LOOK_FOR {}
         }
-        self.open_looked();
+        self.open_if_ready(peer);
     }
 
     /// Hands an input to a session and does what it wants done.

@@ -29,6 +29,8 @@ pub(crate) struct Roster {
     displaced: BTreeSet<Slot>,
     /// The slots from here on are to be looked at; `None` if none is.
     next: Option<u32>,
+    /// Whether everything was looked at once.
+    is_ready: bool,
 }
 
 /// Whether the peer may have what stands under this name.
@@ -55,6 +57,7 @@ impl Roster {
             outside: BTreeSet::new(),
             displaced: BTreeSet::new(),
             next: Some(0),
+            is_ready: false,
         }
     }
 
@@ -83,7 +86,12 @@ impl Roster {
         }
         let next = (first as usize).saturating_add(most);
         self.next = u32::try_from(next).ok().filter(|_| next < catalogue.len());
+        self.is_ready |= self.next.is_none();
         self.is_looking()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready
     }
 
     pub(crate) fn is_looking(&self) -> bool {
@@ -157,6 +165,7 @@ impl Roster {
             sketch: Sketch::new(self.sketch.symbols().len()),
             outside: std::mem::take(&mut self.outside),
             next: self.next,
+            is_ready: self.is_ready,
             ..Self::new(self.secret, epoch, self.version, &Catalogue::default())
         };
         let before = std::mem::replace(self, other);

@@ -169,10 +169,22 @@ impl Session {
     /// Looks whether the peer may hold the next records of the catalogue, `most` of them; `true` if
     /// there are more to be looked at.
     pub fn look(&mut self, most: usize, catalogue: &Catalogue, scope: &dyn Scope) -> bool {
+        if !self.roster.is_looking() {
+            return false;
+        }
         let version = self.roster.version();
         let are_more = self.roster.look(most, catalogue, scope);
         self.set_changed_since(version);
+        if !are_more {
+            // What waited for it: to compare, and to say under which rule.
+            self.pace_soon();
+        }
         are_more
+    }
+
+    /// Whether everything was looked at once, so that it can be opened.
+    pub fn is_ready(&self) -> bool {
+        self.roster.is_ready()
     }
 
     /// Whether there are records to be looked at.
@@ -407,6 +419,7 @@ impl Session {
         let peer_drives =
             self.way.peer_drove_ms.is_some_and(|then| turn.now_ms.abs_diff(then) < FEED_WAIT_MS);
         let waits = self.is_driving()
+            || self.roster.is_looking()
             || peer_drives
             || !self.way.is_greeted
             || self.questions.has(|asked| matches!(asked, Asked::Hello));

@@ -112,6 +112,11 @@ pub(crate) fn is_noted(snapshot: &Snapshot, record: &str) -> Result<bool, NodeEr
     Ok(snapshot.contains(Table::Index, &note_key(record))?)
 }
 
+/// Whether a record's log was put aside, and is not whole again.
+pub(crate) fn is_aside(snapshot: &Snapshot, record: &str) -> Result<bool, NodeError> {
+    Ok(note(snapshot, record)?.is_some_and(|note| note.is_aside))
+}
+
 /// What is noted of each record. Parts are passed over without being read.
 pub(super) fn notes(snapshot: &Snapshot) -> Result<Vec<(String, Note)>, NodeError> {
     let (mut found, mut span) = (Vec::new(), Span::prefix(PREFIX));

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::lock;
 use crate::consent::{self, Basis, Decision, Orders, PeerRule, Shown, decide};
+use crate::damage;
 use crate::error::NodeError;
 use crate::node::{By, Node, access};
 use crate::stored;
@@ -111,8 +112,7 @@ impl Node {
         }
         drop(snapshot);
         self.store.write(batch)?;
-        let mut decisions = lock(&self.exchange.decisions);
-        *decisions = Decisions { is_changed: true, ..Decisions::default() };
+        self.forget_decisions();
         Ok(())
     }
 
@@ -163,6 +163,12 @@ impl Node {
         let one = decided.of.get(at).copied().unwrap_or(Decision::Nothing);
         decisions.keep(record, decided);
         Ok(one)
+    }
+
+    /// Everything is decided anew, and what changed is told ([`Self::scope_change`]).
+    pub(crate) fn forget_decisions(&self) {
+        let mut decisions = lock(&self.exchange.decisions);
+        *decisions = Decisions { is_changed: true, ..Decisions::default() };
     }
 
     /// What changed of what peers may hold since this was asked last, beside what follows from
@@ -246,7 +252,18 @@ impl Patient {
 
     /// Whether the record that is asked about is all that is here of the patient, and sets no terms.
     fn is_without_terms(&self, snapshot: &Snapshot, asked: &str) -> Result<bool, NodeError> {
-        Ok(self.0 == [asked] && !stored::has_terms(snapshot, asked)?)
+        let is_alone = self.0 == [asked];
+        Ok(is_alone && !stored::has_terms(snapshot, asked)? && !damage::is_noted(snapshot, asked)?)
+    }
+
+    /// Whether the log of one of the records was put aside and is not whole again.
+    fn lacks_something(&self, snapshot: &Snapshot) -> Result<bool, NodeError> {
+        for record in &self.0 {
+            if damage::is_aside(snapshot, record)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A digest that changes with each of the records; `asked` is the version of the one that is
@@ -276,6 +293,11 @@ impl Patient {
         if version::version(snapshot, own)?.is_none() {
             // The consents are not here yet.
             let of = rules.values().map(|_| Decision::Nothing).collect();
+            return Ok(Decided { version, minute: Some(now_ms.div_euclid(MINUTE_MS)), of });
+        }
+        if self.lacks_something(snapshot)? {
+            // A consent may be in what is lost.
+            let of = rules.values().map(|_| Decision::Damaged).collect();
             return Ok(Decided { version, minute: Some(now_ms.div_euclid(MINUTE_MS)), of });
         }
         let mut texts = Vec::new();

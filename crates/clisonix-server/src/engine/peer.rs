@@ -24,15 +24,17 @@ pub(super) struct Tended {
     /// What the session's entries are hashed under.
     pub(super) secret: [u8; 16],
     pub(super) line: Option<Arc<Line>>,
+    /// Whether the pair's secret was said over the link.
+    pub(super) is_begun: bool,
     /// What came over the link while its session looks at the records, and is not open yet; as much
     /// as a link may have waiting. `None` if it does not wait for that.
     pub(super) waiting: Option<Vec<Mail>>,
 }
 
 impl Tended {
-    /// The link is gone, with what came over it.
-    pub(super) fn unlink(&mut self) {
-        (self.line, self.waiting) = (None, None);
+    /// Takes a link, or none, in place of the one before and of what came over that.
+    pub(super) fn link(&mut self, line: Option<Arc<Line>>) {
+        (self.line, self.waiting, self.is_begun) = (line, None, false);
     }
 
     /// Whether it has a link, and records to look at for it.

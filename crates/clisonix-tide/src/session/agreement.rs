@@ -50,6 +50,10 @@ impl Session {
         self.differing = 0;
         self.pace.agreed(turn.now_ms);
         self.stand_at(state.at, turn);
+        // The set is not yet what the scope says, and a receipt names both.
+        if self.roster.is_looking() {
+            return;
+        }
         let receipt = Receipt {
             from: self.settings.node,
             to: self.settings.peer,

@@ -654,10 +654,27 @@ fn a_scope_holds_at_once_and_hides_names() {
 }
 
 #[test]
+fn no_receipt_is_signed_while_a_session_looks_at_its_records() {
+    let mut pair = Pair::with(10);
+    pair.meet();
+    assert!(pair.is_equal());
+    let before = pair.agreed[0];
+    pair.sessions[0].scope_changed(None, &pair.catalogues[0], &all);
+    pair.write(0, 10);
+    pair.meet();
+    let status = pair.sessions[0].status(&pair.models[0]);
+    assert_eq!((status.is_in_sync, status.count, status.receipt), (false, 11, before));
+    assert!(!pair.sessions[0].look(usize::MAX, &pair.catalogues[0], &all));
+    pair.meet();
+    assert!(pair.is_equal() && pair.agreed[0].is_some_and(|receipt| receipt.count == 11));
+}
+
+#[test]
 fn a_session_looks_at_its_records_in_parts() {
     let mut pair = Pair::with(10);
     let catalogue = &mut pair.catalogues[0];
     let mut session = Session::new(settings(0), catalogue);
+    assert!(session.is_looking() && !session.is_ready());
     let mut counts = Vec::new();
     while session.look(4, catalogue, &all) {
         counts.push(session.roster.count());
@@ -669,6 +686,7 @@ fn a_session_looks_at_its_records_in_parts() {
         }
     }
     assert_eq!((counts, session.roster.count(), session.is_looking()), (vec![4, 9], 10, false));
+    assert!(session.is_ready());
     let whole = self::session(settings(0), catalogue);
     assert_eq!(session.roster.hash(), whole.roster.hash());
     assert_eq!(session.roster.symbols(), whole.roster.symbols());

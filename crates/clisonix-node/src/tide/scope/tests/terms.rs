@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clisonix_fhir::json::{self, Value};
+use clisonix_pq::checkpoint::{Author, Authors};
+use clisonix_pq::{Identity, Profile};
 use clisonix_store::{Batch, Span, Table};
 
 use super::{OTHER, PEER};
 use crate::consent::{self, Basis, Decision, PeerRule, Shown};
-use crate::load::tests::{BY, node, read};
+use crate::load::tests::{BY, Counting, node, read};
 use crate::reading::text_of;
-use crate::{Aim, Node, ReadVersion, RecordFault, stored};
+use crate::{Aim, Node, NodeError, Outside as _, ReadVersion, RecordFault, stored};
 
 const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
@@ -210,6 +212,7 @@ fn a_scrub_notices_that_terms_are_not_noted() {
     batch.remove(Table::Index, &[b"g\0", record.as_bytes()].concat()).unwrap();
     node.store.write(batch).unwrap();
     assert!(!has_terms(&node, &record));
+    assert!(matches!(node.verify(), Err(NodeError::Unsound)));
     let found = node.scrub(BY).unwrap();
     assert_eq!(found.named, [(record.clone(), RecordFault::Shown)]);
     assert_eq!(decided(&node, &record)[&Basis::All], Decision::Denied);
@@ -360,4 +363,95 @@ fn whatever_two_nodes_do_each_decides_as_if_it_looked_at_everything() {
         assert!(seen.contains_key(&decision), "{seen:?}");
     }
     assert!(without_terms > 20, "{without_terms}");
+}
+
+/// Spoils the rows of a record's log from this one on, puts it aside, and says that an older program
+/// wrote the store.
+fn spoil(node: &Node, record: &str, first: usize) {
+    let snapshot = node.store.snapshot().unwrap();
+    let mut batch = Batch::new();
+    let rows: Vec<_> = snapshot.changes(record, 0).unwrap().map(Result::unwrap).collect();
+    assert!(rows.len() > first);
+    for row in rows.into_iter().skip(first) {
+        let mut bytes = row.bytes;
+        *bytes.last_mut().unwrap() ^= 0x55;
+        batch.replace_change(record, row.place, bytes).unwrap();
+    }
+    batch.put(Table::Meta, b"node-layout", vec![3]).unwrap();
+    drop(snapshot);
+    node.store.write(batch).unwrap();
+    node.put_damaged_aside(record, BY).unwrap();
+}
+
+/// A node that signs, and has signed for what a feed told of the patient.
+fn signing(directory: &Path) -> (Node, String) {
+    let (node, record) = filled(directory, 1);
+    let mut outside = Counting::new(1);
+    let mut random = |bytes: &mut [u8]| outside.random(bytes);
+    let identity = Identity::generate(Profile::Hybrid, &mut random).unwrap();
+    let author = Author::new(identity, 0, &mut random).unwrap();
+    let mut authors = Authors::new();
+    authors.add(author.known().clone()).unwrap();
+    node.sign_as(author).unwrap();
+    node.set_authors(authors);
+    take(&node, &message("", ""));
+    while node.checkpoint().unwrap().is_some() {}
+    (node, record)
+}
+
+#[test]
+fn what_may_have_lost_a_consent_is_given_to_nobody_but_own_nodes() {
+    let home = tempfile::tempdir().unwrap();
+    for (first, expected) in [(1, Decision::Damaged), (0, Decision::Nothing)] {
+        let directory = home.path().join(first.to_string());
+        let (node, record) = signing(&directory);
+        take(&node, &message("", &observation("o", MESSAGE, &label(ACT_CODE, "PSY"), 1)));
+        let refused = consent(&reference(&node, &record).unwrap(), "active", "OPTOUT");
+        edit(&node, &record, &refused, ReadVersion::Current);
+        let records = node.with_beside(&record).unwrap();
+        assert_eq!(records.len(), 2);
+        let classes = ["PSY".to_owned()].into();
+        let all = PeerRule { classes, ..rule(Basis::All) };
+        let own = PeerRule { basis: Basis::Own, ..PeerRule::default() };
+        node.set_peer_rules(&BTreeMap::from([(PEER, all), (OTHER, own)]), BY).unwrap();
+        let decided = |node: &Node| -> Vec<Decision> {
+            records.iter().map(|record| node.decision(PEER, record).unwrap()).collect()
+        };
+        assert_eq!(decided(&node), [Decision::Denied; 2]);
+        spoil(&node, &record, first);
+        assert_eq!(decided(&node), [expected; 2]);
+        assert_eq!(node.decision(OTHER, &record).unwrap(), Decision::Own);
+        drop(node);
+        let node = self::node(&directory, 2);
+        assert_eq!(decided(&node), [expected; 2]);
+        // Somebody says that it is as it is.
+        assert!(node.give_up(&record, BY).unwrap());
+        for _ in 0..70_000 {
+            node.inside().outside.now_ms();
+        }
+        let left = if first == 1 { Decision::Rule } else { Decision::Nothing };
+        assert_eq!(decided(&node), [left; 2]);
+    }
+}
+
+#[test]
+fn what_was_decided_by_lost_rows_is_decided_anew_when_they_are_back() {
+    let home = tempfile::tempdir().unwrap();
+    let (node, record) = filled(&home.path().join("data"), 1);
+    let refused = consent(&reference(&node, &record).unwrap(), "active", "OPTOUT");
+    edit(&node, &record, &refused, ReadVersion::Current);
+    node.set_peer_rules(&BTreeMap::from([(PEER, rule(Basis::All))]), BY).unwrap();
+    node.scope_change().unwrap();
+    let mut batch = Batch::new();
+    let snapshot = node.store.snapshot().unwrap();
+    let prefix = [b"s\0", record.as_bytes(), b"\0Consent"].concat();
+    for row in snapshot.rows(Table::Index, &Span::prefix(&prefix)).unwrap() {
+        batch.remove(Table::Index, &row.unwrap().key).unwrap();
+    }
+    drop(snapshot);
+    node.store.write(batch).unwrap();
+    assert_eq!(node.decision(PEER, &record).unwrap(), Decision::Rule);
+    assert_eq!(node.scrub(BY).unwrap().named, [(record.clone(), RecordFault::Shown)]);
+    assert_eq!(node.scope_change().unwrap(), Some(super::ScopeChange::Any));
+    assert_eq!(node.decision(PEER, &record).unwrap(), Decision::Denied);
 }
