@@ -291,7 +291,7 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Box<[u8]> {
             + op.address.as_bytes().len()
             + op.write.written().map_or(32, Written::len)
     };
-    let mut writer = OpsWriter::new(ops.len(), ops.iter().map(len).sum());
+    let mut writer = OpsWriter::new(ops.iter().map(len).sum());
     for op in ops {
         writer.put_op(op);
     }
@@ -300,17 +300,24 @@ pub(crate) fn encode_ops(ops: &[Op]) -> Box<[u8]> {
 
 /// Writes canonical bytes, operation by operation.
 pub(crate) struct OpsWriter {
+    /// Begins with a byte for the count.
     out: Vec<u8>,
+    count: usize,
     /// The entry of the operation before: its type, and where its id stands.
     before: Option<(TypeId, Range<usize>)>,
 }
 
 impl OpsWriter {
-    /// Of so many operations, which take so many bytes, about.
-    pub(crate) fn new(count: usize, bytes: usize) -> Self {
-        let mut out = Vec::with_capacity(bytes + spelled_len(count));
-        put_u64(&mut out, count as u64);
-        Self { out, before: None }
+    /// Of operations that take so many bytes, about.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(1 + bytes);
+        out.push(0);
+        Self { out, count: 0, before: None }
+    }
+
+    /// Operations so far.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// The canonical bytes of one operation that sets a cell to these parts of a text.
@@ -318,7 +325,7 @@ impl OpsWriter {
         let len: usize = text.iter().map(|part| part.len()).sum();
         let head = 1 + spelled_len(usize::from(entry.0.0)) + spelled_len(entry.1.len());
         let parts = spelled_len(address.len()) + address.len() + spelled_len(len) + len;
-        let mut writer = Self::new(1, head + entry.1.len() + parts);
+        let mut writer = Self::new(head + entry.1.len() + parts);
         writer.put_set(entry, address, text);
         writer.finish()
     }
@@ -332,6 +339,17 @@ impl OpsWriter {
         }
     }
 
+    /// An operation that says where a list element stands.
+    pub(crate) fn put_position(&mut self, entry: (TypeId, &str), address: &[u8], position: &[u8]) {
+        self.place(POSITION, entry, address);
+        put_bytes(&mut self.out, position);
+    }
+
+    /// An operation that keeps the thing or removes it.
+    pub(crate) fn put_presence(&mut self, entry: (TypeId, &str), address: &[u8], is_kept: bool) {
+        self.place(if is_kept { KEEP } else { MARK }, entry, address);
+    }
+
     pub(crate) fn put_op(&mut self, op: &Op) {
         self.put(op.entry.name(), op.address.as_bytes(), &op.write);
     }
@@ -339,12 +357,9 @@ impl OpsWriter {
     pub(crate) fn put(&mut self, entry: (TypeId, &str), address: &[u8], write: &Write) {
         match write {
             Write::Set(text) => self.put_set(entry, address, &[text]),
-            Write::Position(position) => {
-                self.place(POSITION, entry, address);
-                put_bytes(&mut self.out, position);
-            }
-            Write::Mark => self.place(MARK, entry, address),
-            Write::Keep => self.place(KEEP, entry, address),
+            Write::Position(position) => self.put_position(entry, address, position),
+            Write::Mark => self.put_presence(entry, address, false),
+            Write::Keep => self.put_presence(entry, address, true),
             Write::Stated => self.place(STATED, entry, address),
             Write::Edits(typed) => {
                 self.place(EDITS, entry, address);
@@ -354,6 +369,7 @@ impl OpsWriter {
     }
 
     fn place(&mut self, tag: u8, (ty, id): (TypeId, &str), address: &[u8]) {
+        self.count += 1;
         let is_same = |(before, at): &(TypeId, Range<usize>)| {
             *before == ty && self.out.get(at.clone()) == Some(id.as_bytes())
         };
@@ -369,7 +385,16 @@ impl OpsWriter {
         put_bytes(&mut self.out, address);
     }
 
-    pub(crate) fn finish(self) -> Box<[u8]> {
+    /// The bytes; the count takes one of them up to 127 operations.
+    pub(crate) fn finish(mut self) -> Box<[u8]> {
+        match (self.out.first_mut(), u8::try_from(self.count)) {
+            (Some(first), Ok(count)) if count < 0x80 => *first = count,
+            _ => {
+                let mut count = Vec::new();
+                put_u64(&mut count, self.count as u64);
+                self.out.splice(..1, count);
+            }
+        }
         self.out.into()
     }
 }

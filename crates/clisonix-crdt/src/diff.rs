@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, ElementKey, Path, Step, Steps, is_position, is_presence};
-use crate::change::{Op, Write};
+use smallvec::SmallVec;
+
+use crate::address::{Address, ElementKey, Path, Step, Steps, in_list, is_position, is_presence};
+use crate::change::{Op, OpsWriter, Write};
 use crate::edit::EditError;
 use crate::layout::{Shape, shape};
 use crate::position;
@@ -31,7 +33,48 @@ pub(crate) struct BaseEntry<'a> {
     pub(crate) cells: Option<&'a Entry>,
 }
 
-/// The operations that turn `base` into `new`.
+/// Takes in the operations that a difference consists of.
+pub(crate) trait Sink {
+    /// A cell gets a text.
+    fn set(&mut self, entry: &EntryId, address: &[u8], text: &str);
+    /// A list element gets a place.
+    fn position(&mut self, entry: &EntryId, address: &[u8], position: &[u8]);
+    /// A thing is kept or removed.
+    fn presence(&mut self, entry: &EntryId, address: &[u8], is_kept: bool);
+}
+
+impl Sink for Vec<Op> {
+    fn set(&mut self, entry: &EntryId, address: &[u8], text: &str) {
+        let (entry, address) = (entry.clone(), Address::trusted(address));
+        self.push(Op { entry, address, write: Write::Set(text.into()) });
+    }
+
+    fn position(&mut self, entry: &EntryId, address: &[u8], position: &[u8]) {
+        let (entry, address) = (entry.clone(), Address::trusted(address));
+        self.push(Op { entry, address, write: Write::Position(position.into()) });
+    }
+
+    fn presence(&mut self, entry: &EntryId, address: &[u8], is_kept: bool) {
+        let write = if is_kept { Write::Keep } else { Write::Mark };
+        self.push(Op { entry: entry.clone(), address: Address::trusted(address), write });
+    }
+}
+
+impl Sink for OpsWriter {
+    fn set(&mut self, entry: &EntryId, address: &[u8], text: &str) {
+        self.put_set(entry.name(), address, &[text]);
+    }
+
+    fn position(&mut self, entry: &EntryId, address: &[u8], position: &[u8]) {
+        self.put_position(entry.name(), address, position);
+    }
+
+    fn presence(&mut self, entry: &EntryId, address: &[u8], is_kept: bool) {
+        self.put_presence(entry.name(), address, is_kept);
+    }
+}
+
+/// Gives `ops` the operations that turn `base` into `new`.
 ///
 /// # Errors
 /// [`EditError::TooManyAlike`] if a list holds more equal elements than occurrences can be counted.
@@ -40,23 +83,26 @@ pub(crate) fn diff(
     base: BaseEntry<'_>,
     new: &Thing<'_>,
     coverage: Coverage,
-) -> Result<Vec<Op>, EditError> {
-    let mut differ = Differ { entry, cells: base.cells, ops: Vec::new(), taken: BTreeMap::new() };
+    ops: &mut impl Sink,
+) -> Result<(), EditError> {
+    let mut differ = Differ { entry, cells: base.cells, ops, written: Vec::new() };
     let mut path = Path::default();
     match base.shown {
-        Some(shown) => differ.thing(shown, new, &mut path, coverage)?,
-        None => differ.create_thing(new, &mut path)?,
+        Some(shown) => differ.thing(shown, new, &mut path, coverage),
+        None => differ.create_thing(new, &mut path),
     }
-    Ok(differ.ops)
 }
 
-struct Differ<'a> {
+struct Differ<'a, S> {
     entry: &'a EntryId,
     cells: Option<&'a Entry>,
-    ops: Vec<Op>,
-    /// Next free occurrence by list prefix and key hash, once asked for.
-    taken: BTreeMap<(Vec<u8>, [u8; 8]), u32>,
+    ops: &'a mut S,
+    /// Where operations went, if there were cells before.
+    written: Vec<Address>,
 }
+
+/// Of one list: the next free occurrence by key hash, once asked for.
+type Taken = BTreeMap<[u8; 8], u32>;
 
 fn step(place: Place<'_>) -> Step<'_> {
     match place {
@@ -65,10 +111,26 @@ fn step(place: Place<'_>) -> Step<'_> {
     }
 }
 
-impl Differ<'_> {
-    fn push(&mut self, path: &mut Path, step: Step<'_>, write: Write) {
-        let address = path.address(step);
-        self.ops.push(Op { entry: self.entry.clone(), address, write });
+impl<S: Sink> Differ<'_, S> {
+    fn set(&mut self, path: &mut Path, step: Step<'_>, text: &str) {
+        self.put(path, step, |ops, entry, at| ops.set(entry, at, text));
+    }
+
+    fn remove(&mut self, path: &mut Path) {
+        self.put(path, Step::Presence, |ops, entry, at| ops.presence(entry, at, false));
+    }
+
+    fn keep(&mut self, path: &mut Path) {
+        self.put(path, Step::Presence, |ops, entry, at| ops.presence(entry, at, true));
+    }
+
+    fn put(&mut self, path: &mut Path, step: Step<'_>, put: impl FnOnce(&mut S, &EntryId, &[u8])) {
+        path.with(step, |path| {
+            put(self.ops, self.entry, path.as_bytes());
+            if self.cells.is_some() {
+                self.written.push(Address::trusted(path.as_bytes()));
+            }
+        });
     }
 
     fn thing(
@@ -105,12 +167,12 @@ impl Differ<'_> {
         match (old, new) {
             (Node::Cell(old), Node::Cell(new)) => {
                 if old != new {
-                    self.push(path, step(place), Write::Set(new.as_ref().into()));
+                    self.set(path, step(place), new);
                 }
                 Ok(())
             }
             (Node::Thing(_), Node::Thing(new)) if new.nodes.is_empty() => {
-                path.with(step(place), |path| self.push(path, Step::Presence, Write::Mark));
+                path.with(step(place), |path| self.remove(path));
                 Ok(())
             }
             (Node::Thing(old), Node::Thing(new)) => {
@@ -128,10 +190,8 @@ impl Differ<'_> {
 
     fn clear(&mut self, place: Place<'_>, old: &Node<'_>, path: &mut Path) {
         match old {
-            Node::Cell(_) => self.push(path, step(place), Write::Set("".into())),
-            Node::Thing(_) => {
-                path.with(step(place), |path| self.push(path, Step::Presence, Write::Mark));
-            }
+            Node::Cell(_) => self.set(path, step(place), ""),
+            Node::Thing(_) => path.with(step(place), |path| self.remove(path)),
             Node::List(items) => path.with(step(place), |path| {
                 for item in items {
                     self.remove_item(item, path);
@@ -152,7 +212,7 @@ impl Differ<'_> {
     }
 
     fn remove_key(&mut self, key: ElementKey, path: &mut Path) {
-        path.with(Step::Key(key), |path| self.push(path, Step::Presence, Write::Mark));
+        path.with(Step::Key(key), |path| self.remove(path));
     }
 
     fn create(
@@ -164,7 +224,7 @@ impl Differ<'_> {
         match new {
             Node::Cell(text) if text.is_empty() => Ok(()),
             Node::Cell(text) => {
-                self.push(path, step(place), Write::Set(text.as_ref().into()));
+                self.set(path, step(place), text);
                 Ok(())
             }
             Node::Thing(thing) if thing.nodes.is_empty() => Ok(()),
@@ -178,27 +238,21 @@ impl Differ<'_> {
     /// Writes a thing that was not there. If its address was used before, everything old is
     /// emptied, so that nothing of it shines through, and the removal is ended.
     fn create_thing(&mut self, new: &Thing<'_>, path: &mut Path) -> Result<(), EditError> {
-        let first = self.ops.len();
+        let first = self.written.len();
         for (place, node) in &new.nodes {
             self.create(*place, node, path)?;
         }
-        let prefix = path.as_bytes().to_vec();
-        let old: Vec<Address> = match self.cells {
-            Some(cells) => {
-                cells.under(&prefix).map(|(address, _)| Address::trusted(address)).collect()
-            }
-            None => Vec::new(),
-        };
+        let cells = self.cells.into_iter().flat_map(|cells| cells.under(path.as_bytes()));
+        let old: Vec<Address> = cells.map(|(address, _)| Address::trusted(address)).collect();
         if old.is_empty() {
             if new.nodes.is_empty() {
-                self.push(path, Step::Presence, Write::Keep);
+                self.keep(path);
             }
             return Ok(());
         }
-        let written: BTreeSet<Address> =
-            self.ops.iter().skip(first).map(|op| op.address.clone()).collect();
-        self.empty_rest(&prefix, &old, &written);
-        self.push(path, Step::Presence, Write::Keep);
+        let written: BTreeSet<Address> = self.written.iter().skip(first).cloned().collect();
+        self.empty_rest(path.as_bytes(), &old, &written);
+        self.keep(path);
         Ok(())
     }
 
@@ -211,18 +265,17 @@ impl Differ<'_> {
             if is_position(at) || is_presence(at) || written.contains(address) {
                 continue;
             }
-            let inner = inner_thing(address.as_bytes(), prefix.len());
+            let inner = inner_thing(at, prefix.len());
             match inner {
-                None => self.ops.push(Op {
-                    entry: self.entry.clone(),
-                    address: address.clone(),
-                    write: Write::Set("".into()),
-                }),
+                None => {
+                    self.ops.set(self.entry, at, "");
+                    self.written.push(address.clone());
+                }
                 // A single backbone that is written anew has emptied its own rest already.
                 Some(thing) if written.iter().any(|w| w.as_bytes().starts_with(&thing)) => {}
                 Some(thing) => {
                     if removed.insert(thing.clone()) {
-                        self.push(&mut Path::from_prefix(&thing), Step::Presence, Write::Mark);
+                        self.remove(&mut Path::from_prefix(&thing));
                     }
                 }
             }
@@ -252,9 +305,14 @@ impl Differ<'_> {
         let positions: Vec<Option<&[u8]>> =
             matched.iter().map(|item| item.map(|item| item.position.as_ref())).collect();
         let positions = position::arrange(&positions);
+        let mut taken = Taken::new();
         for (((item, hash), before), position) in new.iter().zip(hashes).zip(matched).zip(positions)
         {
-            self.item(before, (item, hash), position, path)?;
+            let key = match before {
+                Some(old) => old.key(),
+                None => self.fresh_key(hash, path, &mut taken)?,
+            };
+            self.item(before, (item, key), position, path)?;
         }
         Ok(())
     }
@@ -262,20 +320,16 @@ impl Differ<'_> {
     fn item(
         &mut self,
         before: Option<&Item<'_>>,
-        (item, hash): (&Item<'_>, [u8; 8]),
+        (item, key): (&Item<'_>, ElementKey),
         position: Option<Vec<u8>>,
         path: &mut Path,
     ) -> Result<(), EditError> {
-        let key = match before {
-            Some(old) => old.key(),
-            None => self.fresh_key(hash, path)?,
-        };
         if let Some(old) = before.filter(|old| old.content != item.content) {
             self.remove_twins(old, path);
         }
         path.with(Step::Key(key), |path| {
             if let Some(position) = position {
-                self.push(path, Step::Position, Write::Position(position.into()));
+                self.put(path, Step::Position, |ops, entry, at| ops.position(entry, at, &position));
             }
             match (before.map(|old| &old.content), &item.content) {
                 (Some(Content::Atomic(old)), Content::Atomic(new)) if old == new => Ok(()),
@@ -283,7 +337,7 @@ impl Differ<'_> {
                     self.thing(old, new, path, Coverage::Whole)
                 }
                 (_, Content::Atomic(new)) => {
-                    self.push(path, Step::Content, Write::Set(new.as_ref().into()));
+                    self.set(path, Step::Content, new);
                     Ok(())
                 }
                 (_, Content::Thing(new)) => self.create_thing(new, path),
@@ -292,21 +346,23 @@ impl Differ<'_> {
     }
 
     /// A key with an occurrence number that was never used in the version's past.
-    fn fresh_key(&mut self, hash: [u8; 8], path: &Path) -> Result<ElementKey, EditError> {
-        let prefix = path.as_bytes().to_vec();
-        let cells = self.cells;
-        let next = self.taken.entry((prefix.clone(), hash)).or_insert_with(|| {
-            let with_hash = [prefix.as_slice(), &hash].concat();
-            let used = cells.into_iter().flat_map(|cells| cells.under(&with_hash));
-            let occurrences = used.filter_map(|(address, _)| {
-                let rest = address.get(prefix.len()..)?;
-                match Steps::of(rest, true).next()? {
-                    Step::Key(key) => Some(u32::from(key.occurrence) + 1),
-                    _ => None,
-                }
+    fn fresh_key(
+        &self,
+        hash: [u8; 8],
+        list: &Path,
+        taken: &mut Taken,
+    ) -> Result<ElementKey, EditError> {
+        let list = list.as_bytes();
+        let used = |cells: &Entry| {
+            let with_hash = [list, &hash].concat();
+            let occurrences = cells.under(&with_hash).filter_map(|(address, _)| {
+                let (key, _) = in_list(address.get(list.len()..)?)?;
+                Some(u32::from(key.occurrence) + 1)
             });
-            occurrences.max().unwrap_or(0)
-        });
+            occurrences.max()
+        };
+        let next =
+            taken.entry(hash).or_insert_with(|| self.cells.and_then(used).unwrap_or_default());
         let occurrence = u16::try_from(*next).map_err(|_| EditError::TooManyAlike)?;
         *next += 1;
         Ok(ElementKey { hash, occurrence })
@@ -380,7 +436,11 @@ fn keep_twins_apart(
     mut pairs: Vec<Option<usize>>,
 ) -> (Vec<Option<usize>>, Vec<[u8; 8]>) {
     let mut hashes: Vec<[u8; 8]> = new.iter().map(|item| item.hash).collect();
-    if new.len() < 2 {
+    let texts = new.iter().filter_map(|item| match &item.content {
+        Content::Atomic(text) => Some(text.as_bytes()),
+        Content::Thing(_) => None,
+    });
+    if !has_twins(&texts.collect::<SmallVec<[&[u8]; 8]>>()) {
         return (pairs, hashes);
     }
     let mut by_text: BTreeMap<&str, [u8; 8]> = BTreeMap::new();
@@ -410,6 +470,23 @@ fn keep_twins_apart(
         }
     }
     (pairs, hashes)
+}
+
+/// Whether two of the texts are equal.
+pub(crate) fn has_twins(texts: &[&[u8]]) -> bool {
+    if texts.len() > 16 {
+        let mut sorted = texts.to_vec();
+        sorted.sort_unstable();
+        return sorted.windows(2).any(|pair| pair.first() == pair.last());
+    }
+    let mut rest = texts;
+    while let [first, others @ ..] = rest {
+        if others.contains(first) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 fn same_content(a: &Content<'_>, b: &Content<'_>) -> bool {

@@ -435,7 +435,7 @@ impl Record {
 
     /// Completes operations from outside, given the past of their change.
     fn complete(&self, ops: &[IncomingOp], past: &Past) -> Result<Completed, RefusalReason> {
-        let mut writer = OpsWriter::new(ops.len(), 128 * ops.len());
+        let mut writer = OpsWriter::new(128 * ops.len());
         let (mut bases, mut fit) = (Bases::new(), true);
         for (op, place) in ops.iter().zip(0..) {
             let (base, fits) = self.complete_op(op, past, &mut writer)?;

@@ -1,5 +1,6 @@
 //! Where the cells of a resource are: which members are one cell, which nest, which list keys hold.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use clisonix_fhir::json::Value;
@@ -53,7 +54,11 @@ pub(crate) fn thing_scope(element: ElementId) -> Scope {
 
 /// What identifies an element of the list at `member`: its business key where the table has one,
 /// else its `id`, else its first content.
-pub(crate) fn key_hash(member: Member, value: &Value, text: impl FnOnce() -> String) -> [u8; 8] {
+pub(crate) fn key_hash<'t>(
+    member: Member,
+    value: &Value,
+    text: impl FnOnce() -> Cow<'t, str>,
+) -> [u8; 8] {
     let policy = Policy::r4();
     let key = policy.key(member.element, member.ty);
     if let Some(parts) = key.and_then(|key| key.parts(value, policy)) {

@@ -134,6 +134,8 @@ impl Logged {
 
 /// Up to this one operations are found by walking over those before them.
 const FIRST_MARKED: u32 = 8;
+/// Room that the first change after loading makes for those that follow.
+const FIRST_BLOCKS: usize = 16;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
@@ -143,10 +145,33 @@ pub(crate) struct Log {
     chains: Chains,
     /// Ids of packed changes that are heads of something, so that a version can be named without
     /// unpacking.
-    known: BTreeMap<ChangeNo, ChangeId>,
+    known: Few<ChangeId>,
     /// The pasts of packed changes that are concurrent heads, so that they can be compared without
     /// unpacking.
-    pasts: BTreeMap<ChangeNo, Clock>,
+    pasts: Few<Clock>,
+}
+
+/// Something about few changes, by change.
+#[derive(Clone, Debug)]
+struct Few<T>(Box<[(ChangeNo, T)]>);
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self(Box::default())
+    }
+}
+
+impl<T> From<BTreeMap<ChangeNo, T>> for Few<T> {
+    fn from(map: BTreeMap<ChangeNo, T>) -> Self {
+        Self(map.into_iter().collect())
+    }
+}
+
+impl<T> Few<T> {
+    fn get(&self, change: ChangeNo) -> Option<&T> {
+        let at = self.0.binary_search_by_key(&change, |&(at, _)| at).ok()?;
+        self.0.get(at).map(|(_, about)| about)
+    }
 }
 
 /// A change, and those that typed on where it did.
@@ -204,7 +229,7 @@ impl Log {
         ids: BTreeMap<ChangeNo, ChangeId>,
         pasts: BTreeMap<ChangeNo, Clock>,
     ) {
-        (self.known, self.pasts) = (ids, pasts);
+        (self.known, self.pasts) = (ids.into(), pasts.into());
     }
 
     /// The changes that were pushed.
@@ -404,12 +429,12 @@ impl Log {
         let Some(Older { opened, .. }) = self.older.take() else { return };
         let opened = Arc::try_unwrap(opened).unwrap_or_else(|shared| (*shared).clone());
         let Opened { mut rows, mut chains } = opened.into_inner().unwrap_or_default();
-        for (change, id) in std::mem::take(&mut self.known) {
+        for (change, id) in std::mem::take(&mut self.known).0 {
             if let Some(row) = rows.get(change as usize) {
                 row.id.get_or_init(|| id);
             }
         }
-        self.pasts.clear();
+        self.pasts = Few::default();
         chains.append(std::mem::take(&mut self.chains));
         let older = (0..).zip(rows.drain(..)).map(|(first, row)| Block { first, row, run: None });
         self.newer.splice(..0, older);
@@ -432,6 +457,10 @@ impl Log {
     pub(crate) fn push(&mut self, logged: Logged) -> ChangeNo {
         let number = self.len();
         self.chains.add(&logged.stamp, number);
+        if self.newer.capacity() == 0 {
+            // Growing up to here in smaller steps would move all of them each time.
+            self.newer.reserve_exact(FIRST_BLOCKS);
+        }
         self.newer.push(Block { first: number, row: logged, run: None });
         number
     }
@@ -467,7 +496,7 @@ impl Log {
 
     /// The past of a change, itself included.
     fn clock(&self, change: ChangeNo, tables: &Tables) -> Option<Clock> {
-        if let (Some(past), Some(stamp)) = (self.pasts.get(&change), tables.stamps.get(change)) {
+        if let (Some(past), Some(stamp)) = (self.pasts.get(change), tables.stamps.get(change)) {
             let mut clock = past.clone();
             clock.raise(stamp.actor, stamp.seq);
             return Some(clock);
@@ -495,7 +524,7 @@ impl Log {
 
     /// The past of a change, itself not included.
     pub(crate) fn past_of(&self, change: ChangeNo) -> Option<Clock> {
-        if let Some(past) = self.pasts.get(&change) {
+        if let Some(past) = self.pasts.get(change) {
             return Some(past.clone());
         }
         let past = self.past(change)?;
@@ -511,7 +540,7 @@ impl Log {
         }
         let stamp = tables.stamps.get(ancestor).map(|stamp| (stamp.actor, stamp.seq));
         let Some((actor, seq)) = stamp.or_else(|| self.dot(ancestor)) else { return false };
-        match self.pasts.get(&change) {
+        match self.pasts.get(change) {
             Some(past) => past.covers(actor, seq),
             None => self.past(change).is_some_and(|past| past.covers(actor, seq)),
         }
@@ -534,7 +563,7 @@ impl Log {
 
     fn known_id(&self, change: ChangeNo) -> Option<ChangeId> {
         if change < self.older_len() {
-            if let Some(id) = self.known.get(&change) {
+            if let Some(id) = self.known.get(change) {
                 return Some(*id);
             }
             let opened = self.older.as_ref()?.opened.get()?;
@@ -576,7 +605,7 @@ impl Log {
         tables: &Tables,
         wanted: impl Fn(&ChangeId) -> bool,
     ) -> Option<ChangeNo> {
-        if let Some((change, _)) = self.known.iter().find(|(_, id)| wanted(id)) {
+        if let Some((change, _)) = self.known.0.iter().find(|(_, id)| wanted(id)) {
             return Some(*change);
         }
         (0..self.len())

@@ -45,20 +45,37 @@ fn shared_ends(old: &[u8], new: &str) -> (usize, usize) {
 }
 
 /// Bytes that are compared at a time.
-const STRIDE: usize = 16;
+const STRIDE: usize = size_of::<u64>();
 
 fn shared_start(old: &[u8], new: &[u8]) -> usize {
     let pairs = old.chunks_exact(STRIDE).zip(new.chunks_exact(STRIDE));
-    let whole = STRIDE * pairs.take_while(|(a, b)| a == b).count();
-    let rest = old.iter().zip(new).skip(whole);
-    whole + rest.take_while(|(a, b)| a == b).count()
+    let mut shared = 0;
+    for differing in pairs.map(|(old, new)| word(old) ^ word(new)) {
+        if differing != 0 {
+            return shared + differing.trailing_zeros() as usize / 8;
+        }
+        shared += STRIDE;
+    }
+    let rest = old.iter().zip(new).skip(shared);
+    shared + rest.take_while(|(old, new)| old == new).count()
 }
 
 fn shared_end(old: &[u8], new: &[u8]) -> usize {
     let pairs = old.rchunks_exact(STRIDE).zip(new.rchunks_exact(STRIDE));
-    let whole = STRIDE * pairs.take_while(|(a, b)| a == b).count();
-    let rest = old.iter().rev().zip(new.iter().rev()).skip(whole);
-    whole + rest.take_while(|(a, b)| a == b).count()
+    let mut shared = 0;
+    for differing in pairs.map(|(old, new)| word(old) ^ word(new)) {
+        if differing != 0 {
+            return shared + differing.leading_zeros() as usize / 8;
+        }
+        shared += STRIDE;
+    }
+    let rest = old.iter().rev().zip(new.iter().rev()).skip(shared);
+    shared + rest.take_while(|(old, new)| old == new).count()
+}
+
+/// The first of the bytes is the lowest.
+fn word(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap_or_default())
 }
 
 #[cfg(test)]

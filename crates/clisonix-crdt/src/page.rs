@@ -71,9 +71,7 @@ impl Pages {
                 return Err(wrong);
             }
             address::check(cell.address)?;
-            let decoded = cell.decode()?;
-            let known = |change: &ChangeNo| changes.binary_search(change).is_ok();
-            if !decoded.siblings.iter().flat_map(Sibling::changes).all(|change| known(&change)) {
+            if !cell.is_of(|change| changes.binary_search(&change).is_ok())? {
                 return Err(wrong);
             }
             if at - start > MAX_PAGE_BYTES {

@@ -16,6 +16,7 @@ use crate::canonical;
 use crate::change::{
     ChangeId, MAX_VALUE_BYTES, Op, OpsWriter, RawOp, Write, plain_name_of, value_named,
 };
+use crate::diff::has_twins;
 use crate::edit::{Base, EditError, Origin};
 use crate::layout::{Shape, shape, thing_scope};
 use crate::page::{Lone, Spot};
@@ -390,23 +391,6 @@ struct Item<'r> {
     text: &'r [u8],
     /// Where its content is, then.
     spot: Spot,
-}
-
-/// Whether two of the texts are equal.
-fn has_twins(texts: &[&[u8]]) -> bool {
-    if texts.len() > 16 {
-        let mut sorted = texts.to_vec();
-        sorted.sort_unstable();
-        return sorted.windows(2).any(|pair| pair.first() == pair.last());
-    }
-    let mut rest = texts;
-    while let [first, others @ ..] = rest {
-        if others.contains(first) {
-            return true;
-        }
-        rest = others;
-    }
-    false
 }
 
 /// Whether a text with a value in it fits the cell because the text before did: a value without

@@ -491,7 +491,10 @@ fn read_numbers(
 fn read_tables<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Tables), DecodeError> {
     let name = reader.str(MAX_NAME_BYTES, "record name")?;
     let mut tables = Tables::default();
-    for _ in 0..reader.count("actors")? {
+    let actors = reader.count("actors")?;
+    // Each takes more bytes than its id.
+    tables.actors.reserve_exact(actors.min(reader.remaining() / size_of::<ActorId>()));
+    for _ in 0..actors {
         let (id, keys) = (ActorId(reader.array()?), Keys::read(reader)?);
         let last = (reader.u32("sequence number")?, reader.u32("change")?);
         tables.actors.push(Actor { id, keys, last });

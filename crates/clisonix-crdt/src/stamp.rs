@@ -16,6 +16,9 @@ pub(crate) struct Stamp {
     pub(crate) author: u32,
 }
 
+/// Changes mostly come several at a time; growing in smaller steps would move all stamps each time.
+const LEAST_GROWTH: usize = 16;
+
 /// Stamps by change, ascending; not every change has one, but every change that the state names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stamps(Vec<(ChangeNo, Stamp)>);
@@ -34,6 +37,9 @@ impl Stamps {
 
     /// Adds the stamp of a change later than all others.
     pub(crate) fn push(&mut self, change: ChangeNo, stamp: Stamp) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve(LEAST_GROWTH);
+        }
         self.0.push((change, stamp));
     }
 

@@ -364,12 +364,15 @@ impl Walk {
                 let inner = value.as_object().ok_or_else(error)?;
                 let scope = member.scope().ok_or_else(error)?;
                 let thing = self.thing(scope, inner, depth + 1, &way.below(plain, Some(index)))?;
-                (key_hash(member, value, || canonical::text(value)), Content::Thing(thing))
+                (key_hash(member, value, || canonical::text(value).into()), Content::Thing(thing))
             } else {
                 let text = primitive_text(value, extension);
                 self.judge(value, &text);
                 self.fits &= extension.is_none();
-                (key_hash(member, value, || text.clone()), Content::Atomic(Cow::Owned(text)))
+                (
+                    key_hash(member, value, || text.as_str().into()),
+                    Content::Atomic(Cow::Owned(text)),
+                )
             };
             items.push(Item::wanted(hash, content));
         }

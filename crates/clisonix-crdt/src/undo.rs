@@ -64,7 +64,7 @@ impl Record {
             let wanted = wanted.filter(|wanted| !(created && wanted.nodes.is_empty()));
             let base = BaseEntry { shown: shown.as_ref(), cells: Some(&revived) };
             match wanted {
-                Some(wanted) => ops.extend(diff(&id, base, &wanted, Coverage::Whole)?),
+                Some(wanted) => diff(&id, base, &wanted, Coverage::Whole, &mut ops)?,
                 None if shown.is_some() => ops.push(presence_op(&id, Write::Mark)),
                 None => {}
             }

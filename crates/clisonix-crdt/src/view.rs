@@ -38,6 +38,9 @@ pub(crate) struct Substitute {
     pub(crate) from: Option<ChangeNo>,
 }
 
+/// Fewer than most cells take.
+const CELL_BYTES: usize = 48;
+
 /// The tree of an entry's cells, before the guard; `None` if the entry is gone and not `kept`.
 pub(crate) fn tree<'a>(
     entry: &'a Entry,
@@ -45,7 +48,9 @@ pub(crate) fn tree<'a>(
     policy: &Policy,
     kept: bool,
 ) -> Option<Thing<'a>> {
-    let cells: Vec<(&[u8], Cell<'_>)> = entry.cells().collect();
+    let mut cells: Vec<(&[u8], Cell<'_>)> =
+        Vec::with_capacity(entry.pages.size_bytes() / CELL_BYTES);
+    cells.extend(entry.cells());
     let builder = Builder { tables, policy };
     let mut presence = Presence::default();
     let thing = builder.thing(&cells, 0, 0, &mut presence);
@@ -377,7 +382,7 @@ pub(crate) fn stamped_text(id: &EntryId, tree: &Thing<'_>, stamp: &MetaStamp<'_>
 }
 
 fn begin_resource(id: &EntryId) -> String {
-    let mut out = String::with_capacity(1024);
+    let mut out = String::with_capacity(2 << 10);
     out.push_str("{\"resourceType\":\"");
     out.push_str(id.ty.name());
     out.push_str("\",\"id\":\"");

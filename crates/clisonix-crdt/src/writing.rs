@@ -8,7 +8,9 @@ use smallvec::SmallVec;
 
 use crate::actor::ActorSource;
 use crate::address::{self, Address, Path, Step};
-use crate::change::{ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, RawOp, Write, encode_ops, is_fhir_id};
+use crate::change::{
+    ChangeId, MAX_NAME_BYTES, MAX_OPS, Op, OpsWriter, RawOp, Write, encode_ops, is_fhir_id,
+};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::edit::{Base, EditError, Origin};
 use crate::erasure::order::Order;
@@ -22,6 +24,9 @@ use crate::state::{ChangeNo, EntryId};
 use crate::tree::{Decomposed, Thing, decompose};
 use crate::version::{Version, View};
 use crate::view;
+
+/// Room for the operations of a new entry; more is made when it is needed.
+const MADE_BYTES: usize = 4 << 10;
 
 /// What one resource says, ready to be diffed.
 struct Wanted<'a> {
@@ -72,20 +77,36 @@ impl Record {
         origin: &Origin<'_>,
         actors: &mut dyn ActorSource,
     ) -> Result<Option<ChangeNo>, EditError> {
-        let (plan, mut ops) = self.planned(resources, base)?;
+        let wanted = all_wanted(resources)?;
+        let plan = self.plan(base, wanted.iter().map(|wanted| &wanted.id))?;
+        if wanted.iter().all(|wanted| !self.entries.contains_key(&wanted.id)) {
+            return self.create(plan, &wanted, origin, actors);
+        }
+        let mut ops = self.operations(plan.state(self), &wanted)?;
         plan.state(self).type_what_changed(&mut ops, origin);
         self.commit(plan, &ops, origin, actors)
     }
 
-    /// The operations that make entries what `resources` say.
-    fn planned(&self, resources: &[&Object], base: &Base) -> Result<(Plan, Vec<Op>), EditError> {
-        let wanted = all_wanted(resources)?;
-        let mut plan = self.plan(base, wanted.iter().map(|w| &w.id))?;
-        let ops = self.operations(plan.state(self), &wanted)?;
-        // Where nothing was before, what is written is the resource and nothing else.
-        let is_new = |wanted: &Wanted<'_>| !self.entries.contains_key(&wanted.id);
-        plan.fits = wanted.iter().all(|wanted| wanted.fits && is_new(wanted));
-        Ok((plan, ops))
+    /// Writes entries of which nothing is here: what is written is the resources and nothing else.
+    fn create(
+        &mut self,
+        plan: Plan,
+        wanted: &[Wanted<'_>],
+        origin: &Origin<'_>,
+        actors: &mut dyn ActorSource,
+    ) -> Result<Option<ChangeNo>, EditError> {
+        let nothing = BaseEntry { shown: None, cells: None };
+        let mut ops = OpsWriter::new(MADE_BYTES);
+        for wanted in wanted {
+            diff(&wanted.id, nothing, &wanted.tree, Coverage::Whole, &mut ops)?;
+        }
+        match ops.count() {
+            0 => return Ok(None),
+            1..=MAX_OPS => {}
+            _ => return Err(EditError::TooLarge),
+        }
+        let plan = Plan { fits: wanted.iter().all(|wanted| wanted.fits), ..plan };
+        self.commit_encoded(plan, (ops.finish(), None), origin, actors).map(Some)
     }
 
     /// Makes the whole record what `resources` say: entries that the version has and `resources`
@@ -187,7 +208,8 @@ impl Record {
         let mut ops = Vec::new();
         for (wanted, (_, coverage)) in wanted.iter().zip(resources) {
             let state = self.view_of_parts(&own.said.entries, &[], &own.said.tables);
-            let mut stated = self.entry_operations(state, wanted, *coverage)?;
+            let mut stated = Vec::new();
+            self.entry_operations(state, wanted, *coverage, &mut stated)?;
             if let Some(later) = own.later.get(&wanted.id) {
                 stated.retain(|op| {
                     op.write != Write::Mark && !later.pages.contains(op.address.as_bytes())
@@ -208,31 +230,35 @@ impl Record {
     fn operations(&self, state: View<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Op>, EditError> {
         let mut ops = Vec::new();
         for wanted in wanted {
-            ops.extend(self.entry_operations(state, wanted, Coverage::Whole)?);
+            self.entry_operations(state, wanted, Coverage::Whole, &mut ops)?;
         }
         Ok(ops)
     }
 
-    /// Operations that turn the entry as `state` shows it into what is wanted.
+    /// Adds operations that turn the entry as `state` shows it into what is wanted.
     fn entry_operations(
         &self,
         state: View<'_>,
         wanted: &Wanted<'_>,
         coverage: Coverage,
-    ) -> Result<Vec<Op>, EditError> {
+        ops: &mut Vec<Op>,
+    ) -> Result<(), EditError> {
         let entry = state.entries.get(&wanted.id).map(AsRef::as_ref);
         let shown = entry.and_then(|entry| state.shown(&wanted.id, entry));
         let base = BaseEntry { shown: shown.as_ref().map(|shown| &shown.tree), cells: entry };
-        let ops = diff(&wanted.id, base, &wanted.tree, coverage)?;
+        let before = ops.len();
+        diff(&wanted.id, base, &wanted.tree, coverage, ops)?;
+        let is_edited = ops.len() > before;
         match (&shown, entry) {
             // What the guard had substituted is not in the cells. Whoever edits the entry saw it
             // and keeps it, so it is written down with the edit.
-            (Some(shown), Some(entry)) if !shown.substitutes.is_empty() && !ops.is_empty() => {
+            (Some(shown), Some(entry)) if !shown.substitutes.is_empty() && is_edited => {
+                ops.truncate(before);
                 let raw = view::tree(entry, state.tables, &self.policy, true);
                 let base = BaseEntry { shown: raw.as_ref(), cells: Some(entry) };
-                diff(&wanted.id, base, &wanted.tree, coverage)
+                diff(&wanted.id, base, &wanted.tree, coverage, ops)
             }
-            _ => Ok(ops),
+            _ => Ok(()),
         }
     }
 

@@ -193,7 +193,7 @@ fn names_item(list: Member, item: &Thing<'_>, key: ElementKey, member: &str) -> 
     item.write_members(&mut text);
     text.push('}');
     let Ok(mut value) = json::parse(text.as_bytes()) else { return true };
-    let hash = |value: &Value| key_hash(list, value, || crate::canonical::text(value));
+    let hash = |value: &Value| key_hash(list, value, || crate::canonical::text(value).into());
     if hash(&value) != key.hash {
         return true;
     }

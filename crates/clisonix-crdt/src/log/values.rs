@@ -100,7 +100,7 @@ impl Live {
         }
         sets.sort_unstable_by_key(|(name, ..)| *name);
         let bytes = sets.iter().map(|(_, _, address, text)| address.len() + text.len() + 8).sum();
-        let mut writer = OpsWriter::new(sets.len(), bytes);
+        let mut writer = OpsWriter::new(bytes);
         for (_, id, address, text) in &sets {
             writer.put_set(id.name(), address, &[text]);
         }

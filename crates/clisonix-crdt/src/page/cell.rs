@@ -120,23 +120,43 @@ impl<'a> RawCell<'a> {
         self.decode().unwrap_or_default()
     }
 
-    pub(super) fn decode(&self) -> Result<Cell<'a>, DecodeError> {
+    fn decode(&self) -> Result<Cell<'a>, DecodeError> {
+        let mut siblings = SmallVec::new();
+        let superseded = self.read_parts(|sibling| siblings.push(sibling))?;
+        Ok(Cell { siblings, superseded })
+    }
+
+    /// Whether all changes that wrote what is here are among those that are known.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if a part cannot be read.
+    pub(super) fn is_of(&self, is_known: impl Fn(ChangeNo) -> bool) -> Result<bool, DecodeError> {
+        let mut all = true;
+        self.read_parts(|sibling| all &= sibling.changes().all(&is_known))?;
+        Ok(all)
+    }
+
+    /// Gives each sibling to `take`, and what is superseded back.
+    fn read_parts(
+        &self,
+        mut take: impl FnMut(Sibling<'a>),
+    ) -> Result<Vec<Superseded>, DecodeError> {
         let mut reader = Reader::new(self.rest);
         let head = reader.u64()?;
-        let mut cell = Cell::default();
         for _ in 0..head >> 1 {
-            cell.siblings.push(read_sibling(&mut reader)?);
+            take(read_sibling(&mut reader)?);
         }
+        let mut superseded = Vec::new();
         if head & 1 != 0 {
             for _ in 0..reader.count("superseded statements")? {
                 let feed = reader.u32("feed")?;
                 let time = reader.u64()?;
                 let key = StatementKey { time, message: reader.array()?, value: reader.array()? };
-                cell.superseded.push(Superseded { feed, key });
+                superseded.push(Superseded { feed, key });
             }
         }
         reader.end()?;
-        Ok(cell)
+        Ok(superseded)
     }
 }
 

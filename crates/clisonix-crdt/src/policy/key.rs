@@ -91,22 +91,29 @@ impl Part {
         object.iter().find_map(|(name, value)| is_it(name).then_some(value))
     }
 
-    fn text(&self, value: &Value, policy: &Policy) -> String {
+    fn write(&self, value: &Value, policy: &Policy, out: &mut String) {
         match value {
             Value::Array(items) if self.first => {
-                items.first().map_or_else(String::new, |item| self.text(item, policy))
+                items.first().into_iter().for_each(|item| self.write(item, policy, out));
             }
             Value::Array(items) => {
-                let mut texts: Vec<String> =
-                    items.iter().map(|item| self.text(item, policy)).collect();
+                let text = |item| {
+                    let mut text = String::new();
+                    self.write(item, policy, &mut text);
+                    text
+                };
+                let mut texts: Vec<String> = items.iter().map(text).collect();
                 texts.sort_unstable();
-                texts.join("\n")
+                out.push_str(&texts.join("\n"));
             }
             // A choice's type is seen in its content: no two of the keys' types look alike.
             _ => {
                 let ty = if self.choice { chosen(value) } else { Some(self.ty) };
                 let parts = ty.and_then(|ty| policy.type_key(ty)?.parts(value, policy));
-                parts.map_or_else(|| canonical::text(value), |parts| parts.join("|"))
+                match parts {
+                    Some(parts) => out.push_str(&parts.join("|")),
+                    None => canonical::write(value, out),
+                }
             }
         }
     }
@@ -116,7 +123,12 @@ fn texts(parts: &[Part], object: &Object, policy: &Policy) -> Option<Vec<String>
     let mut texts = Vec::with_capacity(parts.len());
     for part in parts {
         match part.value(object) {
-            Some(value) => texts.push([&part.name, "=", &part.text(value, policy)].concat()),
+            Some(value) => {
+                let mut text = String::with_capacity(48);
+                text.extend([&part.name, "="]);
+                part.write(value, policy, &mut text);
+                texts.push(text);
+            }
             None if part.must => return None,
             None => {}
         }

@@ -4,7 +4,7 @@ use clisonix_fhir::json::{Object, Value};
 use clisonix_fhir::schema::{ElementId, Kind, Scope, TypeId};
 
 use super::{Decomposed, decompose};
-use crate::change::{belongs, fits};
+use crate::change::{Op, OpsWriter, belongs, encode_ops, fits};
 use crate::diff::{BaseEntry, Coverage, diff};
 use crate::state::EntryId;
 
@@ -54,7 +54,12 @@ fn what_is_known_to_fit_passes_the_check() {
         for resource in singles(Scope::Type(ty), 0) {
             let Ok(Decomposed { tree, fits: true }) = decompose(ty, &resource) else { continue };
             let base = BaseEntry { shown: None, cells: None };
-            for op in diff(&entry, base, &tree, Coverage::Whole).unwrap() {
+            let mut ops: Vec<Op> = Vec::new();
+            diff(&entry, base, &tree, Coverage::Whole, &mut ops).unwrap();
+            let mut written = OpsWriter::new(0);
+            diff(&entry, base, &tree, Coverage::Whole, &mut written).unwrap();
+            assert_eq!(written.finish(), encode_ops(&ops), "written at once, or one by one");
+            for op in ops {
                 sure += 1;
                 let at = op.address.as_bytes();
                 let passes = belongs(ty, at) && fits(at, op.write.written());
