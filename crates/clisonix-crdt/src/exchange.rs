@@ -2,7 +2,7 @@
 
 mod sending;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -418,6 +418,10 @@ impl Record {
             return Ok(number);
         }
         let secret = self.secrets.remove(&id).ok_or(RefusalReason::Secret)?;
+        if self.secrets.is_empty() {
+            // An emptied tree keeps the memory of a node, as much as a small record.
+            self.secrets = BTreeMap::new();
+        }
         Ok(self.tables.add_actor(id, secret))
     }
 

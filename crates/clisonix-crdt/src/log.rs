@@ -134,8 +134,6 @@ impl Logged {
 
 /// Up to this one operations are found by walking over those before them.
 const FIRST_MARKED: u32 = 8;
-/// Room that the first change after loading makes for those that follow.
-const FIRST_BLOCKS: usize = 16;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
@@ -457,10 +455,6 @@ impl Log {
     pub(crate) fn push(&mut self, logged: Logged) -> ChangeNo {
         let number = self.len();
         self.chains.add(&logged.stamp, number);
-        if self.newer.capacity() == 0 {
-            // Growing up to here in smaller steps would move all of them each time.
-            self.newer.reserve_exact(FIRST_BLOCKS);
-        }
         self.newer.push(Block { first: number, row: logged, run: None });
         number
     }

@@ -17,7 +17,7 @@ pub(crate) struct Stamp {
 }
 
 /// Changes mostly come several at a time; growing in smaller steps would move all stamps each time.
-const LEAST_GROWTH: usize = 16;
+const LEAST_GROWTH: usize = 8;
 
 /// Stamps by change, ascending; not every change has one, but every change that the state names.
 #[derive(Clone, Debug, Default)]

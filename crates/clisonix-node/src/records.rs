@@ -18,8 +18,10 @@ use crate::error::NodeError;
 use crate::stored::{self, Tail};
 use crate::version::{self, Standing};
 
-/// Records are let go when their changes together are larger than this, in bytes.
-pub(crate) const MAX_CACHED_BYTES: usize = 16 << 20;
+/// Records are let go when they together take more memory than this, in bytes.
+pub(crate) const MAX_CACHED_BYTES: usize = 32 << 20;
+/// What a record takes besides its state and its log, about: its tables, and what is held of it here.
+const HELD_BYTES: usize = 4 << 10;
 /// A state is not packed again before the log since holds this many bytes.
 const MIN_TAIL_BYTES: u32 = 8 << 10;
 /// Fewest rows of a log that are joined to one segment.
@@ -254,7 +256,7 @@ impl Held {
         let logged = record.change_count();
         let (erased, is_resealed) = (BTreeSet::new(), false);
         let standing = version::standing(&snapshot, id)?;
-        let size_bytes = record.size_bytes();
+        let size_bytes = record.size_bytes() + HELD_BYTES;
         Ok(Self {
             record,
             logged,
@@ -302,7 +304,7 @@ impl Held {
         self.is_stated = false;
         version::put(batch, record, &self.standing)?;
         self.logged = record.change_count();
-        self.size_bytes = record.size_bytes();
+        self.size_bytes = record.size_bytes() + HELD_BYTES;
         self.erased.clear();
         self.is_resealed = false;
         // The rows in the store are older than those of this batch.
